@@ -1,0 +1,53 @@
+"""The Celery application. Its settings stand in config/settings.py, each beside the failure it avoids."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("config")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_configure.connect
+def _declare_queues(sender: Celery, **_: Any) -> None:
+    from django.conf import settings  # noqa: PLC0415  (not configured when this module is imported)
+
+    shards = [f"messages.{n}" for n in range(settings.MESSAGE_QUEUE_SHARDS)]
+    sender.conf.task_queues = [
+        Queue(name, routing_key=name) for name in (*shards, "extraction", "default", "quarantine")
+    ]
+
+
+@signals.celeryd_init.connect
+def _wait_longer(conf: Any, **_: Any) -> None:
+    """Whoever consumes waits in BRPOP; the short timeouts of the settings are for those who ring."""
+    conf.broker_transport_options = {
+        **conf.broker_transport_options,
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+    }
+
+
+@signals.setup_logging.connect
+def _keep_our_logs(**_: Any) -> None:
+    """Leave logging as config/settings.py set it up."""
+
+
+@signals.worker_ready.connect
+def _start_heart(sender: Any, **_: Any) -> None:
+    from config.lib import heartbeat  # noqa: PLC0415  (needs Django to be set up)
+
+    heartbeat.start("extractor" if "default" in sender.app.amqp.queues.consume_from else "worker")
+
+
+@signals.task_prerun.connect
+def _bind_correlation(task: Any, **_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    if correlation_id := (task.request.headers or {}).get("correlation_id"):
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id)

@@ -1,0 +1,123 @@
+"""
+Health: `live` touches nothing; `ready` fails only for what this process cannot work without.
+
+Redis, workers and the sweeper being away degrades the service but loses nothing, so they are named and the
+answer stays 200.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLongError
+
+from django.conf import settings
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.lib import heartbeat, redis
+
+# Under a second in all, whatever hangs.
+PATIENCE = 0.8
+
+_pool = ThreadPoolExecutor(8, thread_name_prefix="health")
+_migrated: set[str] = set()
+
+
+class _PublicView(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+
+
+class LiveView(_PublicView):
+    """Says that the process answers."""
+
+    @extend_schema(
+        summary="Liveness",
+        description="Answers as long as the process runs; touches neither Postgres nor Redis.",
+        tags=["Health"],
+        auth=[],
+        responses=inline_serializer("Live", {"status": serializers.ChoiceField(["ok"])}),
+    )
+    def get(self, _request: Request) -> Response:
+        """Answer."""
+        return Response({"status": "ok", "version": settings.APP_VERSION})
+
+
+class ReadyView(_PublicView):
+    """Says whether work can be taken in, and which parts are away."""
+
+    @extend_schema(
+        summary="Readiness",
+        description="503 when Postgres is away or migrations are missing; else 200, naming what is away.",
+        tags=["Health"],
+        auth=[],
+        responses={
+            (200, "application/json"): inline_serializer(
+                "Ready",
+                {
+                    "status": serializers.ChoiceField(["ok", "degraded", "unavailable"]),
+                    "parts": serializers.DictField(child=serializers.CharField()),
+                },
+            )
+        },
+    )
+    def get(self, _request: Request) -> Response:
+        """Look at every part at once, within PATIENCE."""
+        parts = _look(
+            {
+                "postgres": _postgres,
+                "migrations": _migrations,
+                "redis": _redis,
+                "worker": lambda: heartbeat.alive("worker"),
+                "sweeper": lambda: heartbeat.alive("sweeper"),
+            }
+        )
+        if parts["postgres"] != "ok" or parts["migrations"] != "ok":
+            return Response({"status": "unavailable", "parts": parts}, status=503)
+        is_whole = all(state == "ok" for state in parts.values())
+        return Response({"status": "ok" if is_whole else "degraded", "parts": parts})
+
+
+def _look(parts: dict[str, Callable[[], bool]]) -> dict[str, str]:
+    looks = {name: _pool.submit(_is_well, look) for name, look in parts.items()}
+    found, left = {}, PATIENCE
+    for name, look in looks.items():
+        try:
+            found[name] = "ok" if look.result(timeout=left) else "away"
+        except TookTooLongError:
+            found[name], left = "away", 0.01
+    return found
+
+
+def _is_well(look: Callable[[], bool]) -> bool:
+    try:
+        return look()
+    except (Error, redis.RedisUnavailableError):
+        return False
+    finally:
+        connection.close()
+
+
+def _postgres() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _migrations() -> bool:
+    """Look once: a process that saw all migrations applied need not look again."""
+    if "done" in _migrated:
+        return True
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return False
+    _migrated.add("done")
+    return True
+
+
+def _redis() -> bool:
+    return bool(redis.call(redis.client().ping))

@@ -1,0 +1,116 @@
+"""
+Doorbells: background jobs rung by name.
+
+A ring carries ids only and may be lost or doubled; the sweeper rings again for whatever waits. Rings are
+published after the surrounding transaction commits. One that is due later waits in this process, not in the
+broker (Celery's ETAs are run again by every visibility timeout), and equal rings for one moment become one.
+"""
+
+import heapq
+import threading
+import time
+import zlib
+from enum import StrEnum
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+
+from config.lib import logs, redis
+
+log = structlog.get_logger(__name__)
+
+
+class Job(StrEnum):
+    """Every background job; the value is the Celery task's name."""
+
+    DRAIN = "conversations.drain"
+    APPLY_EVENTS = "conversations.apply_events"
+    PURGE = "channels_app.purge"
+
+
+def shard(phone_number_id: str) -> int:
+    """Give the message queue a phone number always lands on (crc32, since `hash()` differs by process)."""
+    return zlib.crc32(phone_number_id.encode()) % int(settings.MESSAGE_QUEUE_SHARDS)
+
+
+def queue(job: Job, kwargs: dict[str, str]) -> str:
+    """Name the queue a ring goes to."""
+    if job is Job.DRAIN:
+        return f"messages.{shard(kwargs['phone_number_id'])}"
+    return "default"
+
+
+def ring(job: Job, *, delay: float = 0, **kwargs: str) -> None:
+    """Ring for a job once the transaction commits, `delay` seconds later; without Redis nothing happens."""
+    if delay > 0:
+        transaction.on_commit(lambda: _timer.add(job, kwargs, delay), robust=True)
+    else:
+        transaction.on_commit(lambda: _rung(job, kwargs), robust=True)
+
+
+def ring_now(job: Job, **kwargs: str) -> None:
+    """
+    Publish a ring at once.
+
+    :raises RedisUnavailableError: if the broker does not take it
+    """
+    headers = {"correlation_id": logs.correlation_id()}
+    redis.call(
+        current_app.send_task,
+        job.value,
+        kwargs=kwargs,
+        queue=queue(job, kwargs),
+        headers=headers,
+        retry=False,
+    )
+
+
+def _rung(job: Job, kwargs: dict[str, str]) -> None:
+    try:
+        ring_now(job, **kwargs)
+    except redis.RedisUnavailableError as error:
+        log.warning("jobs.ring_lost", job=job.value, reason=str(error))
+
+
+class _Timer:
+    """Rings that are due later; a restart forgets them, and the sweeper does not."""
+
+    # Rings of one job for one number closer together than this become one.
+    GRAIN = 0.02
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Job, dict[str, str]]] = []
+        self._waiting: set[tuple[int, Job, tuple[str, ...]]] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def add(self, job: Job, kwargs: dict[str, str], delay: float) -> None:
+        due = time.monotonic() + delay
+        slot = (int(due / self.GRAIN) + 1, job, tuple(kwargs.values()))
+        with self._changed:
+            if slot in self._waiting:
+                return
+            self._waiting.add(slot)
+            heapq.heappush(self._heap, (slot[0] * self.GRAIN, id(slot), job, kwargs))
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="ring-timer", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            job, kwargs = self._next()
+            _rung(job, kwargs)
+
+    def _next(self) -> tuple[Job, dict[str, str]]:
+        with self._changed:
+            while not self._heap or self._heap[0][0] > time.monotonic():
+                self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
+            due, _, job, kwargs = heapq.heappop(self._heap)
+            self._waiting.discard((round(due / self.GRAIN), job, tuple(kwargs.values())))
+            return job, kwargs
+
+
+_timer = _Timer()

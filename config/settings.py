@@ -1,0 +1,249 @@
+"""
+All configuration, read from the environment.
+
+A checkout runs with no variable set: Postgres and Valkey are then the embedded ones, and the simulator
+answers for OpenAI and Meta. `.env.example` explains every variable; `config/checks.py` refuses to start
+half-configured.
+"""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import environ
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from config.embedded import paths
+from config.lib import logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env", overwrite=False)
+
+# NODE_ENV is what the service's first design called it.
+APP_ENV: str = env.str("APP_ENV", default=env.str("NODE_ENV", default="development"))
+APP_NAME: str = env.str("APP_NAME", default="multi-channel-ai-agent")
+APP_VERSION: str = env.str("APP_VERSION", default="0.1.0")
+IS_PRODUCTION = APP_ENV == "production"
+DEBUG = env.bool("DJANGO_DEBUG", default=False)
+
+# What stands in for a secret outside production. `config/checks.py` refuses each of them in production.
+DEVELOPMENT_SECRETS = {
+    "DJANGO_SECRET_KEY": "development-only-secret-key-0123456789abcdef-0123456789abcdef",
+    "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1lbmNyeXB0LTE=",
+    "WEBHOOK_SECRET": "test-app-secret",
+    "WEBHOOK_VERIFY_TOKEN": "test-verify-token",
+    "OPENAI_API_KEY": "sk-simulated",
+}
+
+
+def _secret(name: str) -> str:
+    value: str = env.str(name, default="" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
+    return value
+
+
+SECRET_KEY = _secret("DJANGO_SECRET_KEY")
+FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEY").split(",") if key.strip()]
+
+# --- Addresses ---------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.list(
+    "DJANGO_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
+)
+API_PORT = env.int("API_PORT", default=8080)
+API_KEY_HEADER = env.str("API_KEY_HEADER", default="x-api-key")
+WEBHOOK_PORT = env.int("WEBHOOK_PORT", default=3000)
+WEBHOOK_PATH = env.str("WEBHOOK_PATH", default="/webhook/meta")
+WEBHOOK_SECRETS = [secret.strip() for secret in _secret("WEBHOOK_SECRET").split(",") if secret.strip()]
+WEBHOOK_VERIFY_TOKEN = _secret("WEBHOOK_VERIFY_TOKEN")
+# Meta sends up to 3 MB; Django's default of 2.5 MB would refuse those, and Meta would retry for days.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+
+SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=9090)
+SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
+_SIMULATED_GRAPH = "" if IS_PRODUCTION else f"{SIMULATOR_URL}/v22.0"
+
+# --- Django ------------------------------------------------------------------------------------------
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.apps.ConfigConfig",
+    "billing",
+    "channels_app",
+    "agents",
+    "conversations",
+    "extraction",
+    "simulator",
+]
+MIDDLEWARE = [
+    "config.lib.logs.CorrelationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+    }
+]
+# Meta posts to the exact path; a redirect to the one with a slash would lose the body.
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=IS_PRODUCTION)
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=31_536_000 if IS_PRODUCTION else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
+# Set where a proxy in front of us terminates TLS and overwrites X-Forwarded-Proto itself.
+if env.bool("TRUST_FORWARDED_PROTO", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Multi-channel AI agent service",
+    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.",
+    "VERSION": APP_VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- Postgres ----------------------------------------------------------------------------------------
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
+DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
+DATABASE_TIMEOUT = env.int("DATABASE_TIMEOUT", default=30_000)
+DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else {}}
+if DATABASE_URL:
+    DATABASES["default"] |= {
+        # The folder of a Unix socket comes percent-encoded.
+        "HOST": unquote(DATABASES["default"]["HOST"]),
+        "ENGINE": "django.db.backends.postgresql",
+        # With a pool, close() hands the connection back; it is tested when taken out again, so a restart of
+        # Postgres costs nobody a failed request.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **DATABASES["default"].get("OPTIONS", {}),
+            "pool": {
+                "min_size": 1,
+                "max_size": DATABASE_POOL_SIZE,
+                "timeout": DATABASE_TIMEOUT / 1000,
+                "max_idle": 60,
+            },
+            "connect_timeout": 5,
+            "application_name": APP_NAME,
+            # A statement that takes longer is a fault, and would hold a worker and its locks.
+            "options": "-c statement_timeout=15s -c lock_timeout=5s"
+            " -c idle_in_transaction_session_timeout=15s",
+        },
+    }
+
+# --- Redis -------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
+REDIS_TTL_DEFAULT = env.int("REDIS_TTL_DEFAULT", default=300)
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {
+            # redis-py 8 retries inside each call; with a frozen server that turned 0.5 s into 2.6 s.
+            "CONNECTION_POOL_KWARGS": {
+                "socket_timeout": 0.5,
+                "socket_connect_timeout": 0.5,
+                "retry": Retry(NoBackoff(), 0),
+                "max_connections": 300,
+            },
+        },
+    }
+}
+
+# --- Celery: every setting beside the failure it avoids ----------------------------------------------
+CELERY_BROKER_URL = (
+    f"redis+socket://{urlsplit(REDIS_URL).path}?virtual_host=0"
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL
+)
+MESSAGE_QUEUE_SHARDS = env.int("MESSAGE_QUEUE_SHARDS", default=8)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default of 100 makes a worker give up for good
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.
+    "socket_timeout": 0.5,
+    "socket_connect_timeout": 0.5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,  # finds a half-open connection
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,  # the defaults restore un-acked messages after 100 s only
+    "unacked_restore_throttle": 1,
+}
+CELERY_TASK_ACKS_LATE = False  # late acks run a task twice when a connection drops
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would loop for ever on a task that kills its worker
+CELERY_TASK_IGNORE_RESULT = True  # a task is a doorbell: nobody waits for its result
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo would silently create a queue nobody reads
+CELERY_TASK_PUBLISH_RETRY = False  # a lost ring is rung again by the sweeper
+CELERY_WORKER_POOL = "threads"  # a turn is nearly all waiting for HTTP
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # celery 5.7.0 can exit when Redis goes away with it on
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BEAT_SCHEDULE = {"purge": {"task": "channels_app.purge", "schedule": 3600.0}}
+
+# --- Work --------------------------------------------------------------------------------------------
+WORKER_POLL_INTERVAL = env.int("WORKER_POLL_INTERVAL", default=1000)
+PHONE_NUMBER_CONCURRENCY = env.int("PHONE_NUMBER_CONCURRENCY", default=100)
+REPLY_DEBOUNCE = env.int("REPLY_DEBOUNCE", default=1500)
+REPLY_DEBOUNCE_MAX = env.int("REPLY_DEBOUNCE_MAX", default=8000)
+TURN_LEASE = env.int("TURN_LEASE", default=30_000)
+TURN_DEADLINE = env.int("TURN_DEADLINE", default=120_000)
+CREDITS_PER_REPLY = env.int("CREDITS_PER_REPLY", default=1)
+EXTRACTION_INTERVAL = env.int("EXTRACTION_INTERVAL", default=300_000)
+EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
+
+# --- OpenAI ------------------------------------------------------------------------------------------
+# A key without a base URL means the real OpenAI; neither means the simulator.
+OPENAI_API_KEY = _secret("OPENAI_API_KEY")
+OPENAI_BASE_URL = env.str(
+    "OPENAI_BASE_URL",
+    default="https://api.openai.com/v1"
+    if IS_PRODUCTION or "OPENAI_API_KEY" in env.ENVIRON
+    else f"{SIMULATOR_URL}/v1",
+)
+OPENAI_TIMEOUT = env.int("OPENAI_TIMEOUT", default=30_000)
+OPENAI_MAX_RETRIES = env.int("OPENAI_MAX_RETRIES", default=3)
+OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-6-luna")
+OPENAI_MAX_OUTPUT_TOKENS = env.int("OPENAI_MAX_OUTPUT_TOKENS", default=2000)
+
+# --- Channels ----------------------------------------------------------------------------------------
+WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_SIMULATED_GRAPH)
+INSTAGRAM_API_BASE_URL = env.str("INSTAGRAM_API_BASE_URL", default=_SIMULATED_GRAPH)
+GRAPH_TIMEOUT = env.int("GRAPH_TIMEOUT", default=10_000)
+
+# --- Logs --------------------------------------------------------------------------------------------
+CORRELATION_ID_HEADER = env.str("CORRELATION_ID_HEADER", default="x-correlation-id")
+LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
+LOG_FORMAT = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console")
+LOGGING_CONFIG = None
+logs.configure(level=LOG_LEVEL, output=LOG_FORMAT)
