@@ -1,0 +1,144 @@
+"""
+The inbox: keeps each message once, in the order of arrival, and rings for the number.
+
+One transaction for a whole webhook. Within a number the intake lock makes the order of ids the order of
+commits, so that no claim can overtake a message that is still being stored.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from psycopg.types.json import Jsonb
+
+from channels_app import customers
+from channels_app.meta.types import Event, Inbound, Parsed
+from config.lib import locks, logs, sql
+from config.lib.jobs import Job, ring
+from config.lib.locks import Lock
+
+# Statuses come in crowds; one application a moment later takes them all.
+EVENTS_DELAY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How much of a webhook was new."""
+
+    messages: int
+    events: int
+
+
+def store(parsed: Parsed) -> Stored:
+    """Store the messages and events of a webhook that were not stored before, and ring for them on commit."""
+    with transaction.atomic():
+        messages = _store_messages(parsed.inbound)
+        events = _store_events(parsed.events)
+    return Stored(messages=messages, events=events)
+
+
+def _store_messages(inbound: list[Inbound]) -> int:
+    if not inbound:
+        return 0
+    locks.take(Lock.INTAKE, *{message.phone_number_id for message in inbound})
+    known = customers.resolve(
+        (message.phone_number_id, message.person) for message in inbound if _has_sender(message)
+    )
+    rows = [_row(message, known) for message in inbound]
+    new = sql.rows(_INSERT_MESSAGES, [logs.correlation_id(), Jsonb(rows)])
+    if waiting := sorted({row["customer_id"] for row in new if row["status"] == "pending"}):
+        _set_due(waiting)
+    return len(new)
+
+
+def _has_sender(message: Inbound) -> bool:
+    person = message.person
+    return bool(person.wa_id or person.bsuid or person.ig_id)
+
+
+def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]:
+    return {
+        "phone_number_id": message.phone_number_id,
+        "customer_id": known.get((message.phone_number_id, message.person)),
+        "provider_message_id": message.provider_message_id,
+        "kind": message.kind,
+        "text": message.text,
+        "payload": message.payload,
+        "status": "ignored" if message.ignored else "pending",
+        "reason": message.ignored[:255],
+        "sent_at": message.sent_at.isoformat(),
+    }
+
+
+_INSERT_MESSAGES = """
+    INSERT INTO inbound_messages (phone_number_id, customer_id, provider_message_id, kind, text, payload,
+                                  status, reason, sent_at, received_at, correlation_id)
+    SELECT phone_number_id, customer_id, provider_message_id, kind, text, payload,
+           status, reason, sent_at, clock_timestamp(), %s
+      FROM ROWS FROM (jsonb_to_recordset(%s) AS (
+               phone_number_id text, customer_id text, provider_message_id text, kind text, text text,
+               payload jsonb, status text, reason text, sent_at timestamptz))
+           WITH ORDINALITY AS told
+     ORDER BY ordinality
+        ON CONFLICT (phone_number_id, provider_message_id) DO NOTHING
+    RETURNING customer_id, status
+"""
+
+
+def _set_due(customer_ids: list[str]) -> None:
+    """Move the quiet window of those who wrote, and ring when it ends."""
+    quiet, longest = settings.REPLY_DEBOUNCE / 1000, settings.REPLY_DEBOUNCE_MAX / 1000
+    for due in sql.rows(_SET_DUE, {"customers": customer_ids, "quiet": quiet, "longest": longest}):
+        ring(Job.DRAIN, delay=float(due["seconds"]), phone_number_id=due["phone_number_id"])
+
+
+_SET_DUE = """
+    UPDATE customers AS customer
+       SET due_at = LEAST(clock_timestamp() + make_interval(secs => %(quiet)s),
+                          waiting.since + make_interval(secs => %(longest)s))
+      FROM (SELECT customer_id, min(received_at) AS since
+              FROM inbound_messages
+             WHERE status = 'pending' AND customer_id = ANY(%(customers)s)
+             GROUP BY customer_id) AS waiting
+     WHERE customer.customer_id = waiting.customer_id
+    RETURNING customer.phone_number_id, extract(epoch FROM customer.due_at - clock_timestamp()) AS seconds
+"""
+
+
+def _store_events(events: list[Event]) -> int:
+    if not events:
+        return 0
+    # In one order for everybody, since two webhooks may tell the same things at once.
+    rows = sorted(
+        (_event_row(event) for event in events), key=lambda row: (row["phone_number_id"], row["event_key"])
+    )
+    new = sql.execute(_INSERT_EVENTS, [logs.correlation_id(), Jsonb(rows)])
+    if new:
+        ring(Job.APPLY_EVENTS, delay=EVENTS_DELAY)
+    return new
+
+
+def _event_row(event: Event) -> dict[str, str | dict[str, object]]:
+    return {
+        "phone_number_id": event.phone_number_id,
+        "kind": event.kind,
+        "event_key": hashlib.sha256(event.key.encode()).hexdigest(),
+        "provider_message_id": event.provider_message_id,
+        "callback_data": event.callback_data,
+        "payload": event.payload,
+        "occurred_at": event.occurred_at.isoformat(),
+    }
+
+
+_INSERT_EVENTS = """
+    INSERT INTO channel_events (phone_number_id, kind, event_key, provider_message_id, callback_data, payload,
+                                occurred_at, outcome, correlation_id)
+    SELECT phone_number_id, kind, event_key, provider_message_id, callback_data, payload, occurred_at, '', %s
+      FROM ROWS FROM (jsonb_to_recordset(%s) AS (
+               phone_number_id text, kind text, event_key text, provider_message_id text, callback_data text,
+               payload jsonb, occurred_at timestamptz))
+           WITH ORDINALITY AS told
+     ORDER BY ordinality
+        ON CONFLICT (phone_number_id, kind, event_key) DO NOTHING
+"""

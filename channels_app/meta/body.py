@@ -1,0 +1,61 @@
+"""Reads a webhook's bytes into JSON that Postgres can keep."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+# What Postgres refuses, as it stands in the bytes: U+0000 and surrogates, of which lone ones are refused.
+_SUSPECT = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+class UnreadableError(Exception):
+    """The body is no JSON object, or none that could be kept."""
+
+
+def read(raw: bytes) -> dict[str, object]:
+    """
+    Parse a webhook body; NUL and lone surrogates in its strings become U+FFFD.
+
+    :raises UnreadableError: if it is not a JSON object, nests too deeply, or holds NaN or absurd numbers
+    """
+    try:
+        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse)
+        if _SUSPECT.search(raw):
+            body = _clean(body)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(type(error).__name__) from error
+    if not isinstance(body, dict):
+        raise UnreadableError(type(body).__name__)
+    return body
+
+
+def objects(value: object, name: str) -> Iterator[dict[str, object]]:
+    """Go through the objects in the list `value[name]`, passing over whatever is not an object."""
+    items = value.get(name) if isinstance(value, dict) else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict):
+            yield item
+
+
+def moment(seconds: object, *, now: datetime) -> datetime:
+    """Read unix seconds given as text or number; what cannot be read, or lies in the future, becomes now."""
+    try:
+        when = datetime.fromtimestamp(float(str(seconds)), tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return now
+    return min(when, now + timedelta(minutes=5))
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)
+
+
+def _clean(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    return value

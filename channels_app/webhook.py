@@ -1,0 +1,108 @@
+"""
+The webhook all of Meta's products post to.
+
+It answers 200 only when everything in the body that can be kept is kept; a body nobody could ever read is
+answered 200 too, since Meta would repeat it for days.
+"""
+
+import hmac
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from channels_app import inbox
+from channels_app.meta import body, instagram, signature, whatsapp
+from channels_app.meta.types import Parsed
+
+log = structlog.get_logger(__name__)
+
+_PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.parse}
+
+
+class MetaWebhookView(APIView):
+    """Receives what WhatsApp and Instagram tell."""
+
+    # Whoever posts proves it with a signature over the raw bytes, so nothing may parse them before.
+    authentication_classes = ()
+    permission_classes = ()
+    parser_classes = ()
+
+    @extend_schema(
+        summary="Verify the webhook address",
+        description="Meta calls this when the callback URL is set; the challenge is given back as it came.",
+        tags=["Webhook"],
+        auth=[],
+        parameters=[
+            OpenApiParameter("hub.mode", str, required=True, enum=["subscribe"]),
+            OpenApiParameter("hub.verify_token", str, required=True),
+            OpenApiParameter("hub.challenge", str, required=True),
+        ],
+        responses={(200, "text/plain"): OpenApiTypes.STR, 403: None},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        """
+        Answer Meta's handshake.
+
+        https://developers.facebook.com/docs/graph-api/webhooks/getting-started
+        """
+        expected = settings.WEBHOOK_VERIFY_TOKEN.encode()
+        given = request.query_params.get("hub.verify_token", "").encode("utf-8", "replace")
+        is_known = bool(expected) and hmac.compare_digest(expected, given)
+        if request.query_params.get("hub.mode") != "subscribe" or not is_known:
+            log.warning("webhook.handshake_refused")
+            return HttpResponse(status=403)
+        return HttpResponse(request.query_params.get("hub.challenge", ""), content_type="text/plain")
+
+    @extend_schema(
+        summary="Receive a webhook",
+        description="Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body with the app secret.",
+        tags=["Webhook"],
+        auth=[],
+        parameters=[
+            OpenApiParameter("X-Hub-Signature-256", str, OpenApiParameter.HEADER, required=True),
+        ],
+        request=OpenApiTypes.OBJECT,
+        responses={200: None, 401: None, 413: None, 503: None},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Store what a webhook tells, and answer 200 with an empty body."""
+        try:
+            raw = request._request.body  # noqa: SLF001  (DRF would have it parsed first)
+        except RequestDataTooBig:
+            return HttpResponse(status=413)
+        header = request.headers.get("X-Hub-Signature-256", "")
+        if not signature.is_valid(raw=raw, header=header, secrets=settings.WEBHOOK_SECRETS):
+            log.warning("webhook.signature_refused", size=len(raw))
+            return HttpResponse(status=401)
+        parsed = _parse(raw)
+        try:
+            stored = inbox.store(parsed)
+        except (OperationalError, InterfaceError) as error:
+            log.error("webhook.not_stored", reason=type(error).__name__, size=len(raw))
+            return HttpResponse(status=503, headers={"Retry-After": "5"})
+        log.info("webhook.received", messages=stored.messages, events=stored.events, size=len(raw))
+        return HttpResponse()
+
+
+def _parse(raw: bytes) -> Parsed:
+    try:
+        payload = body.read(raw)
+    except body.UnreadableError as error:
+        log.warning("webhook.unreadable", reason=str(error), size=len(raw))
+        return Parsed()
+    parser = _PARSERS.get(str(payload.get("object")))
+    if parser is None:
+        log.info("webhook.object_ignored")
+        return Parsed()
+    parsed = parser(payload, now=timezone.now())
+    for problem in parsed.problems:
+        log.warning("webhook.item_unreadable", reason=problem)
+    return parsed
