@@ -1,0 +1,100 @@
+"""Who answers: agents, the prompts they speak with, and the record of who answered before."""
+
+from functools import partial
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models import User
+from channels_app.models import PhoneNumber
+from config.lib import ids
+
+
+class Prompt(models.Model):
+    """A named prompt; what it says stands in its immutable versions, and `current_version` points at one."""
+
+    prompt_id = models.CharField(primary_key=True, max_length=100, default=partial(ids.new, "prm"))
+    user = models.ForeignKey(User, models.PROTECT, related_name="prompts")
+    name = models.CharField(max_length=255)
+    current_version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "prompts"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PromptVersion(models.Model):
+    """What a prompt said at one time; a trigger refuses to change it."""
+
+    prompt = models.ForeignKey(Prompt, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    instructions = models.TextField()
+    model = models.CharField(max_length=100, blank=True, help_text="empty = OPENAI_MODEL")
+    parameters = models.JSONField(default=dict, blank=True, help_text="more arguments of responses.create")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "prompt_versions"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["prompt", "number"], name="prompt_versions_number_once_per_prompt"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prompt_id} v{self.number}"
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    """Filters worth naming."""
+
+    def live(self) -> "AgentQuerySet":
+        """Leave out the deleted."""
+        return self.filter(deleted_at=None)
+
+
+class Agent(models.Model):
+    """An AI agent that answers on one phone number. Deleting hides it: what it said stays."""
+
+    agent_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "agt"))
+    user = models.ForeignKey(User, models.PROTECT, related_name="agents")
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="agents")
+    # Not a foreign key: it may be an id of OpenAI's dashboard (`pmpt_…`), as long as OpenAI takes those.
+    prompt_id = models.CharField(max_length=100)
+    prompt_version = models.PositiveIntegerField(null=True, blank=True, help_text="none = current")
+    name = models.CharField(max_length=255)
+    fallback_message = models.TextField(blank=True, help_text="sent when no answer could be made")
+    created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        db_table = "agents"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["phone_number"], name="agents_one_live_per_number", condition=Q(deleted_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConversationArchive(models.Model):
+    """A number was moved from one agent to another."""
+
+    archive_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "arc"))
+    old_agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
+    new_agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="archives")
+    archived_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "conversation_archives"
+
+    def __str__(self) -> str:
+        return self.archive_id
