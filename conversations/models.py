@@ -1,0 +1,211 @@
+"""What was said: conversations, their messages, the turns that answer and the deliveries that send."""
+
+from functools import partial
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agents.models import Agent
+from channels_app.models import Customer, InboundMessage, PhoneNumber
+from config.lib import ids
+
+
+class Conversation(models.Model):
+    """The talk of one customer with one agent, and its copy at OpenAI."""
+
+    conversation_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "cnv"))
+    agent = models.ForeignKey(Agent, models.PROTECT, related_name="conversations")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="conversations")
+    customer_phone = models.CharField(max_length=150, help_text="the phone, or the id they are known by")
+    openai_conversation_id = models.CharField(max_length=100, null=True, blank=True, db_index=True)
+    last_sequence_no = models.PositiveIntegerField(default=0)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now())
+    last_message_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "conversations"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent", "customer_phone"],
+                name="conversations_one_active_per_customer",
+                condition=Q(is_active=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.conversation_id
+
+
+class Turn(models.Model):
+    """The waiting messages of one customer, answered by one reply: claimed → answered → done | failed."""
+
+    class State(models.TextChoices):
+        CLAIMED = "claimed"
+        ANSWERED = "answered"
+        DONE = "done"
+        FAILED = "failed"
+
+    OPEN = (State.CLAIMED, State.ANSWERED)
+
+    turn_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "trn"))
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="turns")
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="turns")
+    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="turns")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
+    lease_token = models.UUIDField(null=True, blank=True, help_text="its holder; none = handed back")
+    lease_expires_at = models.DateTimeField()
+    deadline_at = models.DateTimeField(help_text="the lease is never renewed past this")
+    not_before = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="holders that vanished before `answered`"
+    )
+    snapshot = models.JSONField(help_text="agent, prompt and price as they were when it was claimed")
+    error = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    answered_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "turns"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer"],
+                name="turns_one_open_per_customer",
+                condition=Q(state__in=["claimed", "answered"]),
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["claimed", "answered"]) | Q(closed_at__isnull=False),
+                name="turns_closed_when_ended",
+            ),
+        ]
+        indexes = [
+            # read by claims.claim (turns to resume, and how many are open) and by the sweeper
+            models.Index(
+                fields=["phone_number", "lease_expires_at"],
+                name="turns_open_by_number",
+                condition=Q(state__in=["claimed", "answered"]),
+            ),
+            # read by leases.renew
+            models.Index(
+                fields=["lease_token"],
+                name="turns_by_lease",
+                condition=Q(state__in=["claimed", "answered"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.turn_id} {self.state}"
+
+
+class Message(models.Model):
+    """Something that was said, by the customer, the AI or a member of staff."""
+
+    class Sender(models.TextChoices):
+        USER = "user"
+        AGENT = "agent"
+
+    class Author(models.TextChoices):
+        CUSTOMER = "customer"
+        AI = "ai"
+        STAFF = "staff"
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        SENT = "sent"
+        DELIVERED = "delivered"
+        READ = "read"
+        FAILED = "failed"
+
+    message_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "msg"))
+    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="messages")
+    turn = models.ForeignKey(Turn, models.PROTECT, null=True, blank=True, related_name="messages")
+    inbound = models.OneToOneField(
+        InboundMessage, models.PROTECT, null=True, blank=True, related_name="message"
+    )
+    sender = models.CharField(max_length=20, choices=Sender.choices)
+    author = models.CharField(max_length=20, choices=Author.choices)
+    text = models.TextField()
+    timestamp = models.DateTimeField(help_text="when it was said, by the provider's clock for a customer's")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    sequence_no = models.PositiveIntegerField()
+    failure_reason = models.TextField(blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+    tokens_used = models.PositiveIntegerField(default=0)
+    openai_response_id = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        db_table = "messages"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "sequence_no"], name="messages_sequence_once_per_conversation"
+            ),
+            models.CheckConstraint(
+                condition=Q(sender="user", author="customer") | Q(sender="agent", author__in=["ai", "staff"]),
+                name="messages_author_fits_sender",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="failed") | Q(failed_at__isnull=False), name="messages_failed_when_known"
+            ),
+            models.UniqueConstraint(
+                fields=["turn"],
+                name="messages_one_ai_reply_per_turn",
+                condition=Q(author="ai", turn__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} {self.status}"
+
+
+class Delivery(models.Model):
+    """One POST to a channel: a part of a message, once; pending → sending → sent | failed | unknown."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        SENDING = "sending"
+        SENT = "sent"
+        DELIVERED = "delivered"
+        READ = "read"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+        CANCELLED = "cancelled"
+
+    delivery_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "dlv"))
+    message = models.ForeignKey(Message, models.PROTECT, related_name="deliveries")
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="deliveries")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    part = models.PositiveSmallIntegerField(default=1)
+    text = models.TextField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    provider_message_id = models.TextField(null=True, blank=True)
+    error = models.TextField(blank=True)
+    lease_token = models.UUIDField(null=True, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    sending_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message", "attempt", "part"], name="deliveries_each_part_once_per_attempt"
+            )
+        ]
+        indexes = [
+            # read by events.apply: the delivery a status speaks of
+            models.Index(
+                fields=["provider_message_id"],
+                name="deliveries_by_provider_id",
+                condition=Q(provider_message_id__isnull=False),
+            ),
+            # read by the sweeper: sends whose holder died
+            models.Index(
+                fields=["lease_expires_at"], name="deliveries_sending", condition=Q(state="sending")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id} {self.state}"
