@@ -1,0 +1,131 @@
+"""
+The simulated Graph API under /v{N}.{M}: messages out, media and phone numbers.
+
+https://developers.facebook.com/docs/whatsapp/cloud-api
+"""
+
+import asyncio
+import json
+import re
+
+from simulator import graph_sends, identifiers
+from simulator.exchange import Answer, Json, Request, json_answer
+from simulator.faults import Plan
+from simulator.graph_errors import error_answer, injected_answer, missing_object, plainly_refused
+from simulator.graph_media import DOWNLOAD_PATH
+from simulator.journal import Entry
+from simulator.receipts import instagram_receipts, whatsapp_receipts
+from simulator.state import State
+
+VERSION = re.compile(r"v\d{1,2}\.\d")
+INVALID_TOKEN = "Invalid OAuth access token - Cannot parse access token"  # noqa: S105 - not a token
+NOT_DIGITS = re.compile(r"\D")
+
+
+def is_addressed(path: str) -> bool:
+    """Tell whether a path belongs to the Graph API."""
+    return path.startswith(DOWNLOAD_PATH) or VERSION.fullmatch(path.split("/")[1]) is not None
+
+
+async def answer(state: State, request: Request, entry: Entry) -> Answer:
+    """
+    Answer one request to the Graph API.
+
+    :raises RefusalError: if Meta would refuse it
+    """
+    if not (request.bearer_token() or request.query().get("access_token")):
+        raise plainly_refused(INVALID_TOKEN, code=190, status=401)
+    if request.path.startswith(DOWNLOAD_PATH):
+        return _download(state, request)
+    match (request.method, *request.path.strip("/").split("/")[1:]):
+        case ("POST", account_id, "messages"):
+            return await _messages(state, request, account_id, entry)
+        case ("GET", object_id) if object_id:
+            return _object(state, request, object_id)
+    message = f"Unknown path components: {request.path}"
+    return error_answer(404, {"message": message, "code": 2500})
+
+
+async def _messages(state: State, request: Request, account_id: str, entry: Entry) -> Answer:
+    payload = _payload(request)
+    is_whatsapp = "messaging_product" in payload or "to" in payload
+    is_message = payload.get("status") is None and payload.get("sender_action") is None
+    plan = state.behaviour.graph.plan(request.body, scripted=is_message)
+    if plan.drop or plan.hang:
+        return Answer(drop=plan.drop, hang=plan.hang)
+    if plan.delay:
+        await asyncio.sleep(plan.delay)
+    if plan.error:
+        return injected_answer(plan)
+    answer = _whatsapp if is_whatsapp else _instagram
+    answered = answer(state, payload, account_id, plan, entry)
+    answered.drop = plan.drop_after_accept
+    return answered
+
+
+def _whatsapp(state: State, payload: Json, phone_number_id: str, plan: Plan, entry: Entry) -> Answer:
+    if payload.get("messaging_product") != "whatsapp":
+        raise plainly_refused("(#100) The parameter messaging_product is required.")
+    graph_sends.check_whatsapp(payload)
+    if payload.get("status") is not None:
+        return json_answer(200, {"success": True})
+    to = payload.get("to")
+    key = NOT_DIGITS.sub("", to) if to else payload["recipient"]
+    message_id = identifiers.wamid(key if to else "10000000000", outgoing=True)
+    entry.provider_ids = (message_id,)
+    whatsapp_receipts(state, payload, phone_number_id, state.customer(key), message_id, plan)
+    contact = {"input": to, "wa_id": key} if to else {"input": key, "user_id": key}
+    return json_answer(
+        200, {"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": message_id}]}
+    )
+
+
+def _instagram(state: State, payload: Json, account_id: str, plan: Plan, entry: Entry) -> Answer:
+    graph_sends.check_instagram(payload)
+    recipient = payload["recipient"].get("id") or payload["recipient"].get("comment_id")
+    if payload.get("sender_action") is not None:
+        return json_answer(200, {"recipient_id": recipient})
+    message_id = identifiers.mid()
+    entry.provider_ids = (message_id,)
+    own_id = state.environment.instagram_account_id if account_id == "me" else account_id
+    if not plan.step.get("fail_status"):
+        instagram_receipts(state, payload["message"].get("text") or "", own_id, recipient, message_id)
+    return json_answer(200, {"recipient_id": recipient, "message_id": message_id})
+
+
+def _object(state: State, request: Request, object_id: str) -> Answer:
+    media = state.media.get(object_id)
+    if media is not None:
+        base_url = f"http://{request.header('host')}"
+        return json_answer(200, media.as_document(object_id, base_url))
+    if object_id == "me":
+        return json_answer(200, {"id": state.environment.instagram_account_id, "name": "Simulated Account"})
+    if not object_id.isdigit():
+        raise missing_object(request.method, object_id)
+    number = state.number(object_id)
+    return json_answer(
+        200,
+        {
+            "verified_name": "Simulated Business",
+            "display_phone_number": f"+{number.display_phone_number}",
+            "quality_rating": "GREEN",
+            "id": object_id,
+        },
+    )
+
+
+def _download(state: State, request: Request) -> Answer:
+    media = state.media.get(request.query().get("mid", ""))
+    if media is None or request.method != "GET":
+        return Answer(404)
+    return Answer(200, media.data, content_type=media.mime_type.encode("latin-1"))
+
+
+def _payload(request: Request) -> Json:
+    try:
+        payload = json.loads(request.body)
+    except (ValueError, RecursionError):
+        payload = None
+    if not isinstance(payload, dict):
+        raise plainly_refused("(#100) The request body is not a JSON object.")
+    return payload

@@ -1,0 +1,93 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import openai
+import pytest
+import requests
+
+from simulator.exchange import Json
+from tests.simulator.receiver import Receiver, wait_until
+
+SECRET = "test-app-secret"
+FAST = '{"openai": {"latency": 0}, "graph": {"latency": 0}, "status_delays": [0.05, 0.1, 0.15]}'
+
+
+class Running:
+    """A simulator that really runs, and the webhook it posts to."""
+
+    def __init__(self, url: str, receiver: Receiver):
+        self.url = url
+        self.receiver = receiver
+
+    def behave(self, **update) -> None:
+        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=5)
+        assert answer.status_code == 200, answer.text
+
+    def journal(self, **filters) -> list[Json]:
+        found: list[Json] = requests.get(f"{self.url}/_simulator/requests", params=filters, timeout=5).json()
+        return found
+
+    def deliver(self, **order) -> Json:
+        answer: Json = requests.post(f"{self.url}/_simulator/deliver", json=order, timeout=5).json()
+        return answer
+
+    def send(self, account: str = "109876543210987", **body) -> requests.Response:
+        url = f"{self.url}/v22.0/{account}/messages"
+        return requests.post(url, json=body, headers={"Authorization": "Bearer token"}, timeout=5)
+
+    def send_text(self, text: str = "Hi", to: str = "+12025550143", **more) -> requests.Response:
+        return self.send(messaging_product="whatsapp", to=to, type="text", text={"body": text}, **more)
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Running]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    receiver = Receiver()
+    environment = {
+        **os.environ,
+        "SIMULATOR_PORT": str(port),
+        "SIMULATOR_WEBHOOK_URL": receiver.url,
+        "SIMULATOR_BEHAVIOUR": FAST,
+        "WEBHOOK_SECRET": f"{SECRET},an-older-secret",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "simulator"], env=environment, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: _is_up(url), seconds=20)
+        yield Running(url, receiver)
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        receiver.stop()
+
+
+@pytest.fixture
+def simulator(_running: Running) -> Running:
+    requests.post(f"{_running.url}/_simulator/reset", timeout=5).raise_for_status()
+    _running.receiver.forget()
+    return _running
+
+
+@pytest.fixture
+def client(simulator: Running) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(
+        base_url=f"{simulator.url}/v1", api_key="sk-test", max_retries=0, timeout=10
+    ) as client:
+        yield client
+
+
+def _is_up(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/_simulator/health", timeout=1).status_code == 200
+    except requests.ConnectionError:
+        return False
