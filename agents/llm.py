@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import openai
 import structlog
 from django.conf import settings
+from openai.types.conversations import Conversation
+from openai.types.responses import Response
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
@@ -41,23 +43,22 @@ class Reply:
     tokens_used: int
 
 
-def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
+def create_conversation(*, items: list[dict[str, str]], metadata: dict[str, str], deadline: float) -> str:
     """
-    Open a conversation at OpenAI and give its id; `deadline` is on the monotonic clock.
+    Open a conversation at OpenAI with up to 20 items and give its id; `deadline` is on the monotonic clock.
 
     https://platform.openai.com/docs/api-reference/conversations/create
 
     :raises UnavailableError: if it did not answer in time or at all
     :raises RejectedError: if it refused
     """
-    return _retried(
-        lambda timeout: (
-            _client()
-            .with_options(timeout=timeout)
-            .conversations.create(metadata=metadata, extra_headers=_headers())
-        ),
-        deadline,
-    ).id
+
+    def call(timeout: float) -> Conversation:
+        return _client().conversations.create(
+            items=cast("Any", items), metadata=metadata, extra_headers=_headers(), timeout=timeout
+        )
+
+    return _retried(call, deadline).id
 
 
 def respond(
@@ -87,18 +88,18 @@ def respond(
         "truncation": "auto",
         "max_output_tokens": arguments.get("max_output_tokens", settings.OPENAI_MAX_OUTPUT_TOKENS),
     }
-    response = _retried(
-        lambda timeout: (
-            _client().with_options(timeout=timeout).responses.create(**request, extra_headers=_headers())
-        ),
-        deadline,
-    )
-    return _read(response)
+
+    def call(timeout: float) -> Response:
+        return cast(
+            "Response", _client().responses.create(**request, extra_headers=_headers(), timeout=timeout)
+        )
+
+    return _read(_retried(call, deadline))
 
 
-def _read(response: openai.types.responses.Response) -> Reply:
+def _read(response: Response) -> Reply:
     """Take a finished answer; a 200 may also hold a failure, a refusal or nothing at all."""
-    if not isinstance(response, openai.types.responses.Response):
+    if not isinstance(response, Response):
         raise UnavailableError("the answer is no response object")
     if response.status == "failed":
         code = response.error.code if response.error else "failed"
@@ -184,7 +185,11 @@ def _from_status(error: openai.APIStatusError) -> UnavailableError | RejectedErr
     if error.code in _OUT_OF_MONEY or error.status_code in {401, 403}:
         log.error("llm.account_refused", **about)
         return RejectedError(what, **about)
-    if error.status_code == 404 and error.param in {"conversation", None}:
+    if (
+        error.status_code == 404
+        and error.code != "model_not_found"
+        and not (error.param or "").startswith("prompt")
+    ):
         return ConversationNotFoundError(what, **about)
     if (
         error.status_code in {408, 409, 429}

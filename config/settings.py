@@ -19,7 +19,8 @@ from config.lib import logs
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-env.read_env(BASE_DIR / ".env", overwrite=False)
+if env.str("APP_ENV", default="") != "test":
+    env.read_env(BASE_DIR / ".env", overwrite=False)
 
 # NODE_ENV is what the service's first design called it.
 APP_ENV: str = env.str("APP_ENV", default=env.str("NODE_ENV", default="development"))

@@ -11,7 +11,7 @@ from django.db import connection
 
 from agents import directory, llm, prompts
 from config.lib.errors import ForeignError
-from conversations import claims, leases, outbox
+from conversations import claims, leases, outbox, transcript
 from conversations.claims import Turn
 from conversations.leases import LeaseLostError
 from conversations.models import Conversation, Message
@@ -67,6 +67,16 @@ def _ask(turn: Turn) -> None:
 
 
 def _reply(turn: Turn) -> llm.Reply:
+    conversation = Conversation.objects.get(pk=turn.conversation_id)
+    known = conversation.openai_conversation_id or _open(turn, replacing=None)
+    try:
+        return _respond(turn, known)
+    except llm.ConversationNotFoundError:
+        log.warning("turn.openai_conversation_gone", openai_conversation_id=known)
+        return _respond(turn, _open(turn, replacing=known))
+
+
+def _respond(turn: Turn, openai_conversation_id: str) -> llm.Reply:
     texts = list(
         Message.objects.filter(turn_id=turn.turn_id, author=Message.Author.CUSTOMER)
         .order_by("sequence_no")
@@ -75,30 +85,26 @@ def _reply(turn: Turn) -> llm.Reply:
     arguments = prompts.arguments(
         prompt_id=turn.snapshot["prompt_id"], version=turn.snapshot["prompt_version"]
     )
-    metadata = {"conversation_id": turn.conversation_id, "turn_id": turn.turn_id}
-    openai_conversation_id = _openai_conversation(turn)
     # No connection is held while a foreign API is called.
     connection.close()
     return llm.respond(
         arguments=arguments,
         conversation_id=openai_conversation_id,
         texts=texts,
-        metadata=metadata,
+        metadata={"conversation_id": turn.conversation_id, "turn_id": turn.turn_id},
         safety_identifier=hashlib.sha256(turn.customer_id.encode()).hexdigest(),
         deadline=turn.ask_until,
     )
 
 
-def _openai_conversation(turn: Turn) -> str:
-    """Give the conversation's copy at OpenAI, opening it on the first turn."""
-    conversation = Conversation.objects.get(pk=turn.conversation_id)
-    if conversation.openai_conversation_id:
-        return conversation.openai_conversation_id
+def _open(turn: Turn, *, replacing: str | None) -> str:
+    """Open the conversation's copy at OpenAI, holding what was said before this turn."""
+    items = transcript.recent_items(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
     connection.close()
     opened = llm.create_conversation(
-        metadata={"conversation_id": turn.conversation_id}, deadline=turn.ask_until
+        items=items, metadata={"conversation_id": turn.conversation_id}, deadline=turn.ask_until
     )
-    Conversation.objects.filter(pk=turn.conversation_id, openai_conversation_id=None).update(
+    Conversation.objects.filter(pk=turn.conversation_id, openai_conversation_id=replacing).update(
         openai_conversation_id=opened
     )
     return opened

@@ -1,0 +1,286 @@
+"""The system as processes, to be started, killed and asked, with a database of its own (`app`)."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import redis
+import requests
+from psycopg.rows import dict_row
+
+from config.lib import crypto
+from simulator import webhooks
+from simulator.webhooks import Customer, Number
+from tests import environment
+
+T = TypeVar("T")
+
+BIN = Path(sys.executable).parent
+PROJECT = Path(__file__).parent.parent
+QUEUES = ",".join(f"messages.{n}" for n in range(8))
+_CELERY = [str(BIN / "celery"), "-A", "config", "worker", "--pool", "threads", "--without-gossip",
+           "--without-mingle", "--loglevel", "warning"]  # fmt: skip
+COMMANDS = {
+    "simulator": [sys.executable, "-m", "simulator"],
+    "webhook": [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port",
+                str(environment.WEBHOOK_PORT), "--blocking-threads", "16", "--no-ws", "--log-level", "warning",
+                "config.wsgi:application"],
+    "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
+    "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
+                  "--hostname", "extractor@%h"],
+    "sweeper": [sys.executable, "manage.py", "sweep"],
+}  # fmt: skip
+
+
+def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
+    """Look until it is true, and give what was seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if seen := look():
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or look}")
+        time.sleep(0.05)
+
+
+class Simulator:
+    """What tests ask of and tell the simulator."""
+
+    url = environment.SIMULATOR_URL
+
+    def reset(self) -> None:
+        requests.post(f"{self.url}/_simulator/reset", timeout=5).raise_for_status()
+
+    def behave(self, **update: object) -> None:
+        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=5)
+        assert answer.ok, answer.text
+
+    def requests(self, **filters: object) -> list[dict[str, Any]]:
+        answer = requests.get(
+            f"{self.url}/_simulator/requests", params={"limit": 50_000, **filters}, timeout=10
+        )
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    def is_up(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/_simulator/health", timeout=1).ok
+        return False
+
+
+class Rig:
+    """The processes and their database."""
+
+    def __init__(self, servers: Any) -> None:
+        self.servers = servers
+        self.simulator = Simulator()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._changed: set[str] = set()
+        self._migrated = False
+
+    # --- processes
+
+    def start(self, name: str, **changes: str) -> None:
+        """Start a process unless it runs; with changes to its environment until the end of the test."""
+        running = self._processes.get(name)
+        if running and running.poll() is None:
+            return
+        log = environment.DATA_DIR / "log" / f"{name}.log"
+        with log.open("ab") as output:
+            self._processes[name] = subprocess.Popen(
+                COMMANDS[name], cwd=PROJECT, env={**os.environ, **changes}, stdout=output, stderr=output,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        if changes:
+            self._changed.add(name)
+        self._wait_for(name)
+
+    def _wait_for(self, name: str) -> None:
+        if name == "simulator":
+            wait_until(self.simulator.is_up, what="the simulator")
+        elif name == "webhook":
+            wait_until(lambda: self.webhook_answers(), what="the webhook")
+        else:
+            pid = self._processes[name].pid
+            wait_until(
+                lambda: self.rows("SELECT 1 FROM heartbeats WHERE instance LIKE %s", f"%:{pid}"),
+                what=f"the heartbeat of {name}",
+            )
+
+    def webhook_answers(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"http://127.0.0.1:{environment.WEBHOOK_PORT}/health/live", timeout=1).ok
+        return False
+
+    def stop(self, name: str) -> None:
+        self._end(name, signal.SIGTERM)
+
+    def kill(self, name: str) -> None:
+        """Kill as `kill -9` does, children and all."""
+        self._end(name, signal.SIGKILL)
+
+    def _end(self, name: str, how: signal.Signals) -> None:
+        process = self._processes.pop(name, None)
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def restart(self, name: str, **changes: str) -> None:
+        self.stop(name)
+        self.start(name, **changes)
+
+    def settle(self) -> None:
+        """Put back processes that a test changed."""
+        for name in self._changed:
+            self.stop(name)
+        self._changed.clear()
+
+    def stop_all(self) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+
+    def migrate(self) -> None:
+        if not self._migrated:
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, check=True)
+            self._migrated = True
+
+    def forget_redis(self) -> None:
+        """Empty Redis, as a restart without persistence does."""
+        redis.Redis.from_url(self.servers.redis_url).flushall()
+
+    # --- database
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        with psycopg.connect(
+            self.servers.database_url.replace("postgres://", "postgresql://"),
+            row_factory=dict_row,
+            autocommit=True,
+        ) as connection:
+            yield connection
+
+    def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        with self.connect() as connection:
+            return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+
+    def value(self, sql: str, *parameters: object) -> Any:
+        return next(iter(self.rows(sql, *parameters)[0].values()))
+
+    def business(self, **changes: Any) -> "Business":
+        return Business.create(self, **changes)
+
+
+@dataclass(frozen=True)
+class Business:
+    """A user with a WhatsApp number, an agent, a prompt and credits, of its own for each test."""
+
+    rig: Rig
+    user_id: str
+    phone_number_id: str
+
+    @classmethod
+    def create(cls, rig: Rig, *, credits: int = 1000, fallback: str = "Sorry, later.") -> "Business":  # noqa: A002
+        key = uuid.uuid4().hex[:12]
+        number = str(uuid.uuid4().int)[:15]
+        token = crypto.encrypt("token", context=f"phone_numbers:access_token:{number}")
+        with rig.connect() as connection, connection.transaction():
+            for sql, parameters in (
+                ("INSERT INTO users VALUES (%s, %s, 'Test', 'UTC', now())", [key, f"{key}@example.com"]),
+                ("INSERT INTO credits VALUES (%s, %s, now())", [key, credits]),
+                ("INSERT INTO credit_entries (user_id, kind, amount, reference, reason, balance_after, created_at)"
+                 " SELECT %s, 'grant', %s, %s, '', %s, now() WHERE %s > 0",
+                 [key, credits, key, credits, credits]),
+                ("INSERT INTO phone_numbers (phone_number_id, user_id, type, external_number, access_token,"
+                 " display_name, created_at) VALUES (%s, %s, 'whatsapp', '+12025550100', %s, '', now())",
+                 [number, key, token]),
+                ("INSERT INTO prompts (prompt_id, user_id, name, current_version, created_at)"
+                 " VALUES (%s, %s, 'Test', 1, now())", [key, key]),
+                ("INSERT INTO prompt_versions (prompt_id, number, instructions, model, parameters, created_at)"
+                 " VALUES (%s, 1, 'Be kind.', '', '{}', now())", [key]),
+                ("INSERT INTO agents (agent_id, user_id, phone_number_id, prompt_id, name, fallback_message,"
+                 " created_at) VALUES (%s, %s, %s, %s, 'Test', %s, now())", [key, key, number, key, fallback]),
+            ):  # fmt: skip
+                connection.execute(sql, parameters)
+        return cls(rig, key, number)
+
+    @property
+    def number(self) -> Number:
+        return Number(phone_number_id=self.phone_number_id)
+
+    def body(self, *texts: str, wa_id: str = "12025550143", **more: Any) -> bytes:
+        """Build the webhook of one customer who wrote these texts."""
+        customer = Customer(wa_id=wa_id)
+        return webhooks.encode(webhooks.whatsapp_text(texts, customer=customer, number=self.number, **more))
+
+    def post(self, body: bytes) -> int:
+        """Post a signed webhook body and give the status of the answer."""
+        headers = webhooks.headers(body, "test-app-secret")
+        return requests.post(environment.WEBHOOK_URL, data=body, headers=headers, timeout=30).status_code
+
+    def write(self, *texts: str, **more: Any) -> int:
+        return self.post(self.body(*texts, **more))
+
+    def post_all(self, bodies: list[bytes], *, parallel: int = 20) -> list[int]:
+        with ThreadPoolExecutor(parallel) as pool:
+            return list(pool.map(self.post, bodies))
+
+    # --- what became of it
+
+    def sends(self) -> list[dict[str, Any]]:
+        """The Graph sends of this number, in order."""
+        return self.rig.simulator.requests(api="graph", path=f"{self.phone_number_id}/messages")
+
+    def replies(self, wa_id: str | None = None) -> list[str]:
+        """The texts that were sent, to all or to one customer."""
+        return [
+            send["body"]["text"]["body"]
+            for send in self.sends()
+            if "text" in send["body"] and (wa_id is None or send["body"]["to"].lstrip("+") == wa_id)
+        ]
+
+    def balance(self) -> int:
+        return int(self.rig.value("SELECT remaining_credits FROM credits WHERE user_id = %s", self.user_id))
+
+    def count(self, table: str, where: str = "true") -> int:
+        return int(
+            self.rig.value(
+                f"SELECT count(*) FROM {table} WHERE phone_number_id = %s AND {where}", self.phone_number_id
+            )
+        )
+
+    def messages(self) -> list[dict[str, Any]]:
+        return self.rig.rows(
+            "SELECT messages.*, conversations.customer_phone FROM messages JOIN conversations USING (conversation_id)"
+            " JOIN agents USING (agent_id) WHERE phone_number_id = %s ORDER BY conversation_id, sequence_no",
+            self.phone_number_id,
+        )
+
+    def is_quiet(self) -> bool:
+        """Tell whether nothing waits and nobody works."""
+        return not self.count("inbound_messages", "status IN ('pending', 'processing')") and not self.count(
+            "turns", "state IN ('claimed', 'answered')"
+        )
+
+    def wait_until_quiet(self, *, seconds: float = 40) -> None:
+        wait_until(self.is_quiet, seconds=seconds, what="all messages of the number answered")
+
+    def check_ledger(self) -> None:
+        """Hold the balance against the ledger."""
+        total = self.rig.value("SELECT sum(amount) FROM credit_entries WHERE user_id = %s", self.user_id)
+        assert self.balance() == total
