@@ -74,8 +74,6 @@ def _check_production() -> list[CheckMessage]:
         "OPENAI_API_KEY": settings.OPENAI_API_KEY,
         "DATABASE_URL": settings.DATABASE_URL,
         "REDIS_URL": settings.REDIS_URL,
-        "WHATSAPP_API_BASE_URL": settings.WHATSAPP_API_BASE_URL,
-        "INSTAGRAM_API_BASE_URL": settings.INSTAGRAM_API_BASE_URL,
         "DJANGO_ALLOWED_HOSTS": settings.ALLOWED_HOSTS,
     }
     found: list[CheckMessage] = [

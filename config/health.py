@@ -6,7 +6,7 @@ answer stays 200.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLongError
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from config.lib import heartbeat, redis
 PATIENCE = 0.8
 
 _pool = ThreadPoolExecutor(8, thread_name_prefix="health")
+_looks: dict[str, Future[bool]] = {}
 _migrated: set[str] = set()
 
 
@@ -83,7 +84,11 @@ class ReadyView(_PublicView):
 
 
 def _look(parts: dict[str, Callable[[], bool]]) -> dict[str, str]:
-    looks = {name: _pool.submit(_is_well, look) for name, look in parts.items()}
+    for name, function in parts.items():
+        # A look that still hangs from an earlier request is asked again, so that none pile up.
+        if name not in _looks or _looks[name].done():
+            _looks[name] = _pool.submit(_is_well, function)
+    looks = {name: _looks[name] for name in parts}
     found, left = {}, PATIENCE
     for name, look in looks.items():
         try:

@@ -39,9 +39,13 @@ DEVELOPMENT_SECRETS = {
 }
 
 
+def _given(name: str, default: str) -> str:
+    """Read a variable; an empty one is as good as none, as in a `.env` copied from the example."""
+    return env.str(name, default="") or default
+
+
 def _secret(name: str) -> str:
-    value: str = env.str(name, default="" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
-    return value
+    return _given(name, "" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
 
 
 SECRET_KEY = _secret("DJANGO_SECRET_KEY")
@@ -62,7 +66,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=9090)
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
-_SIMULATED_GRAPH = "" if IS_PRODUCTION else f"{SIMULATOR_URL}/v22.0"
+_GRAPH = "https://graph.facebook.com/v25.0" if IS_PRODUCTION else f"{SIMULATOR_URL}/v25.0"
 
 # --- Django ------------------------------------------------------------------------------------------
 ROOT_URLCONF = "config.urls"
@@ -131,8 +135,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Postgres ----------------------------------------------------------------------------------------
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
-DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
+DATA_DIR = Path(_given("DATA_DIR", str(BASE_DIR / ".data")))
+DATABASE_URL = _given("DATABASE_URL", "" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
 DATABASE_TIMEOUT = env.int("DATABASE_TIMEOUT", default=30_000)
 DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else {}}
@@ -161,7 +165,7 @@ if DATABASE_URL:
     }
 
 # --- Redis -------------------------------------------------------------------------------------------
-REDIS_URL = env.str("REDIS_URL", default="" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
+REDIS_URL = _given("REDIS_URL", "" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
 REDIS_TTL_DEFAULT = env.int("REDIS_TTL_DEFAULT", default=300)
 CACHES = {
     "default": {
@@ -226,11 +230,9 @@ EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
 # --- OpenAI ------------------------------------------------------------------------------------------
 # A key without a base URL means the real OpenAI; neither means the simulator.
 OPENAI_API_KEY = _secret("OPENAI_API_KEY")
-OPENAI_BASE_URL = env.str(
-    "OPENAI_BASE_URL",
-    default="https://api.openai.com/v1"
-    if IS_PRODUCTION or "OPENAI_API_KEY" in env.ENVIRON
-    else f"{SIMULATOR_URL}/v1",
+_REAL_OPENAI = IS_PRODUCTION or bool(env.str("OPENAI_API_KEY", default=""))
+OPENAI_BASE_URL = _given(
+    "OPENAI_BASE_URL", "https://api.openai.com/v1" if _REAL_OPENAI else f"{SIMULATOR_URL}/v1"
 )
 OPENAI_TIMEOUT = env.int("OPENAI_TIMEOUT", default=30_000)
 OPENAI_MAX_RETRIES = env.int("OPENAI_MAX_RETRIES", default=3)
@@ -238,8 +240,8 @@ OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-6-luna")
 OPENAI_MAX_OUTPUT_TOKENS = env.int("OPENAI_MAX_OUTPUT_TOKENS", default=2000)
 
 # --- Channels ----------------------------------------------------------------------------------------
-WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_SIMULATED_GRAPH)
-INSTAGRAM_API_BASE_URL = env.str("INSTAGRAM_API_BASE_URL", default=_SIMULATED_GRAPH)
+WHATSAPP_API_BASE_URL = _given("WHATSAPP_API_BASE_URL", _GRAPH).rstrip("/")
+INSTAGRAM_API_BASE_URL = _given("INSTAGRAM_API_BASE_URL", _GRAPH).rstrip("/")
 GRAPH_TIMEOUT = env.int("GRAPH_TIMEOUT", default=10_000)
 
 # --- Logs --------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from psycopg.types.json import Jsonb
+from redis.exceptions import LockError
+from redis.lock import Lock as RedisLock
 
 from billing import ledger
 from config.lib import ids, locks, redis, sql
@@ -83,9 +85,13 @@ def _queue(phone_number_id: str) -> Iterator[None]:
         yield
     finally:
         if is_mine:
-            # An error here means that it ran out, or that Redis went away.
             with contextlib.suppress(redis.RedisUnavailableError):
-                redis.call(lock.release)
+                redis.call(_leave, lock)
+
+
+def _leave(lock: RedisLock) -> None:
+    with contextlib.suppress(LockError):  # it ran out in the meantime
+        lock.release()
 
 
 def _turn(row: dict[str, Any], token: str) -> Turn:

@@ -41,7 +41,7 @@ def _rig(servers) -> Iterator[Rig]:
 
 
 @pytest.fixture
-def simulator(_rig) -> Simulator:
+def simulator(_rig: Rig) -> Simulator:
     """The simulator as a process, as it was when it started."""
     _rig.start("simulator")
     _rig.simulator.reset()
@@ -52,7 +52,6 @@ def simulator(_rig) -> Simulator:
 def rig(_rig, simulator) -> Iterator[Rig]:
     """The whole system as processes: webhook, worker, extractor, sweeper, simulator."""
     _rig.migrate()
-    for name in ("webhook", "worker", "extractor", "sweeper"):
-        _rig.start(name)
+    _rig.start("webhook", "worker", "extractor", "sweeper")
     yield _rig
     _rig.settle()

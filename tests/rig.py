@@ -33,8 +33,8 @@ _CELERY = [str(BIN / "celery"), "-A", "config", "worker", "--pool", "threads", "
 COMMANDS = {
     "simulator": [sys.executable, "-m", "simulator"],
     "webhook": [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port",
-                str(environment.WEBHOOK_PORT), "--blocking-threads", "16", "--no-ws", "--log-level", "warning",
-                "config.wsgi:application"],
+                str(environment.WEBHOOK_PORT), "--blocking-threads", "16", "--no-ws",
+                "--log-level", "warning", "config.wsgi:application"],
     "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
     "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
                   "--hostname", "extractor@%h"],
@@ -65,7 +65,7 @@ class Simulator:
         answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=5)
         assert answer.ok, answer.text
 
-    def requests(self, **filters: object) -> list[dict[str, Any]]:
+    def requests(self, **filters: str | int) -> list[dict[str, Any]]:
         answer = requests.get(
             f"{self.url}/_simulator/requests", params={"limit": 50_000, **filters}, timeout=10
         )
@@ -90,8 +90,14 @@ class Rig:
 
     # --- processes
 
-    def start(self, name: str, **changes: str) -> None:
-        """Start a process unless it runs; with changes to its environment until the end of the test."""
+    def start(self, *names: str, **changes: str) -> None:
+        """Start processes unless they run; with changes to their environment until the end of the test."""
+        for name in names:
+            self._start(name, changes)
+        for name in names:
+            self._wait_for(name)
+
+    def _start(self, name: str, changes: dict[str, str]) -> None:
         running = self._processes.get(name)
         if running and running.poll() is None:
             return
@@ -103,13 +109,12 @@ class Rig:
             )  # fmt: skip
         if changes:
             self._changed.add(name)
-        self._wait_for(name)
 
     def _wait_for(self, name: str) -> None:
         if name == "simulator":
             wait_until(self.simulator.is_up, what="the simulator")
         elif name == "webhook":
-            wait_until(lambda: self.webhook_answers(), what="the webhook")
+            wait_until(self.webhook_answers, what="the webhook")
         else:
             pid = self._processes[name].pid
             wait_until(
@@ -177,13 +182,31 @@ class Rig:
 
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         with self.connect() as connection:
-            return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, parameters).fetchall()
 
     def value(self, sql: str, *parameters: object) -> Any:
         return next(iter(self.rows(sql, *parameters)[0].values()))
 
     def business(self, **changes: Any) -> "Business":
         return Business.create(self, **changes)
+
+
+_BUSINESS = """
+    WITH u AS (INSERT INTO users VALUES (%(key)s, %(email)s, 'Test', 'UTC', now())),
+         c AS (INSERT INTO credits VALUES (%(key)s, %(credits)s, now())),
+         e AS (INSERT INTO credit_entries
+                      (user_id, kind, amount, reference, reason, balance_after, created_at)
+               SELECT %(key)s, 'grant', %(credits)s, %(key)s, '', %(credits)s, now() WHERE %(credits)s > 0),
+         n AS (INSERT INTO phone_numbers (phone_number_id, user_id, type, external_number, access_token,
+                                          display_name, created_at)
+               VALUES (%(number)s, %(key)s, 'whatsapp', '+12025550100', %(token)s, '', now())),
+         p AS (INSERT INTO prompts (prompt_id, user_id, name, current_version, created_at)
+               VALUES (%(key)s, %(key)s, 'Test', 1, now())),
+         v AS (INSERT INTO prompt_versions (prompt_id, number, instructions, model, parameters, created_at)
+               VALUES (%(key)s, 1, 'Be kind.', '', '{}', now()))
+    INSERT INTO agents (agent_id, user_id, phone_number_id, prompt_id, name, fallback_message, created_at)
+    VALUES (%(key)s, %(key)s, %(number)s, %(key)s, 'Test', %(fallback)s, now())
+"""
 
 
 @dataclass(frozen=True)
@@ -200,23 +223,17 @@ class Business:
         number = str(uuid.uuid4().int)[:15]
         token = crypto.encrypt("token", context=f"phone_numbers:access_token:{number}")
         with rig.connect() as connection, connection.transaction():
-            for sql, parameters in (
-                ("INSERT INTO users VALUES (%s, %s, 'Test', 'UTC', now())", [key, f"{key}@example.com"]),
-                ("INSERT INTO credits VALUES (%s, %s, now())", [key, credits]),
-                ("INSERT INTO credit_entries (user_id, kind, amount, reference, reason, balance_after, created_at)"
-                 " SELECT %s, 'grant', %s, %s, '', %s, now() WHERE %s > 0",
-                 [key, credits, key, credits, credits]),
-                ("INSERT INTO phone_numbers (phone_number_id, user_id, type, external_number, access_token,"
-                 " display_name, created_at) VALUES (%s, %s, 'whatsapp', '+12025550100', %s, '', now())",
-                 [number, key, token]),
-                ("INSERT INTO prompts (prompt_id, user_id, name, current_version, created_at)"
-                 " VALUES (%s, %s, 'Test', 1, now())", [key, key]),
-                ("INSERT INTO prompt_versions (prompt_id, number, instructions, model, parameters, created_at)"
-                 " VALUES (%s, 1, 'Be kind.', '', '{}', now())", [key]),
-                ("INSERT INTO agents (agent_id, user_id, phone_number_id, prompt_id, name, fallback_message,"
-                 " created_at) VALUES (%s, %s, %s, %s, 'Test', %s, now())", [key, key, number, key, fallback]),
-            ):  # fmt: skip
-                connection.execute(sql, parameters)
+            connection.execute(
+                _BUSINESS,
+                {
+                    "key": key,
+                    "email": f"{key}@example.com",
+                    "number": number,
+                    "token": token,
+                    "credits": credits,
+                    "fallback": fallback,
+                },
+            )
         return cls(rig, key, number)
 
     @property
@@ -266,8 +283,9 @@ class Business:
 
     def messages(self) -> list[dict[str, Any]]:
         return self.rig.rows(
-            "SELECT messages.*, conversations.customer_phone FROM messages JOIN conversations USING (conversation_id)"
-            " JOIN agents USING (agent_id) WHERE phone_number_id = %s ORDER BY conversation_id, sequence_no",
+            "SELECT messages.*, conversations.customer_phone FROM messages"
+            " JOIN conversations USING (conversation_id) JOIN agents USING (agent_id)"
+            " WHERE phone_number_id = %s ORDER BY conversation_id, sequence_no",
             self.phone_number_id,
         )
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from itertools import pairwise
 
 from tests.rig import wait_until
 
@@ -169,7 +170,7 @@ class TestOrder:
             "SELECT created_at, closed_at FROM turns WHERE phone_number_id = %s ORDER BY created_at",
             business.phone_number_id,
         )
-        for before, after in zip(turns, turns[1:], strict=False):
+        for before, after in pairwise(turns):
             assert before["closed_at"] <= after["created_at"]
 
 
@@ -230,7 +231,7 @@ class TestFailure:
         assert business.replies() == ["Please try later."]
         assert business.balance() == 1000
         business.check_ledger()
-        assert [m["status"] for m in business.messages()][0] == "failed"
+        assert business.messages()[0]["status"] == "failed"
 
     def test_a_model_that_fails_twice_is_asked_a_third_time(self, rig):
         rig.simulator.behave(openai={"script": [{"status": 500}, {"status": 429}]})
