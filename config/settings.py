@@ -196,6 +196,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.
     "socket_timeout": 0.5,
     "socket_connect_timeout": 0.5,
+    # Without these a ring to a Redis that is away takes six seconds.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
     "socket_keepalive": True,
     "health_check_interval": 10,  # finds a half-open connection
     "visibility_timeout": 600,

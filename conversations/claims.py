@@ -208,7 +208,7 @@ def _begin(phone_number_id: str, token: str) -> Turn | None:
 
 # The due customer with the oldest waiting message and no open turn, and who answers them.
 _HEAD = """
-    WITH claimable AS (
+    WITH claimable AS NOT MATERIALIZED (
         SELECT message.id, message.customer_id
           FROM inbound_messages AS message
           JOIN customers AS customer USING (customer_id)

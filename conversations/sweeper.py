@@ -102,15 +102,18 @@ def waiting_numbers() -> list[str]:
 
 _WAITING = """
     SELECT phone_number_id
-      FROM inbound_messages AS message
-      JOIN customers AS customer USING (customer_id, phone_number_id)
-      JOIN agents AS agent USING (phone_number_id)
-     WHERE message.status = 'pending' AND customer.due_at <= statement_timestamp()
-       AND (customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
-       AND agent.deleted_at IS NULL
-       AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
-                                             AND turns.state IN ('claimed', 'answered'))
-       AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = message.phone_number_id
+      FROM agents
+     WHERE deleted_at IS NULL
+       AND EXISTS (
+           SELECT 1
+             FROM inbound_messages AS message
+             JOIN customers AS customer USING (customer_id)
+            WHERE message.phone_number_id = agents.phone_number_id AND message.status = 'pending'
+              AND customer.due_at <= statement_timestamp()
+              AND (customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
+              AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
+                                                    AND turns.state IN ('claimed', 'answered')))
+       AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = agents.phone_number_id
                                          AND turns.state IN ('claimed', 'answered')) < %(concurrency)s
      UNION
     SELECT phone_number_id

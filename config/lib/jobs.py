@@ -71,7 +71,7 @@ def _rung(job: Job, kwargs: dict[str, str]) -> None:
     try:
         ring_now(job, **kwargs)
     except redis.RedisUnavailableError as error:
-        log.warning("jobs.ring_lost", job=job.value, reason=str(error))
+        log.debug("jobs.ring_lost", job=job.value, reason=str(error))
 
 
 class _Timer:
