@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from agents import directory
-from agents.models import Agent, Prompt, PromptVersion
+from agents.models import Prompt, PromptVersion
+from agents.registration import register
 from billing import keys, ledger
 from billing.models import ApiKey, Credit, User
-from channels_app.models import PhoneNumber
 
+USER_ID = "usr_demo"
+PROMPT_ID = "prm_demo"
 PHONE_NUMBER_ID = "109876543210987"
+FALLBACK_MESSAGE = "Sorry, I can't answer right now. Please try again in a few minutes."
 CREDITS = 1000
 
 INSTRUCTIONS = """\
@@ -34,48 +36,25 @@ class Demo:
 def seed() -> Demo:
     """Make the demo business, or find it as it was made."""
     user, _ = User.objects.get_or_create(
-        user_id="usr_demo", defaults={"email": "demo@example.com", "company_name": "Demo Bakery"}
+        user_id=USER_ID, defaults={"email": "demo@example.com", "company_name": "Demo Bakery"}
     )
     Credit.objects.get_or_create(user=user)
     ledger.grant(user_id=user.user_id, amount=CREDITS, reference="demo", reason="to play with")
-    number = _number(user)
     prompt, is_new = Prompt.objects.get_or_create(
-        prompt_id="prm_demo", defaults={"user": user, "name": "Demo Bakery"}
+        prompt_id=PROMPT_ID, defaults={"user": user, "name": "Demo Bakery"}
     )
     if is_new:
         PromptVersion.objects.create(prompt=prompt, number=1, instructions=INSTRUCTIONS)
-    _agent(user, number, prompt)
-    return Demo(user.user_id, _api_key(user), number.phone_number_id, number.external_number)
-
-
-def _number(user: User) -> PhoneNumber:
-    found = PhoneNumber.objects.filter(pk=PHONE_NUMBER_ID).first()
-    if found:
-        return found
-    number = PhoneNumber(
+    number = register(
+        user_id=user.user_id,
         phone_number_id=PHONE_NUMBER_ID,
-        user=user,
-        type=PhoneNumber.Type.WHATSAPP,
         external_number="+12025550100",
-        display_name="Demo Bakery",
+        access_token="demo-access-token",  # noqa: S106  (the simulator takes any)
+        prompt_id=prompt.prompt_id,
+        name="Demo Bakery",
+        fallback_message=FALLBACK_MESSAGE,
     )
-    number.set_access_token("demo-access-token")
-    number.save()
-    return number
-
-
-def _agent(user: User, number: PhoneNumber, prompt: Prompt) -> None:
-    Agent.objects.get_or_create(
-        phone_number=number,
-        deleted_at=None,
-        defaults={
-            "user": user,
-            "prompt_id": prompt.prompt_id,
-            "name": "Demo agent",
-            "fallback_message": "Sorry, I can't answer right now. Please try again in a few minutes.",
-        },
-    )
-    directory.drop(user_id=user.user_id, phone_number_id=number.phone_number_id)
+    return Demo(user.user_id, _api_key(user), number.phone_number_id, number.external_number)
 
 
 def _api_key(user: User) -> str:

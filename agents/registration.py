@@ -1,0 +1,44 @@
+"""Puts an agent on a phone number."""
+
+from django.db import transaction
+
+from agents import directory
+from agents.models import Agent
+from channels_app.models import PhoneNumber
+
+
+@transaction.atomic
+def register(
+    *,
+    user_id: str,
+    phone_number_id: str,
+    external_number: str,
+    access_token: str,
+    prompt_id: str,
+    name: str,
+    fallback_message: str,
+) -> PhoneNumber:
+    """Register a WhatsApp number with an agent; what is registered already is left as it is but the token."""
+    number, _ = PhoneNumber.objects.get_or_create(
+        phone_number_id=phone_number_id,
+        user_id=user_id,
+        defaults={
+            "type": PhoneNumber.Type.WHATSAPP,
+            "external_number": external_number,
+            "display_name": name,
+        },
+    )
+    number.set_access_token(access_token)
+    number.save(update_fields=["access_token"])
+    Agent.objects.get_or_create(
+        phone_number=number,
+        deleted_at=None,
+        defaults={
+            "user_id": user_id,
+            "prompt_id": prompt_id,
+            "name": name,
+            "fallback_message": fallback_message,
+        },
+    )
+    directory.drop(user_id=user_id, phone_number_id=phone_number_id)
+    return number
