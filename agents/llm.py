@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 # 429s that no waiting mends.
 _OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-_backoff = wait_exponential_jitter(initial=0.5, max=8, jitter=0.5)
+_backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 
 class ConversationNotFoundError(RejectedError):
@@ -53,12 +53,15 @@ def create_conversation(*, items: list[dict[str, str]], metadata: dict[str, str]
     :raises RejectedError: if it refused
     """
 
-    def call(timeout: float) -> Conversation:
-        return _client().conversations.create(
+    def call(timeout: float) -> str:
+        opened = _client().conversations.create(
             items=cast("Any", items), metadata=metadata, extra_headers=_headers(), timeout=timeout
         )
+        if not isinstance(opened, Conversation) or not opened.id:
+            raise UnavailableError("the answer is no conversation")
+        return opened.id
 
-    return _retried(call, deadline).id
+    return _retried(call, deadline)
 
 
 def respond(
@@ -89,17 +92,15 @@ def respond(
         "max_output_tokens": arguments.get("max_output_tokens", settings.OPENAI_MAX_OUTPUT_TOKENS),
     }
 
-    def call(timeout: float) -> Response:
-        return cast(
-            "Response", _client().responses.create(**request, extra_headers=_headers(), timeout=timeout)
-        )
+    def call(timeout: float) -> Reply:
+        return _read(_client().responses.create(**request, extra_headers=_headers(), timeout=timeout))
 
-    return _read(_retried(call, deadline))
+    return _retried(call, deadline)
 
 
-def _read(response: Response) -> Reply:
-    """Take a finished answer; a 200 may also hold a failure, a refusal or nothing at all."""
-    if not isinstance(response, Response):
+def _read(response: object) -> Reply:
+    """Take a finished answer; a 200 may also hold a failure, a refusal, nothing at all, or rubbish."""
+    if not isinstance(response, Response) or not response.id or response.output is None:
         raise UnavailableError("the answer is no response object")
     if response.status == "failed":
         code = response.error.code if response.error else "failed"
@@ -172,7 +173,7 @@ def _translated(call: Callable[[float], T], timeout: float) -> T:
         return call(timeout)
     except openai.APIStatusError as error:
         raise _from_status(error) from error
-    except openai.APIConnectionError as error:
+    except (openai.APIConnectionError, ValueError) as error:
         raise UnavailableError(type(error).__name__) from error
     except openai.OpenAIError as error:
         raise RejectedError(type(error).__name__) from error

@@ -10,10 +10,15 @@ from functools import lru_cache
 from django.conf import settings
 
 from agents.models import PromptVersion
+from config.lib.errors import RejectedError
 
 
 def arguments(*, prompt_id: str, version: int | None) -> dict[str, object]:
-    """Give the arguments of `responses.create` that say who the model is."""
+    """
+    Give the arguments of `responses.create` that say who the model is.
+
+    :raises RejectedError: if the prompt has no such version
+    """
     if version is None:
         return {"prompt": {"id": prompt_id}}
     instructions, model, parameters = _version(prompt_id, version)
@@ -23,5 +28,7 @@ def arguments(*, prompt_id: str, version: int | None) -> dict[str, object]:
 @lru_cache(maxsize=512)
 def _version(prompt_id: str, number: int) -> tuple[str, str, dict[str, object]]:
     """Read a version once: it never changes."""
-    version = PromptVersion.objects.get(prompt_id=prompt_id, number=number)
+    version = PromptVersion.objects.filter(prompt_id=prompt_id, number=number).first()
+    if version is None:
+        raise RejectedError("the agent's prompt has no such version", code="prompt_version_missing")
     return version.instructions, version.model, version.parameters

@@ -27,7 +27,8 @@ def charge(*, user_id: str, amount: int, reference: str) -> None:
     """
     if amount == 0:
         return
-    if not _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference):
+    is_new = _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference)
+    if not is_new and not CreditEntry.objects.filter(kind=Kind.CHARGE, reference=reference).exists():
         raise InsufficientCreditsError
 
 

@@ -20,8 +20,8 @@ def resolve(people: Iterable[Key]) -> dict[Key, str]:
         customer = known.get(phone_number_id, person)
         if customer is None:
             customer = known.add(phone_number_id, person)
-        else:
-            _learn(customer, person)
+        elif _learn(customer, person):
+            known.index(customer)
         found[phone_number_id, person] = customer.customer_id
     return found
 
@@ -37,9 +37,10 @@ class _Known:
             if ids := [getattr(person, name) for _, person in wanted if getattr(person, name)]:
                 by_any_id |= Q(**{f"{name}__in": ids})
         for customer in Customer.objects.filter(by_any_id, phone_number_id__in=numbers):
-            self._index(customer)
+            self.index(customer)
 
-    def _index(self, customer: Customer) -> None:
+    def index(self, customer: Customer) -> None:
+        """Make a customer known by all ids they have by now."""
         for name in _IDS:
             if value := getattr(customer, name):
                 self._by_id[customer.phone_number_id, name, value] = customer
@@ -60,12 +61,12 @@ class _Known:
             name=person.name,
             username=person.username,
         )
-        self._index(customer)
+        self.index(customer)
         return customer
 
 
-def _learn(customer: Customer, person: Person) -> None:
-    """Write down a new name, and an id we had not heard unless it is another customer's."""
+def _learn(customer: Customer, person: Person) -> bool:
+    """Write down a new name, and an id we had not heard unless it is another customer's; tell of news."""
     changed = []
     for name in ("name", "username"):
         value = getattr(person, name)
@@ -79,6 +80,7 @@ def _learn(customer: Customer, person: Person) -> None:
             changed.append(name)
     if changed:
         customer.save(update_fields=changed)
+    return bool(changed)
 
 
 def _is_taken(customer: Customer, name: str, value: str) -> bool:

@@ -6,8 +6,7 @@ answer stays 200.
 """
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookTooLongError
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from django.conf import settings
 from django.db import Error, connection
@@ -89,13 +88,8 @@ def _look(parts: dict[str, Callable[[], bool]]) -> dict[str, str]:
         if name not in _looks or _looks[name].done():
             _looks[name] = _pool.submit(_is_well, function)
     looks = {name: _looks[name] for name in parts}
-    found, left = {}, PATIENCE
-    for name, look in looks.items():
-        try:
-            found[name] = "ok" if look.result(timeout=left) else "away"
-        except TookTooLongError:
-            found[name], left = "away", 0.01
-    return found
+    done, _ = wait(looks.values(), timeout=PATIENCE)
+    return {name: "ok" if look in done and look.result() else "away" for name, look in looks.items()}
 
 
 def _is_well(look: Callable[[], bool]) -> bool:

@@ -259,8 +259,9 @@ _CONVERSATION = """
                                is_active, created_at, last_message_at)
     VALUES (%(id)s, %(agent_id)s, %(customer_id)s, %(address)s, %(count)s,
             true, statement_timestamp(), %(said_at)s)
-        ON CONFLICT (agent_id, customer_phone) WHERE is_active
-        DO UPDATE SET last_sequence_no = conversations.last_sequence_no + EXCLUDED.last_sequence_no,
+        ON CONFLICT (agent_id, customer_id) WHERE is_active
+        DO UPDATE SET customer_phone = EXCLUDED.customer_phone,
+                      last_sequence_no = conversations.last_sequence_no + EXCLUDED.last_sequence_no,
                       last_message_at = EXCLUDED.last_message_at
     RETURNING conversation_id, last_sequence_no
 """

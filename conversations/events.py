@@ -66,6 +66,7 @@ _MATCH = """
                     = event.provider_message_id))
       JOIN messages USING (message_id)
      WHERE event.id = ANY(%(events)s) AND event.kind = 'status'
+       AND event.payload ->> 'status' IN ('sent', 'delivered', 'read', 'played', 'failed')
 """
 
 

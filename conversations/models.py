@@ -29,9 +29,14 @@ class Conversation(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["agent", "customer_phone"],
+                name="conversations_one_active_per_address",
+                condition=Q(is_active=True),
+            ),
+            models.UniqueConstraint(
+                fields=["agent", "customer"],
                 name="conversations_one_active_per_customer",
                 condition=Q(is_active=True),
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from channels_app import senders
 from channels_app.models import PhoneNumber
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
 from config.lib import ids, sql
+from config.lib.crypto import DecryptionError
 from conversations import claims
 from conversations.claims import Turn
 from conversations.leases import LeaseLostError
@@ -201,6 +202,9 @@ def _post(turn: Turn, delivery: dict[str, Any]) -> tuple[str, str | None, str]:
                 timeout=settings.GRAPH_TIMEOUT / 1000,
             )
         )
+    except DecryptionError as error:
+        log.error("delivery.no_token", delivery_id=delivery["delivery_id"], reason=str(error))
+        return "failed", None, "no_token: the access token cannot be read"
     except NotDeliveredError as error:
         log.warning("delivery.failed", delivery_id=delivery["delivery_id"], code=error.code)
         return "failed", None, f"{error.code}: {error}"

@@ -102,8 +102,8 @@ def waiting_numbers() -> list[str]:
 
 _WAITING = """
     SELECT phone_number_id
-      FROM agents
-     WHERE deleted_at IS NULL
+      FROM agents JOIN phone_numbers AS number USING (phone_number_id)
+     WHERE agents.deleted_at IS NULL AND number.deleted_at IS NULL
        AND EXISTS (
            SELECT 1
              FROM inbound_messages AS message

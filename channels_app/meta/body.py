@@ -1,12 +1,19 @@
 """Reads a webhook's bytes into JSON that Postgres can keep."""
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 # What Postgres refuses, as it stands in the bytes: U+0000 and surrogates, of which lone ones are refused.
 _SUSPECT = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+
+
+# Meta's bodies are about a dozen levels deep; far more would break whoever walks through them next.
+MAX_DEPTH = 100
+# Meta gives no limit; several hundred were seen, and an index of Postgres holds 2,700 bytes.
+MAX_ID_LENGTH = 600
 
 
 class UnreadableError(Exception):
@@ -15,12 +22,14 @@ class UnreadableError(Exception):
 
 def read(raw: bytes) -> dict[str, object]:
     """
-    Parse a webhook body; NUL and lone surrogates in its strings become U+FFFD.
+    Parse a webhook body; what Postgres cannot keep becomes U+FFFD in strings and null among numbers.
 
-    :raises UnreadableError: if it is not a JSON object, nests too deeply, or holds NaN or absurd numbers
+    :raises UnreadableError: if it is not a JSON object, nests too deeply, or holds an absurdly long number
     """
     try:
-        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse)
+        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_nothing, parse_float=_finite)
+        if _is_deep(body):
+            raise UnreadableError("nested too deeply")
         if _SUSPECT.search(raw):
             body = _clean(body)
     except (ValueError, RecursionError) as error:
@@ -47,8 +56,28 @@ def moment(seconds: object, *, now: datetime) -> datetime:
     return min(when, now + timedelta(minutes=5))
 
 
-def _refuse(constant: str) -> object:
-    raise ValueError(constant)
+def _nothing(_constant: str) -> None:
+    """Read NaN and Infinity, which jsonb does not know."""
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _is_deep(body: object) -> bool:
+    level: list[object] = [body]
+    for _ in range(MAX_DEPTH):
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _clean(value: object) -> object:

@@ -21,7 +21,7 @@ class Party(BaseModel):
 class Message(BaseModel):
     """The part of a message that identifies it."""
 
-    mid: str = Field(min_length=1)
+    mid: str = Field(min_length=1, max_length=body.MAX_ID_LENGTH)
     text: str = ""
     is_echo: bool = False
 

@@ -36,7 +36,7 @@ class Text(BaseModel):
 class Message(BaseModel):
     """The part of every message that routes it."""
 
-    id: str = Field(min_length=1)
+    id: str = Field(min_length=1, max_length=body.MAX_ID_LENGTH)
     type: str = Field(default="unknown", max_length=30)
     sender: str | None = Field(default=None, alias="from")
     from_user_id: str | None = None
@@ -48,7 +48,7 @@ class Message(BaseModel):
 class Status(BaseModel):
     """How far a message of ours got."""
 
-    id: str = Field(min_length=1)
+    id: str = Field(min_length=1, max_length=body.MAX_ID_LENGTH)
     status: str = Field(max_length=30)
     timestamp: str | int | None = None
     biz_opaque_callback_data: str | None = Field(default=None, max_length=512)
@@ -106,22 +106,23 @@ def _inbound(
     phone_number_id: str, contacts: dict[str, Contact], item: dict[str, object], now: datetime
 ) -> Inbound:
     message = Message.model_validate(item)
+    person = _person(message, contacts)
     return Inbound(
         phone_number_id=phone_number_id,
         provider_message_id=message.id,
-        person=_person(message, contacts),
+        person=person,
         kind=message.type,
         text=message.text.body if message.text else "",
         payload=item,
         sent_at=body.moment(message.timestamp, now=now),
-        ignored=_why_ignored(message),
+        ignored=_why_ignored(message, person),
     )
 
 
-def _why_ignored(message: Message) -> str:
+def _why_ignored(message: Message, person: Person) -> str:
     if message.group_id:
         return "group message"
-    if not (message.sender or message.from_user_id):
+    if not (person.wa_id or person.bsuid):
         return "no sender"
     if message.type != "text" or not message.text:
         return f"kind {message.type} is not answered"

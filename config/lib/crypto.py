@@ -44,8 +44,8 @@ def decrypt(token: str, *, context: str) -> str:
     key = _keys().get(key_id)
     if version != "v1" or key is None:
         raise DecryptionError("encrypted with a key that FIELD_ENCRYPTION_KEY does not hold")
-    raw = base64.urlsafe_b64decode(sealed)
     try:
+        raw = base64.urlsafe_b64decode(sealed)
         return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise DecryptionError("damaged, or encrypted for another row") from error

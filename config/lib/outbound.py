@@ -34,6 +34,8 @@ def post_json(url: str, *, body: object, token: str, timeout: float) -> requests
     headers = {"authorization": f"Bearer {token}", settings.CORRELATION_ID_HEADER: logs.correlation_id()}
     try:
         return _session.post(url, json=body, headers=headers, timeout=(3.05, timeout), allow_redirects=False)
+    except (requests.exceptions.InvalidHeader, UnicodeError) as error:
+        raise NotSentError("a token that no header can hold") from error
     except requests.ConnectTimeout as error:
         raise NotSentError("no connection in time") from error
     except requests.ConnectionError as error:

@@ -107,7 +107,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='conversation',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('agent', 'customer_phone'), name='conversations_one_active_per_customer'),
+            constraint=models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('agent', 'customer_phone'), name='conversations_one_active_per_address'),
+        ),
+        migrations.AddConstraint(
+            model_name='conversation',
+            constraint=models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('agent', 'customer'), name='conversations_one_active_per_customer'),
         ),
         migrations.AddIndex(
             model_name='delivery',

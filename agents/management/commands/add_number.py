@@ -12,7 +12,7 @@ from agents.registration import register
 
 
 class Command(BaseCommand):
-    """Registers a WhatsApp number for the demo business; its token comes from ACCESS_TOKEN or is asked for."""
+    """Registers a WhatsApp number for the demo business; its token comes from ACCESS_TOKEN, or is asked."""
 
     help = __doc__
 
