@@ -1,0 +1,61 @@
+"""The demo business is the same however often it is made."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from agents import demo, directory
+from agents.models import Agent, Prompt, PromptVersion
+from billing import ledger
+from billing.models import ApiKey, Credit, CreditEntry, User
+from channels_app.models import PhoneNumber
+
+MADE = (User, Credit, CreditEntry, PhoneNumber, Prompt, PromptVersion, Agent, ApiKey)
+
+
+class TestSeed:
+    def test_twice_makes_everything_once(self, valkey, db):
+        first = demo.seed()
+        counts = [model.objects.count() for model in MADE]
+
+        second = demo.seed()
+
+        assert second == first
+        assert counts == [model.objects.count() for model in MADE] == [1] * len(MADE)
+        assert ledger.balance(first.user_id) == demo.CREDITS
+
+    def test_makes_an_agent_that_can_answer(self, valkey, db):
+        made = demo.seed()
+
+        entry = directory.get(made.phone_number_id)
+
+        assert entry is not None
+        assert Prompt.objects.get(pk=entry["prompt_id"]).versions.count() == 1
+        assert PhoneNumber.objects.get().get_access_token() == "demo-access-token"
+
+    def test_does_not_give_spent_credits_again(self, valkey, db):
+        made = demo.seed()
+        ledger.charge(user_id=made.user_id, amount=1, reference="turn 1")
+
+        demo.seed()
+
+        assert Credit.objects.get().remaining_credits == demo.CREDITS - 1
+
+
+class TestCommand:
+    def test_prints_what_was_made(self, valkey, db):
+        printed = StringIO()
+
+        call_command("seed_demo", stdout=printed)
+
+        assert json.loads(printed.getvalue())["phone_number_id"] == demo.PHONE_NUMBER_ID
+
+    def test_is_not_for_production(self, db, settings):
+        settings.IS_PRODUCTION = True
+
+        with pytest.raises(CommandError):
+            call_command("seed_demo")
+
+        assert not User.objects.exists()

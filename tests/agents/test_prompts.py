@@ -1,0 +1,65 @@
+"""What to say to the model."""
+
+import pytest
+from django.db import IntegrityError
+
+from agents import prompts
+from agents.models import PromptVersion
+from config.lib.errors import RejectedError
+from tests.factories import PromptFactory, PromptVersionFactory
+
+
+class TestArguments:
+    def test_of_our_prompt_are_its_model_instructions_and_parameters(self, db):
+        version = PromptVersionFactory(
+            number=3, instructions="Be brief.", model="gpt-test", parameters={"temperature": 0.2}
+        )
+
+        found = prompts.arguments(prompt_id=version.prompt_id, version=3)
+
+        assert found == {"model": "gpt-test", "instructions": "Be brief.", "temperature": 0.2}
+
+    def test_name_the_default_model_where_the_prompt_names_none(self, db, settings):
+        version = PromptVersionFactory()
+        settings.OPENAI_MODEL = "gpt-default"
+
+        assert prompts.arguments(prompt_id=version.prompt_id, version=1)["model"] == "gpt-default"
+
+    def test_never_let_parameters_replace_the_prompt(self, db):
+        parameters = {"model": "other", "instructions": "other"}
+        version = PromptVersionFactory(instructions="Be kind.", model="gpt-test", parameters=parameters)
+
+        found = prompts.arguments(prompt_id=version.prompt_id, version=1)
+
+        assert found == {"model": "gpt-test", "instructions": "Be kind."}
+
+    def test_of_a_prompt_of_openai_pass_its_id_through(self):
+        assert prompts.arguments(prompt_id="pmpt_123", version=None) == {"prompt": {"id": "pmpt_123"}}
+
+    def test_of_a_version_that_does_not_exist_are_refused(self, db):
+        version = PromptVersionFactory()
+
+        with pytest.raises(RejectedError):
+            prompts.arguments(prompt_id=version.prompt_id, version=7)
+
+    def test_are_read_once(self, db, django_assert_num_queries):
+        version = PromptVersionFactory()
+        prompts.arguments(prompt_id=version.prompt_id, version=1)
+
+        with django_assert_num_queries(0):
+            prompts.arguments(prompt_id=version.prompt_id, version=1)
+
+
+class TestVersion:
+    def test_never_changes(self, db):
+        version = PromptVersionFactory()
+
+        with pytest.raises(IntegrityError, match="immutable"):
+            PromptVersion.objects.filter(pk=version.pk).update(instructions="Be rude.")
+
+    def test_has_a_number_of_its_own(self, db):
+        prompt = PromptFactory()
+        PromptVersionFactory(prompt=prompt, number=2)
+
+        with pytest.raises(IntegrityError, match="number_once"):
+            PromptVersionFactory(prompt=prompt, number=2)

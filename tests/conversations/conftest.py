@@ -1,0 +1,13 @@
+"""Sets Django up before the tests of this folder are imported."""
+
+import django
+import pytest
+
+django.setup()
+
+
+@pytest.fixture
+def graph(simulator):
+    """The simulator as a channel that takes everything at once and tells no statuses by itself."""
+    simulator.behave(statuses=False, graph={"latency": 0}, openai={"latency": 0})
+    return simulator
