@@ -21,6 +21,7 @@ from tenacity.wait import wait_exponential_jitter
 
 from config.lib import logs
 from config.lib.errors import RejectedError, UnavailableError
+from config.lib.texts import storable
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -105,7 +106,7 @@ def _read(response: object) -> Reply:
     if response.status == "failed":
         code = response.error.code if response.error else "failed"
         raise UnavailableError("the response failed", code=code, request_id=response.id)
-    text = response.output_text.strip()
+    text = storable(response.output_text).strip()
     if not text:
         raise RejectedError(f"no text in a response that is {response.status}", code="empty_output")
     usage = response.usage

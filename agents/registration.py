@@ -29,7 +29,8 @@ def register(
         },
     )
     number.set_access_token(access_token)
-    number.save(update_fields=["access_token"])
+    number.deleted_at = None
+    number.save(update_fields=["access_token", "deleted_at"])
     Agent.objects.get_or_create(
         phone_number=number,
         deleted_at=None,

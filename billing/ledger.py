@@ -4,6 +4,8 @@ Credits: every change of a balance is a line in the ledger, and every line a cha
 The balance row is locked last of all rows a transaction locks: these calls stand at its end.
 """
 
+from django.db import transaction
+
 from billing.models import Credit, CreditEntry
 from config.lib import cache, sql
 
@@ -59,12 +61,13 @@ def _read_balance(user_id: str) -> int:
 
 def _enter(kind: Kind, *, user_id: str, amount: int, reference: str, reason: str = "") -> bool:
     """Change the balance and write the line, or neither: not twice per reference, not below zero."""
-    # On its own, so that the next statement sees what a rival wrote while we waited for the lock.
-    sql.execute("SELECT 1 FROM credits WHERE user_id = %s FOR UPDATE", [user_id])
-    is_new = sql.execute(
-        _ENTER,
-        {"kind": kind.value, "user": user_id, "amount": amount, "reference": reference, "reason": reason},
-    )
+    with transaction.atomic(savepoint=False):
+        # On its own, so that the next statement sees what a rival wrote while we waited for the lock.
+        sql.execute("SELECT 1 FROM credits WHERE user_id = %s FOR UPDATE", [user_id])
+        is_new = sql.execute(
+            _ENTER,
+            {"kind": kind.value, "user": user_id, "amount": amount, "reference": reference, "reason": reason},
+        )
     if is_new:
         cache.drop(_key(user_id))
     return bool(is_new)

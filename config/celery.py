@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -32,6 +33,18 @@ def _wait_longer(conf: Any, **_: Any) -> None:
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
     }
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _check_configuration(**_: Any) -> None:
+    from config.checks import refuse_to_start_half_configured  # noqa: PLC0415  (needs Django to be set up)
+
+    try:
+        refuse_to_start_half_configured()
+    except ImproperlyConfigured as error:
+        # Celery logs whatever else a signal's receiver raises, and goes on.
+        raise SystemExit(str(error)) from error
 
 
 @signals.setup_logging.connect

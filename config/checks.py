@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  (Django's name)
+from django.core.exceptions import ImproperlyConfigured
 
 _LOG_FORMATS = ("json", "console")
 _ENVIRONMENTS = ("development", "test", "production")
@@ -20,6 +21,17 @@ def check_environment(**_: Any) -> list[CheckMessage]:
         *_check_encryption_keys(),
         *(_check_production() if settings.IS_PRODUCTION else []),
     ]
+
+
+def refuse_to_start_half_configured() -> None:
+    """
+    Stop a process that no management command starts, such as a web server's, for the same reasons.
+
+    :raises ImproperlyConfigured: with everything that is missing or wrong
+    """
+    faults = [message.msg for message in check_environment() if message.is_serious()]
+    if faults:
+        raise ImproperlyConfigured(" ".join(faults))
 
 
 def _check_choices() -> list[CheckMessage]:
@@ -67,7 +79,7 @@ def _check_encryption_keys() -> list[CheckMessage]:
 
 def _check_production() -> list[CheckMessage]:
     needed = {
-        "DJANGO_SECRET_KEY": settings.SECRET_KEY,
+        "DJANGO_SECRET_KEY": settings.DJANGO_SECRET_KEY,
         "FIELD_ENCRYPTION_KEY": settings.FIELD_ENCRYPTION_KEYS,
         "WEBHOOK_SECRET": settings.WEBHOOK_SECRETS,
         "WEBHOOK_VERIFY_TOKEN": settings.WEBHOOK_VERIFY_TOKEN,

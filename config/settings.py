@@ -6,6 +6,8 @@ answers for OpenAI and Meta. `.env.example` explains every variable; `config/che
 half-configured.
 """
 
+import os
+import secrets
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +23,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 if env.str("APP_ENV", default="") != "test":
     env.read_env(BASE_DIR / ".env", overwrite=False)
+
+# An empty variable is as good as none, as in a `.env` copied from the example.
+env.ENVIRON = {name: value for name, value in os.environ.items() if value}
 
 # NODE_ENV is what the service's first design called it.
 APP_ENV: str = env.str("APP_ENV", default=env.str("NODE_ENV", default="development"))
@@ -39,16 +44,14 @@ DEVELOPMENT_SECRETS = {
 }
 
 
-def _given(name: str, default: str) -> str:
-    """Read a variable; an empty one is as good as none, as in a `.env` copied from the example."""
-    return env.str(name, default="") or default
-
-
 def _secret(name: str) -> str:
-    return _given(name, "" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
+    value: str = env.str(name, default="" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
+    return value
 
 
-SECRET_KEY = _secret("DJANGO_SECRET_KEY")
+DJANGO_SECRET_KEY = _secret("DJANGO_SECRET_KEY")
+# Django will not even list what else is missing without one; config/checks.py refuses the stand-in.
+SECRET_KEY = DJANGO_SECRET_KEY or secrets.token_urlsafe(50)
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEY").split(",") if key.strip()]
 
 # --- Addresses ---------------------------------------------------------------------------------------
@@ -138,8 +141,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Postgres ----------------------------------------------------------------------------------------
-DATA_DIR = Path(_given("DATA_DIR", str(BASE_DIR / ".data")))
-DATABASE_URL = _given("DATABASE_URL", "" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
+DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
 DATABASE_TIMEOUT = env.int("DATABASE_TIMEOUT", default=30_000)
 DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else {}}
@@ -168,7 +171,7 @@ if DATABASE_URL:
     }
 
 # --- Redis -------------------------------------------------------------------------------------------
-REDIS_URL = _given("REDIS_URL", "" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
+REDIS_URL = env.str("REDIS_URL", default="" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
 REDIS_TTL_DEFAULT = env.int("REDIS_TTL_DEFAULT", default=300)
 CACHES = {
     "default": {
@@ -239,8 +242,8 @@ EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
 # A key without a base URL means the real OpenAI; neither means the simulator.
 OPENAI_API_KEY = _secret("OPENAI_API_KEY")
 _REAL_OPENAI = IS_PRODUCTION or bool(env.str("OPENAI_API_KEY", default=""))
-OPENAI_BASE_URL = _given(
-    "OPENAI_BASE_URL", "https://api.openai.com/v1" if _REAL_OPENAI else f"{SIMULATOR_URL}/v1"
+OPENAI_BASE_URL = env.str(
+    "OPENAI_BASE_URL", default="https://api.openai.com/v1" if _REAL_OPENAI else f"{SIMULATOR_URL}/v1"
 )
 OPENAI_TIMEOUT = env.int("OPENAI_TIMEOUT", default=30_000)
 OPENAI_MAX_RETRIES = env.int("OPENAI_MAX_RETRIES", default=3)
@@ -248,8 +251,8 @@ OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-6-luna")
 OPENAI_MAX_OUTPUT_TOKENS = env.int("OPENAI_MAX_OUTPUT_TOKENS", default=2000)
 
 # --- Channels ----------------------------------------------------------------------------------------
-WHATSAPP_API_BASE_URL = _given("WHATSAPP_API_BASE_URL", _GRAPH).rstrip("/")
-INSTAGRAM_API_BASE_URL = _given("INSTAGRAM_API_BASE_URL", _GRAPH).rstrip("/")
+WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_GRAPH).rstrip("/")
+INSTAGRAM_API_BASE_URL = env.str("INSTAGRAM_API_BASE_URL", default=_GRAPH).rstrip("/")
 GRAPH_TIMEOUT = env.int("GRAPH_TIMEOUT", default=10_000)
 
 # --- Logs --------------------------------------------------------------------------------------------

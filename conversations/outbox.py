@@ -155,6 +155,8 @@ def _held_error(turn: Turn) -> str:
 
 
 def _begin_sending(turn: Turn) -> dict[str, Any] | None:
+    if time.monotonic() > turn.deadline - settings.GRAPH_TIMEOUT / 1000:
+        raise LeaseLostError  # no time left for a POST: the next holder sends what is pending
     return sql.row(
         _BEGIN_SENDING,
         {"turn": turn.turn_id, "token": turn.lease_token, "lease": settings.GRAPH_TIMEOUT / 1000 + 5},

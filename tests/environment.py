@@ -12,6 +12,8 @@ import socket
 import tempfile
 from pathlib import Path
 
+import django
+
 # What a shell may hold and no test may see.
 _FOREIGN = ("DATABASE_", "REDIS_", "OPENAI_", "WEBHOOK_", "WHATSAPP_", "INSTAGRAM_", "DJANGO_", "SIMULATOR_",
             "API_", "REPLY_", "TURN_", "WORKER_", "MESSAGE_", "PHONE_", "CREDITS_", "LOG_", "NODE_ENV",
@@ -56,3 +58,6 @@ os.environ |= {
     # Tests look at results, not at what was written to stdout on the way.
     "PYTHONUNBUFFERED": "1",
 }
+
+# pytest-django looks for settings before they are named here.
+django.setup()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from config.lib.texts import storable
+
 # What Postgres refuses, as it stands in the bytes: U+0000 and surrogates, of which lone ones are refused.
 _SUSPECT = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 
@@ -48,7 +50,7 @@ def objects(value: object, name: str) -> Iterator[dict[str, object]]:
 
 
 def moment(seconds: object, *, now: datetime) -> datetime:
-    """Read unix seconds given as text or number; what cannot be read, or lies in the future, becomes now."""
+    """Read unix seconds given as text or number; what cannot be read becomes now, the future at most soon."""
     try:
         when = datetime.fromtimestamp(float(str(seconds)), tz=UTC)
     except (ValueError, OverflowError, OSError):
@@ -82,7 +84,7 @@ def _children(value: object) -> Iterable[object]:
 
 def _clean(value: object) -> object:
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+        return storable(value)
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -16,8 +16,23 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from config.lib import ids
 
-# A run of digits long enough to be a phone number; ids of ours and of Meta live under keys named `*_id`.
+# A run of digits long enough to be a phone number.
 _DIGITS = re.compile(r"\+?\d{8,}")
+# Where long digits are no phone number: ids of ours, of Meta's numbers and of vendors' calls.
+_PLAIN = frozenset(
+    {
+        *(
+            "timestamp",
+            "correlation_id",
+            "request_id",
+            "phone_number_id",
+            "user_id",
+            "customer_id",
+            "turn_id",
+        ),
+        *("conversation_id", "openai_conversation_id", "message_id", "delivery_id", "event_id"),
+    }
+)
 _DETAIL = re.compile(r"DETAIL:.*", re.DOTALL)
 _CORRELATION_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
@@ -29,7 +44,7 @@ def masked(text: str) -> str:
 
 def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and not key.endswith("_id") and key != "timestamp":
+        if isinstance(value, str) and key not in _PLAIN:
             event[key] = masked(_DETAIL.sub("DETAIL: (hidden)", value))
     return event
 

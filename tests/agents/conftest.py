@@ -1,15 +1,12 @@
-"""Sets Django up before the tests of this folder are imported, and gives them an OpenAI to ask."""
+"""An OpenAI to ask."""
 
 import time
 from collections.abc import Iterator
 
-import django
 import pytest
 
-django.setup()
-
-from agents import llm  # noqa: E402  (its settings must be there)
-from tests.agents.broken_server import BrokenServer  # noqa: E402
+from agents import llm
+from tests.agents.broken_server import BrokenServer
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
-"""Sets Django up before the tests of this folder are imported, and gives them a signed webhook to post to."""
+"""A signed webhook to post to."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
 from simulator import webhooks
-
-django.setup()
 
 SECRET = "test-app-secret"
 PAYLOADS = Path(__file__).parent.parent / "payloads"

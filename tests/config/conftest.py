@@ -1,4 +1,4 @@
-"""Sets Django up before the tests of this folder are imported; gives them a clock and other processes."""
+"""A clock, and other processes."""
 
 import os
 import subprocess
@@ -6,12 +6,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import django
 import pytest
 
 from tests.rig import PROJECT
-
-django.setup()
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -63,7 +63,7 @@ class TestProductionCheck:
     @pytest.fixture(autouse=True)
     def _complete(self, settings):
         settings.APP_ENV, settings.IS_PRODUCTION = "production", True
-        settings.SECRET_KEY = "k" * 60
+        settings.DJANGO_SECRET_KEY = "k" * 60
         settings.FIELD_ENCRYPTION_KEYS = [base64.b64encode(b"x" * 32).decode()]
         settings.WEBHOOK_SECRETS, settings.WEBHOOK_VERIFY_TOKEN = ["secret"], "token"
         settings.OPENAI_API_KEY, settings.ALLOWED_HOSTS = "sk-real", ["example.com"]
@@ -91,7 +91,7 @@ class TestProductionCheck:
     @pytest.mark.parametrize(
         ("name", "variable"),
         [
-            ("SECRET_KEY", "DJANGO_SECRET_KEY"),
+            ("DJANGO_SECRET_KEY", "DJANGO_SECRET_KEY"),
             ("FIELD_ENCRYPTION_KEYS", "FIELD_ENCRYPTION_KEY"),
             ("WEBHOOK_SECRETS", "WEBHOOK_SECRET"),
             ("WEBHOOK_VERIFY_TOKEN", "WEBHOOK_VERIFY_TOKEN"),

@@ -1,9 +1,6 @@
-"""Sets Django up before the tests of this folder are imported."""
+"""Vendors that answer at once."""
 
-import django
 import pytest
-
-django.setup()
 
 
 @pytest.fixture
