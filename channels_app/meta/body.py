@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+from channels_app.meta.types import Parsed, Problem
 from config.lib.texts import storable
 
 # What Postgres refuses, as it stands in the bytes: U+0000 and surrogates, of which lone ones are refused.
@@ -16,6 +17,8 @@ _SUSPECT = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
 MAX_DEPTH = 100
 # Meta gives no limit; several hundred were seen, and an index of Postgres holds 2,700 bytes.
 MAX_ID_LENGTH = 600
+# As seconds this is the year 5138, as milliseconds 1973.
+_MILLISECONDS = 100_000_000_000
 
 
 class UnreadableError(Exception):
@@ -49,13 +52,36 @@ def objects(value: object, name: str) -> Iterator[dict[str, object]]:
             yield item
 
 
-def moment(seconds: object, *, now: datetime) -> datetime:
-    """Read unix seconds given as text or number; what cannot be read becomes now, the future at most soon."""
+def each(value: dict[str, object], name: str, parsed: Parsed, *, of: str = "") -> Iterator[dict[str, object]]:
+    """
+    Go through the objects in the list `value[name]`; whatever else stands there becomes a problem.
+
+    No list at all is none; `of` is the phone_number_id the problems belong to.
+    """
+    found = value.get(name)
+    if found is not None and not isinstance(found, list):
+        parsed.problems.append(Problem(reason=f"{name}: not a list", item=found, phone_number_id=of))
+        return
+    for item in found or ():
+        if isinstance(item, dict):
+            yield item
+        else:
+            parsed.problems.append(Problem(reason=f"{name}: not an object", item=item, phone_number_id=of))
+
+
+def moment(given: object, *, now: datetime) -> datetime:
+    """Read unix seconds or milliseconds, as text or number; garbage, and what is to come, becomes now."""
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        return now
     try:
-        when = datetime.fromtimestamp(float(str(seconds)), tz=UTC)
+        seconds = float(given)
+        if seconds > _MILLISECONDS:
+            seconds /= 1000
+        when = datetime.fromtimestamp(seconds, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return now
-    return min(when, now + timedelta(minutes=5))
+    # Their clock may be a little ahead of ours.
+    return when if seconds > 0 and when <= now + timedelta(minutes=5) else now
 
 
 def _nothing(_constant: str) -> None:

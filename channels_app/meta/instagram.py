@@ -1,66 +1,79 @@
 """
-Instagram messaging webhooks: kept, not answered yet.
+Instagram messaging webhooks: the envelopes around what customers and our own account said and did.
 
 https://developers.facebook.com/docs/instagram-platform/webhooks
 """
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
-from channels_app.meta import body
-from channels_app.meta.types import Inbound, Parsed, Person
+from channels_app.meta import body, instagram_events, instagram_messages
+from channels_app.meta.instagram_shapes import Sides, account, sides
+from channels_app.meta.shapes import UnfitError, reason
+from channels_app.meta.types import Event, Inbound, Parsed, Problem
 
-
-class Party(BaseModel):
-    """An account or a person, by id."""
-
-    id: str = Field(min_length=1, max_length=50)
-
-
-class Message(BaseModel):
-    """The part of a message that identifies it."""
-
-    mid: str = Field(min_length=1, max_length=body.MAX_ID_LENGTH)
-    text: str = ""
-    is_echo: bool = False
-
-
-class Item(BaseModel):
-    """One item of `messaging`."""
-
-    sender: Party
-    recipient: Party
-    timestamp: int | str | None = None
-    message: Message
+# What an item is about is said by which of these it has; others (referral, optin, …) ask for nothing.
+_READERS: dict[str, Callable[[dict[str, object], Sides], Inbound | Event | None]] = {
+    "message": instagram_messages.message,
+    "postback": instagram_messages.postback,
+    "reaction": instagram_events.reaction,
+    "read": instagram_events.read,
+    "message_edit": instagram_events.edit,
+}
+# The dashboard's Test button sends items as changes, and some say that Instagram Login does so too.
+_CHANGES = {"messages", "messaging_postbacks", "message_reactions", "messaging_seen", "message_edit"}
 
 
 def parse(payload: dict[str, object], *, now: datetime) -> Parsed:
-    """Read the customers' messages of a body, each by itself; a bad one costs no other."""
+    """Read all items of a body, each by itself; a bad one costs no other."""
     parsed = Parsed()
-    for entry in body.objects(payload, "entry"):
-        for item in body.objects(entry, "messaging"):
-            if "message" not in item:
-                continue
-            try:
-                found = Item.model_validate(item)
-            except ValidationError:
-                parsed.problems.append("messaging item without mid, sender or recipient")
-                continue
-            if not found.message.is_echo:
-                parsed.inbound.append(_inbound(found, item, now))
+    for entry in body.each(payload, "entry", parsed):
+        account_id = account(entry)
+        for item in body.each(entry, "messaging", parsed, of=account_id):
+            _read(item, account_id, parsed, now)
+        for item in _changes(entry, account_id, parsed):
+            _read(item, account_id, parsed, now)
+        for item in body.each(entry, "standby", parsed, of=account_id):
+            _read(item, account_id, parsed, now, ignored="another app has this conversation")
     return parsed
 
 
-def _inbound(found: Item, item: dict[str, object], now: datetime) -> Inbound:
-    seconds = str(found.timestamp or "")[:10]
-    return Inbound(
-        phone_number_id=found.recipient.id,
-        provider_message_id=found.message.mid,
-        person=Person(ig_id=found.sender.id),
-        kind="text" if found.message.text else "unknown",
-        text=found.message.text,
-        payload=item,
-        sent_at=body.moment(seconds, now=now),
-        ignored="instagram is not answered yet",
-    )
+def _changes(entry: dict[str, object], account_id: str, parsed: Parsed) -> Iterator[dict[str, object]]:
+    for change in body.each(entry, "changes", parsed, of=account_id):
+        field, value = change.get("field"), change.get("value")
+        if not isinstance(field, str):
+            parsed.problems.append(Problem("changes: field is no text", change, phone_number_id=account_id))
+        elif field in _CHANGES:
+            yield from body.each({"value": [value]}, "value", parsed, of=account_id)
+
+
+def _read(
+    item: dict[str, object], account_id: str, parsed: Parsed, now: datetime, *, ignored: str = ""
+) -> None:
+    name = _subject(item)
+    if name is None or (name == "message_edit" and instagram_events.is_no_edit(item)):
+        return
+    try:
+        told = _told(name, item, sides(item, account_id=account_id, now=now))
+    except (ValidationError, UnfitError) as error:
+        parsed.problems.append(Problem(f"{name}: {reason(error)}", item, phone_number_id=account_id))
+        return
+    if isinstance(told, Inbound):
+        parsed.inbound.append(replace(told, ignored=told.ignored or ignored))
+    elif told is not None:
+        parsed.events.append(told)
+
+
+def _subject(item: dict[str, object]) -> str | None:
+    named = [name for name in _READERS if name in item]
+    return next((name for name in named if item[name] is not None), named[0] if named else None)
+
+
+def _told(name: str, item: dict[str, object], about: Sides) -> Inbound | Event | None:
+    content = item[name]
+    if not isinstance(content, dict):
+        raise UnfitError("not an object")
+    return _READERS[name](content, about)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who wrote, by whatever ids the channel gave."""
+    """Somebody on the other side, by whatever ids the channel gave."""
 
     wa_id: str | None = None
     bsuid: str | None = None
@@ -14,10 +14,38 @@ class Person:
     name: str = ""
     username: str = ""
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether there is any id to know them by."""
+        return bool(self.wa_id or self.bsuid or self.ig_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """
+    A file that came with a message, by reference.
+
+    `kind` is image, video, audio, voice, document or sticker. WhatsApp gives `media_id`, which is fetched in
+    two steps; Instagram gives a signed `url` that expires.
+    """
+
+    kind: str
+    media_id: str = ""
+    url: str = ""
+    mime_type: str = ""
+    filename: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A customer's message; `ignored` says why no turn will answer it."""
+    """
+    A customer's message.
+
+    `kind` is text, image, video, audio, voice, document, sticker, location, contacts, choice, form, order,
+    share, story_reply, story_mention, unsupported or unknown. `text` is what a person would read in the chat,
+    in words also where the kind is no text. `context` is what the model should know beside it (an ad).
+    `quoted_id` is the provider's id of the message it answers. `ignored` says why no turn will answer it.
+    """
 
     phone_number_id: str
     provider_message_id: str
@@ -26,26 +54,55 @@ class Inbound:
     text: str
     payload: dict[str, object]
     sent_at: datetime
+    media: tuple[Media, ...] = ()
+    quoted_id: str = ""
+    context: str = ""
     ignored: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Anything else a channel tells; `key` is the same when the same thing is told again."""
+    """
+    Anything else a channel tells; `key` is the same when the same thing is told again.
+
+    | kind | provider_message_id | data |
+    |---|---|---|
+    | status | our message | status (sent, delivered, read, played, failed), error |
+    | read | the message read last, of ours | |
+    | reaction | the message reacted to | emoji ("" = taken back) |
+    | edit | the message edited | text |
+    | revoke | the message taken back | |
+    | echo | the message our side sent | kind, text |
+    | identity | | old and new: objects with wa_id, bsuid |
+    | notice | | code, title: an error of the channel itself |
+
+    `person` is the customer's side of it, where it has one (for identity: as known before).
+    """
 
     phone_number_id: str
     kind: str
     key: str
-    provider_message_id: str
-    callback_data: str
     payload: dict[str, object]
     occurred_at: datetime
+    provider_message_id: str = ""
+    callback_data: str = ""
+    person: Person | None = None
+    data: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An item that could not be read; its neighbours could."""
+
+    reason: str
+    item: object
+    phone_number_id: str = ""
 
 
 @dataclass(slots=True)
 class Parsed:
-    """All that one webhook body held; `problems` says what in it could not be read."""
+    """All that one webhook body held."""
 
     inbound: list[Inbound] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)

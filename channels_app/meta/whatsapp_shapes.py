@@ -1,0 +1,157 @@
+"""
+What WhatsApp's messages, statuses and errors have in common, and who is behind the ids in them.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from channels_app.meta import body
+from channels_app.meta.shapes import Maybe, MessageId, PhoneNumberId, Shape, present
+from channels_app.meta.types import Person
+
+
+def _without_plus(number: str) -> str:
+    return number.removeprefix("+")
+
+
+WaId = Annotated[str, AfterValidator(_without_plus), Field(max_length=50)]
+Bsuid = Annotated[str, Field(max_length=150)]
+
+
+class Profile(Shape):
+    """How a customer calls themselves."""
+
+    name: Maybe[str] = None
+    username: Maybe[str] = None
+
+
+class Contact(Shape):
+    """Who is behind the ids of a message."""
+
+    wa_id: Maybe[WaId] = None
+    user_id: Maybe[Bsuid] = None
+    profile: Maybe[Profile] = None
+
+
+class Metadata(Shape):
+    """Which of our numbers it is about."""
+
+    phone_number_id: PhoneNumberId
+    display_phone_number: Maybe[str] = None
+
+
+class Value(Shape):
+    """What every value of the fields we read has beside its items."""
+
+    metadata: Metadata
+    contacts: Maybe[list[Maybe[Contact]]] = None
+
+
+class ErrorDetails(Shape):
+    """What went wrong, at length."""
+
+    details: Maybe[str] = None
+
+
+class Error(Shape):
+    """What went wrong, as a number with a name."""
+
+    code: Maybe[int] = None
+    title: Maybe[str] = None
+    error_data: Maybe[ErrorDetails] = None
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.title}" if self.title else str(self.code)
+
+    @property
+    def explanation(self) -> str:
+        """The longest words there are for it."""
+        return (self.error_data and self.error_data.details) or self.title or str(self.code or "")
+
+
+class Unsupported(Shape):
+    """What kind of thing WhatsApp would not hand over."""
+
+    type: Maybe[str] = None
+
+
+class Said(Shape):
+    """Something said in a chat; what it is stands under the name of its type."""
+
+    type: Maybe[str] = None
+    text: object = None
+    errors: Maybe[list[Maybe[Error]]] = None
+    unsupported: Maybe[Unsupported] = None
+
+    @property
+    def kind(self) -> str:
+        """Its type in WhatsApp's words; a text can do without."""
+        return self.type or ("text" if isinstance(self.text, dict) else "unknown")
+
+
+class Message(Said):
+    """What every message says of itself."""
+
+    id: MessageId
+    sender: WaId | None = Field(default=None, alias="from")
+    from_user_id: Bsuid | None = None
+    timestamp: object = None
+    # Anything at all here means that it is not between the two of us.
+    group_id: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where items come from: the number they are about, and the contacts told along with them."""
+
+    phone_number_id: str
+    own_number: str
+    account_id: str
+    contacts: dict[str, Contact]
+    now: datetime
+
+    def person(self, wa_id: str | None, bsuid: str | None) -> Person:
+        """Name the person with these ids, from whichever contact has one; they stand in no order."""
+        contact = self.contacts.get(wa_id or "") or self.contacts.get(bsuid or "") or Contact()
+        profile = contact.profile or Profile()
+        return Person(
+            wa_id=wa_id or contact.wa_id or None,
+            bsuid=bsuid or contact.user_id or None,
+            name=(profile.name or "")[:255],
+            username=(profile.username or "").removeprefix("@")[:255],
+        )
+
+    def is_own(self, wa_id: str | None) -> bool:
+        """Tell whether this is our own number."""
+        return bool(self.own_number) and _digits(wa_id) == self.own_number
+
+    def moment(self, timestamp: object) -> datetime:
+        """Read a time."""
+        return body.moment(timestamp, now=self.now)
+
+
+def source(value: object, *, account_id: str, now: datetime) -> Source:
+    """
+    Read what a change's value says about all of its items.
+
+    :raises ValidationError: if it does not name our number
+    """
+    found = Value.model_validate(value)
+    contacts = present(found.contacts)
+    return Source(
+        phone_number_id=found.metadata.phone_number_id,
+        own_number=_digits(found.metadata.display_phone_number),
+        account_id=account_id,
+        contacts={key: contact for contact in contacts for key in (contact.wa_id, contact.user_id) if key},
+        now=now,
+    )
+
+
+def _digits(number: str | None) -> str:
+    return re.sub(r"\D", "", number or "")
