@@ -12,7 +12,7 @@ from simulator import graph_sends, identifiers
 from simulator.exchange import Answer, Json, Request, json_answer
 from simulator.faults import Plan
 from simulator.graph_errors import error_answer, injected_answer, missing_object, plainly_refused
-from simulator.graph_media import DOWNLOAD_PATH
+from simulator.graph_media import DOWNLOAD_PATH, INSTAGRAM_PATH
 from simulator.journal import Entry
 from simulator.receipts import instagram_receipts, whatsapp_receipts
 from simulator.state import State
@@ -24,7 +24,8 @@ NOT_DIGITS = re.compile(r"\D")
 
 def is_addressed(path: str) -> bool:
     """Tell whether a path belongs to the Graph API."""
-    return path.startswith(DOWNLOAD_PATH) or VERSION.fullmatch(path.split("/")[1]) is not None
+    is_file = path.startswith((DOWNLOAD_PATH, INSTAGRAM_PATH))
+    return is_file or VERSION.fullmatch(path.split("/")[1]) is not None
 
 
 async def answer(state: State, request: Request, entry: Entry) -> Answer:
@@ -33,10 +34,12 @@ async def answer(state: State, request: Request, entry: Entry) -> Answer:
 
     :raises RefusalError: if Meta would refuse it
     """
+    if request.path.startswith(INSTAGRAM_PATH):
+        return _download(state, request, "asset_id")
     if not (request.bearer_token() or request.query().get("access_token")):
         raise plainly_refused(INVALID_TOKEN, code=190, status=401)
     if request.path.startswith(DOWNLOAD_PATH):
-        return _download(state, request)
+        return _download(state, request, "mid")
     match (request.method, *request.path.strip("/").split("/")[1:]):
         case ("POST", account_id, "messages"):
             return await _messages(state, request, account_id, entry)
@@ -114,8 +117,8 @@ def _object(state: State, request: Request, object_id: str) -> Answer:
     )
 
 
-def _download(state: State, request: Request) -> Answer:
-    media = state.media.get(request.query().get("mid", ""))
+def _download(state: State, request: Request, parameter: str) -> Answer:
+    media = state.media.get(request.query().get(parameter, ""))
     if media is None or request.method != "GET":
         return Answer(404)
     return Answer(200, media.data, content_type=media.mime_type.encode("latin-1"))

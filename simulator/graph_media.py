@@ -1,5 +1,5 @@
 """
-Media: first a description with a URL, then the bytes at that URL.
+Media: first a description with a URL, then the bytes at that URL; on Instagram the URL alone.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api/reference/media
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from simulator.exchange import Json
 
 DOWNLOAD_PATH = "/whatsapp_business/attachments/"
+# Instagram gives such a URL in the webhook itself; it is signed and needs no token.
+INSTAGRAM_PATH = "/ig_messaging_cdn/"
 TINY_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )

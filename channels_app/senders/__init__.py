@@ -1,21 +1,28 @@
-"""One module per channel, each with `send` and `MAX_LENGTH`."""
+"""One module per channel, each with what `Sender` lists."""
 
 from typing import Protocol
 
-from channels_app.senders import whatsapp
-from channels_app.senders.contract import NotDeliveredError, Outgoing
+from channels_app.senders import instagram, whatsapp
+from channels_app.senders.contract import NotDeliveredError, Outgoing, Seen
 
 
 class Sender(Protocol):
-    """What a channel's module offers."""
-
-    MAX_LENGTH: int
+    """What a channel's module offers; `parts(formatted(text))` is what gets sent."""
 
     def send(self, outgoing: Outgoing) -> str:
         """Send a text and give the channel's id for it."""
 
+    def formatted(self, text: str) -> str:
+        """Turn Markdown into what the channel shows."""
 
-_SENDERS: dict[str, Sender] = {"whatsapp": whatsapp}
+    def parts(self, text: str) -> list[str]:
+        """Cut a text into parts the channel takes."""
+
+    def show_typing(self, seen: Seen) -> None:
+        """Tell the customer that the message was read and is being answered; never fails."""
+
+
+_SENDERS: dict[str, Sender] = {"whatsapp": whatsapp, "instagram": instagram}
 
 
 def for_channel(channel: str) -> Sender:

@@ -7,7 +7,12 @@ from config.lib.errors import RejectedError, UnavailableError
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One POST: a text to a customer. `callback_data` comes back in statuses where a channel can do that."""
+    """
+    One POST: a text to a customer. `callback_data` comes back in statuses where a channel can do that.
+
+    Without an `api_base_url` it goes to the channel's own, without a `sender_id` it is sent as the number.
+    `reply_to` is the provider's id of the message to quote, where a channel can do that.
+    """
 
     phone_number_id: str
     access_token: str
@@ -17,6 +22,21 @@ class Outgoing:
     text: str
     callback_data: str
     timeout: float
+    api_base_url: str = ""
+    sender_id: str = ""
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A customer's message that is being answered: by `provider_message_id` on WhatsApp, else by `ig_id`."""
+
+    phone_number_id: str
+    access_token: str
+    api_base_url: str = ""
+    sender_id: str = ""
+    provider_message_id: str = ""
+    ig_id: str = ""
 
 
 class NotDeliveredError(RejectedError):

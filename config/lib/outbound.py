@@ -4,11 +4,28 @@ The one way out to the internet for calls that no vendor's SDK makes.
 Redirects are never followed: an `Authorization` header must not travel to a host it was not meant for.
 """
 
+import contextlib
+import functools
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
 import requests
 from django.conf import settings
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from config.lib import logs
+
+_CONNECT_TIMEOUT = 3.05
+_SILENCE_TIMEOUT = 10.0
+_CHUNK = 64 * 1024
 
 _session = requests.Session()
 _session.trust_env = False
@@ -24,6 +41,22 @@ class NoAnswerError(Exception):
     """Bytes may have left, but no complete answer came back: the outcome is unknown."""
 
 
+class ForbiddenAddressError(Exception):
+    """The host lies in a network of our own, where nobody from outside may send us."""
+
+
+class TooLargeError(Exception):
+    """The answer is larger than the caller takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole answer."""
+
+    status: int
+    content: bytes
+
+
 def post_json(url: str, *, body: object, token: str, timeout: float) -> requests.Response:
     """
     Post JSON with a bearer token, once.
@@ -32,8 +65,9 @@ def post_json(url: str, *, body: object, token: str, timeout: float) -> requests
     :raises NoAnswerError: on a timeout or a broken connection after that
     """
     headers = {"authorization": f"Bearer {token}", settings.CORRELATION_ID_HEADER: logs.correlation_id()}
+    timeouts = (min(_CONNECT_TIMEOUT, timeout), timeout)
     try:
-        return _session.post(url, json=body, headers=headers, timeout=(3.05, timeout), allow_redirects=False)
+        return _session.post(url, json=body, headers=headers, timeout=timeouts, allow_redirects=False)
     except (requests.exceptions.InvalidHeader, UnicodeError) as error:
         raise NotSentError("a token that no header can hold") from error
     except requests.ConnectTimeout as error:
@@ -44,3 +78,166 @@ def post_json(url: str, *, body: object, token: str, timeout: float) -> requests
         raise NoAnswerError("connection broken") from error
     except requests.RequestException as error:
         raise NoAnswerError(type(error).__name__) from error
+
+
+def get_json(url: str, *, token: str, timeout: float) -> dict[str, object]:
+    """
+    Get a JSON object with a bearer token, whatever the status it comes with; nothing else gives an empty one.
+
+    :raises NotSentError: if no connection could be made
+    :raises NoAnswerError: on a timeout or a broken connection after that
+    """
+    try:
+        answer = _session.get(
+            url, headers={"authorization": f"Bearer {token}"}, timeout=timeout, allow_redirects=False
+        ).json()
+    except (requests.exceptions.InvalidHeader, UnicodeError) as error:
+        raise NotSentError("a token that no header can hold") from error
+    except requests.JSONDecodeError:
+        return {}
+    except requests.RequestException as error:
+        raise NoAnswerError(type(error).__name__) from error
+    return answer if isinstance(answer, dict) else {}
+
+
+def get_bytes(
+    url: str, *, headers: Mapping[str, str], max_bytes: int, deadline: float, may_be_private: bool = False
+) -> Received:
+    """
+    Get at most `max_bytes` from a URL, all of it before the `deadline` on `time.monotonic`'s clock.
+
+    The addresses of its host must be public unless it `may_be_private`, which is for hosts we configured.
+
+    :raises ForbiddenAddressError: if one of them is not; nothing was sent
+    :raises NotSentError: if no connection could be made
+    :raises NoAnswerError: if no complete answer came in time
+    :raises TooLargeError: if there is more; reading stopped there
+    """
+    parts = urlsplit(url)
+    try:
+        sock = _connected(parts, deadline, may_be_private=may_be_private)
+    except (OSError, ValueError) as error:
+        raise NotSentError(type(error).__name__) from error
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port_of(parts.scheme))
+    connection.default_port = _port_of(parts.scheme)
+    with contextlib.closing(sock), _cut_off(sock, deadline):
+        connection.sock = sock
+        try:
+            return _received(connection, parts, headers, max_bytes)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            late = time.monotonic() >= deadline
+            raise NoAnswerError("not in time" if late else type(error).__name__) from error
+
+
+def _connected(parts: SplitResult, deadline: float, *, may_be_private: bool) -> socket.socket:
+    """
+    Connect to an address that was checked.
+
+    It is this address that is connected to, and not the name again, which by then might lead somewhere else.
+    """
+    if not parts.hostname:
+        raise ValueError("no host")
+    found = socket.getaddrinfo(parts.hostname, parts.port or _port_of(parts.scheme), type=socket.SOCK_STREAM)
+    addresses = [address[:2] for *_, address in found]
+    if not may_be_private and not all(_is_public(str(host)) for host, _ in addresses):
+        raise ForbiddenAddressError
+    failure = OSError("no address")
+    for host, port in addresses:
+        try:
+            sock = socket.create_connection((str(host), int(port)), timeout=_left(deadline, _CONNECT_TIMEOUT))
+        except OSError as error:
+            failure = error
+            continue
+        return _secured(sock, parts, deadline)
+    raise failure
+
+
+def _secured(sock: socket.socket, parts: SplitResult, deadline: float) -> socket.socket:
+    sock.settimeout(_left(deadline, _SILENCE_TIMEOUT))
+    if parts.scheme != "https":
+        return sock
+    secured = _tls().wrap_socket(sock, server_hostname=parts.hostname, do_handshake_on_connect=False)
+    try:
+        with _cut_off(secured, deadline):
+            secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
+    return secured
+
+
+def _received(
+    connection: http.client.HTTPConnection, parts: SplitResult, headers: Mapping[str, str], max_bytes: int
+) -> Received:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection.request(
+        "GET", target, headers={"accept-encoding": "identity", "connection": "close", **headers}
+    )
+    with connection.getresponse() as response:
+        return Received(response.status, _content(response, max_bytes))
+
+
+def _content(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    expected = response.length
+    if expected is not None and expected > max_bytes:
+        raise TooLargeError
+    content = bytearray()
+    while expected is None or len(content) < expected:
+        chunk = response.read1(_CHUNK)
+        if not chunk:
+            break
+        content += chunk
+        if len(content) > max_bytes:
+            raise TooLargeError
+    if len(content) < (expected or 0):
+        raise http.client.IncompleteRead(b"", (expected or 0) - len(content))
+    return bytes(content)
+
+
+@contextlib.contextmanager
+def _cut_off(sock: socket.socket, deadline: float) -> Iterator[None]:
+    """
+    End the connection at the deadline.
+
+    A socket's own timeout counts from the last byte, so a host that sends a byte now and then would hold us.
+    """
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            # Not TLS's own farewell, which may wait.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if time.monotonic() >= deadline:
+        raise NoAnswerError("not in time")
+
+
+def _is_public(host: str) -> bool:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_global and not address.is_multicast
+
+
+def _port_of(scheme: str) -> int:
+    if scheme not in {"http", "https"}:
+        raise ValueError("neither http nor https")
+    return 443 if scheme == "https" else 80
+
+
+def _left(deadline: float, most: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return min(most, left)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    # The same authorities as for what is posted.
+    return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)

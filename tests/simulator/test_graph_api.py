@@ -231,6 +231,13 @@ class TestObjects:
         assert found["sha256"] == hashlib.sha256(b"OggS\0").hexdigest()
         assert found["file_size"] == 5
 
+    def test_media_on_instagram_has_a_url_that_needs_no_token(self, simulator):
+        file = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=img-7", timeout=5)
+        missing = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=nothing", timeout=5)
+
+        assert (file.status_code, file.headers["content-type"]) == (200, "image/png")
+        assert missing.status_code == 404
+
     def test_any_picture_exists(self, simulator):
         found = requests.get(f"{simulator.url}/v22.0/img-7", headers=TOKEN, timeout=5).json()
 
