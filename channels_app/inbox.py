@@ -6,7 +6,8 @@ commits, so that no claim can overtake a message that is still being stored.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -43,18 +44,13 @@ def _store_messages(inbound: list[Inbound]) -> int:
         return 0
     locks.take(Lock.INTAKE, *{message.phone_number_id for message in inbound})
     known = customers.resolve(
-        (message.phone_number_id, message.person) for message in inbound if _has_sender(message)
+        (message.phone_number_id, message.person) for message in inbound if message.person.is_known
     )
     rows = [_row(message, known) for message in inbound]
     new = sql.rows(_INSERT_MESSAGES, [logs.correlation_id(), Jsonb(rows)])
     if waiting := sorted({row["customer_id"] for row in new if row["status"] == "pending"}):
         _set_due(waiting)
     return len(new)
-
-
-def _has_sender(message: Inbound) -> bool:
-    person = message.person
-    return bool(person.wa_id or person.bsuid or person.ig_id)
 
 
 def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]:
@@ -64,6 +60,9 @@ def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]
         "provider_message_id": message.provider_message_id,
         "kind": message.kind,
         "text": message.text,
+        "media": [asdict(media) for media in message.media],
+        "quoted_id": message.quoted_id,
+        "context": message.context,
         "payload": message.payload,
         "status": "ignored" if message.ignored else "pending",
         "reason": message.ignored[:255],
@@ -72,13 +71,15 @@ def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]
 
 
 _INSERT_MESSAGES = """
-    INSERT INTO inbound_messages (phone_number_id, customer_id, provider_message_id, kind, text, payload,
-                                  status, reason, sent_at, received_at, correlation_id)
-    SELECT phone_number_id, customer_id, provider_message_id, kind, text, payload,
-           status, reason, sent_at, clock_timestamp(), %s
+    INSERT INTO inbound_messages (phone_number_id, customer_id, provider_message_id, kind, text, media,
+                                  quoted_id, context, payload, status, reason, sent_at, received_at,
+                                  correlation_id)
+    SELECT phone_number_id, customer_id, provider_message_id, kind, text, media,
+           quoted_id, context, payload, status, reason, sent_at, clock_timestamp(), %s
       FROM ROWS FROM (jsonb_to_recordset(%s) AS (
                phone_number_id text, customer_id text, provider_message_id text, kind text, text text,
-               payload jsonb, status text, reason text, sent_at timestamptz))
+               media jsonb, quoted_id text, context text, payload jsonb, status text, reason text,
+               sent_at timestamptz))
            WITH ORDINALITY AS told
      ORDER BY ordinality
         ON CONFLICT (phone_number_id, provider_message_id) DO NOTHING
@@ -119,25 +120,28 @@ def _store_events(events: list[Event]) -> int:
     return new
 
 
-def _event_row(event: Event) -> dict[str, str | dict[str, object]]:
+def _event_row(event: Event) -> dict[str, Any]:
     return {
         "phone_number_id": event.phone_number_id,
         "kind": event.kind,
         "event_key": hashlib.sha256(event.key.encode()).hexdigest(),
         "provider_message_id": event.provider_message_id,
         "callback_data": event.callback_data,
+        "person": asdict(event.person) if event.person else None,
+        "data": event.data,
         "payload": event.payload,
         "occurred_at": event.occurred_at.isoformat(),
     }
 
 
 _INSERT_EVENTS = """
-    INSERT INTO channel_events (phone_number_id, kind, event_key, provider_message_id, callback_data, payload,
-                                occurred_at, outcome, correlation_id)
-    SELECT phone_number_id, kind, event_key, provider_message_id, callback_data, payload, occurred_at, '', %s
+    INSERT INTO channel_events (phone_number_id, kind, event_key, provider_message_id, callback_data, person,
+                                data, payload, occurred_at, outcome, correlation_id)
+    SELECT phone_number_id, kind, event_key, provider_message_id, callback_data, person,
+           data, payload, occurred_at, '', %s
       FROM ROWS FROM (jsonb_to_recordset(%s) AS (
                phone_number_id text, kind text, event_key text, provider_message_id text, callback_data text,
-               payload jsonb, occurred_at timestamptz))
+               person jsonb, data jsonb, payload jsonb, occurred_at timestamptz))
            WITH ORDINALITY AS told
      ORDER BY ordinality
         ON CONFLICT (phone_number_id, kind, event_key) DO NOTHING

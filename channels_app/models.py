@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from billing.models import User
@@ -34,6 +34,10 @@ class PhoneNumber(models.Model):
     display_name = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
+    # Empty = the channel's own base URL; Instagram has two, by the login the token was made with.
+    api_base_url = models.CharField(max_length=200, blank=True, db_default="")
+    # Empty = the number's id; Instagram through Facebook Login sends as the page.
+    sender_id = models.CharField(max_length=50, blank=True, db_default="")
 
     objects = PhoneNumberQuerySet.as_manager()
 
@@ -81,6 +85,7 @@ class Customer(models.Model):
     name = models.CharField(max_length=255, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="no turn is claimed before")
     paused_until = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=50, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -126,6 +131,17 @@ class InboundMessage(models.Model):
     provider_message_id = models.TextField()
     kind = models.CharField(max_length=30)
     text = models.TextField(blank=True)
+    media = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="references, as the channel gave them",
+    )
+    quoted_id = models.TextField(
+        blank=True, db_default="", help_text="the provider's id of the message it answers"
+    )
+    context = models.TextField(
+        blank=True, db_default="", help_text="what the model should know beside the text"
+    )
     payload = models.JSONField()
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.PENDING)
     reason = models.CharField(max_length=255, blank=True)
@@ -170,6 +186,12 @@ class ChannelEvent(models.Model):
     )
     provider_message_id = models.TextField(blank=True)
     callback_data = models.CharField(max_length=512, blank=True, help_text="our delivery id, if it came back")
+    person = models.JSONField(null=True, help_text="the customer's ids")
+    data = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="what it says, as meta.types.Event tells",
+    )
     payload = models.JSONField()
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
@@ -198,3 +220,22 @@ class ChannelEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} {self.kind}"
+
+
+class DeadLetter(models.Model):
+    """A signed body of which something, or all, could not be read. Kept until it can be."""
+
+    id = models.BigAutoField(primary_key=True)
+    phone_number_id = models.CharField(max_length=50, blank=True)
+    reason = models.CharField(max_length=255)
+    raw = models.BinaryField(help_text="the whole body as it came")
+    received_at = models.DateTimeField(db_default=Now())
+    replayed_at = models.DateTimeField(null=True, blank=True)
+    correlation_id = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of raw: each once")
+
+    class Meta:
+        db_table = "dead_letters"
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.reason}"

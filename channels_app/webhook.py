@@ -10,7 +10,6 @@ import hmac
 import structlog
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -18,13 +17,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from channels_app import inbox
-from channels_app.meta import body, instagram, signature, whatsapp
-from channels_app.meta.types import Parsed
+from channels_app import intake
+from channels_app.meta import signature
 
 log = structlog.get_logger(__name__)
-
-_PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.parse}
 
 
 class MetaWebhookView(APIView):
@@ -82,27 +78,13 @@ class MetaWebhookView(APIView):
         if not signature.is_valid(raw=raw, header=header, secrets=settings.WEBHOOK_SECRETS):
             log.warning("webhook.signature_refused", size=len(raw))
             return HttpResponse(status=401)
-        parsed = _parse(raw)
         try:
-            stored = inbox.store(parsed)
-        except (OperationalError, InterfaceError) as error:
-            log.error("webhook.not_stored", reason=type(error).__name__, size=len(raw))
+            stored = intake.take(raw, now=timezone.now())
+        except intake.NowhereToKeepError as error:
+            log.error("webhook.refused", reason=str(error), size=len(raw))
             return HttpResponse(status=503, headers={"Retry-After": "5"})
-        log.info("webhook.received", messages=stored.messages, events=stored.events, size=len(raw))
+        if stored is None:
+            log.info("webhook.spooled", size=len(raw))
+        else:
+            log.info("webhook.received", messages=stored.messages, events=stored.events, size=len(raw))
         return HttpResponse()
-
-
-def _parse(raw: bytes) -> Parsed:
-    try:
-        payload = body.read(raw)
-    except body.UnreadableError as error:
-        log.warning("webhook.unreadable", reason=str(error), size=len(raw))
-        return Parsed()
-    parser = _PARSERS.get(str(payload.get("object")))
-    if parser is None:
-        log.info("webhook.object_ignored")
-        return Parsed()
-    parsed = parser(payload, now=timezone.now())
-    for problem in parsed.problems:
-        log.warning("webhook.item_unreadable", reason=problem)
-    return parsed

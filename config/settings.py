@@ -54,6 +54,8 @@ DJANGO_SECRET_KEY = _secret("DJANGO_SECRET_KEY")
 SECRET_KEY = DJANGO_SECRET_KEY or secrets.token_urlsafe(50)
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEY").split(",") if key.strip()]
 
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
+
 # --- Addresses ---------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(
     "DJANGO_ALLOWED_HOSTS", default=[] if IS_PRODUCTION else ["localhost", "127.0.0.1", "[::1]", "testserver"]
@@ -111,6 +113,14 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
+# Files customers send. Any of Django's storage backends: STORAGE_OPTIONS are its keyword arguments, as JSON.
+STORAGES = {
+    "default": {
+        "BACKEND": env.str("STORAGE_BACKEND", default="django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": env.json("STORAGE_OPTIONS", default={"location": str(DATA_DIR / "media")}),
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 WHITENOISE_USE_FINDERS = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = IS_PRODUCTION
@@ -141,7 +151,6 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Postgres ----------------------------------------------------------------------------------------
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
 DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
 DATABASE_TIMEOUT = env.int("DATABASE_TIMEOUT", default=30_000)
@@ -173,6 +182,8 @@ if DATABASE_URL:
 # --- Redis -------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
 REDIS_TTL_DEFAULT = env.int("REDIS_TTL_DEFAULT", default=300)
+REDIS_QUEUE_MAX_SIZE = env.int("REDIS_QUEUE_MAX_SIZE", default=100_000)
+REDIS_QUEUE_MAX_BYTES = env.int("REDIS_QUEUE_MAX_BYTES", default=256 * 1024 * 1024)
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
@@ -228,6 +239,10 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULE = {"purge": {"task": "channels_app.purge", "schedule": 3600.0}}
 
 # --- Work --------------------------------------------------------------------------------------------
+TAKEOVER_PAUSE = env.int("TAKEOVER_PAUSE", default=12 * 3600 * 1000)
+REPLY_BUDGET = env.int("REPLY_BUDGET", default=30)
+REPLY_BUDGET_WINDOW = env.int("REPLY_BUDGET_WINDOW", default=600_000)
+TYPING_INDICATOR = env.bool("TYPING_INDICATOR", default=True)
 WORKER_POLL_INTERVAL = env.int("WORKER_POLL_INTERVAL", default=1000)
 PHONE_NUMBER_CONCURRENCY = env.int("PHONE_NUMBER_CONCURRENCY", default=100)
 REPLY_DEBOUNCE = env.int("REPLY_DEBOUNCE", default=1500)
@@ -249,6 +264,7 @@ OPENAI_TIMEOUT = env.int("OPENAI_TIMEOUT", default=30_000)
 OPENAI_MAX_RETRIES = env.int("OPENAI_MAX_RETRIES", default=3)
 OPENAI_MODEL = env.str("OPENAI_MODEL", default="gpt-6-luna")
 OPENAI_MAX_OUTPUT_TOKENS = env.int("OPENAI_MAX_OUTPUT_TOKENS", default=2000)
+OPENAI_TRANSCRIBE_MODEL = env.str("OPENAI_TRANSCRIBE_MODEL", default="gpt-transcribe")
 
 # --- Channels ----------------------------------------------------------------------------------------
 WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_GRAPH).rstrip("/")

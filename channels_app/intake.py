@@ -1,0 +1,140 @@
+"""
+Takes in a webhook whose signature was checked: into Postgres, else into the spool.
+
+Whatever in it cannot be read is kept as a dead letter, together with the rest and in the same transaction.
+"""
+
+import hashlib
+from datetime import datetime
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.utils import timezone
+
+from channels_app import inbox, spool
+from channels_app.inbox import Stored
+from channels_app.meta import body, instagram, whatsapp
+from channels_app.meta.types import Inbound, Parsed, Problem
+from channels_app.models import DeadLetter, InboundMessage
+from config.lib import logs, redis
+from config.lib.breaker import Breaker
+
+log = structlog.get_logger(__name__)
+
+_PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.parse}
+# While Postgres is away most webhooks go to the spool without waiting for it to answer.
+postgres = Breaker("postgres", failures=2, window=5, pause=1)
+
+
+class NowhereToKeepError(Exception):
+    """Neither Postgres nor the spool could keep the webhook: the sender has to."""
+
+
+def take(raw: bytes, *, now: datetime) -> Stored | None:
+    """
+    Keep what a webhook tells; None when it waits in the spool.
+
+    :raises NowhereToKeepError: if neither store can keep it
+    """
+    if not _must_wait() and postgres.allows():
+        try:
+            stored = store(raw, now=now)
+        except (OperationalError, InterfaceError) as error:
+            postgres.failed()
+            connection.close()
+            log.warning("intake.postgres_away", reason=type(error).__name__)
+        else:
+            postgres.succeeded()
+            return stored
+    try:
+        spool.append(spool.Waiting(raw=raw, received_at=now, correlation_id=logs.correlation_id()))
+    except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
+        raise NowhereToKeepError(type(error).__name__) from error
+    return None
+
+
+def _must_wait() -> bool:
+    try:
+        return spool.is_in_use()
+    except redis.RedisUnavailableError:
+        return False
+
+
+def store(raw: bytes, *, now: datetime) -> Stored:
+    """Parse a webhook's body and keep everything in it in one transaction; twice is the same as once."""
+    parsed = parse(raw, now=now)
+    with transaction.atomic():
+        stored = inbox.store(parsed)
+        if parsed.problems:
+            _keep_dead(raw, parsed.problems)
+    return stored
+
+
+def parse(raw: bytes, *, now: datetime) -> Parsed:
+    """Read a body as the product it comes from tells it; what cannot be read is a problem, not an error."""
+    try:
+        payload = body.read(raw)
+    except body.UnreadableError as error:
+        return Parsed(problems=[Problem(reason=f"unreadable: {error}", item=None)])
+    parser = _PARSERS.get(str(payload.get("object")))
+    if parser is None:
+        log.info("intake.object_ignored")
+        return Parsed()
+    return parser(payload, now=now)
+
+
+def empty_spool() -> int:
+    """Store what waits in the spool, oldest first, and say how many webhooks there were."""
+    stored = 0
+    while (first := spool.first()) is not None:
+        entry, waiting = first
+        with structlog.contextvars.bound_contextvars(correlation_id=waiting.correlation_id):
+            store(waiting.raw, now=waiting.received_at)
+        spool.remove(entry)
+        stored += 1
+    if stored:
+        log.warning("intake.spool_emptied", webhooks=stored)
+    return stored
+
+
+def _keep_dead(raw: bytes, problems: list[Problem]) -> None:
+    """Keep the whole body, once: to replay it does nothing to what was stored already."""
+    reason = "; ".join(problem.reason for problem in problems)[:255]
+    log.warning("intake.dead_letter", reason=reason, size=len(raw))
+    DeadLetter.objects.bulk_create(
+        [
+            DeadLetter(
+                phone_number_id=problems[0].phone_number_id,
+                reason=reason,
+                raw=raw,
+                digest=hashlib.sha256(raw).hexdigest(),
+                correlation_id=logs.correlation_id(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def read_again(row: InboundMessage) -> Inbound | None:
+    """Read a message that was ignored once more; None if there still is a reason to ignore it."""
+    is_instagram = "messaging" in row.payload or "recipient" in row.payload
+    if is_instagram:
+        entry = {"id": row.phone_number_id, "messaging": [row.payload]}
+        parsed = instagram.parse({"entry": [entry]}, now=row.received_at)
+    else:
+        value = {"metadata": {"phone_number_id": row.phone_number_id}, "messages": [row.payload]}
+        entry = {"changes": [{"field": "messages", "value": value}]}
+        parsed = whatsapp.parse({"entry": [entry]}, now=row.received_at)
+    readable = [message for message in parsed.inbound if not message.ignored]
+    return readable[0] if readable else None
+
+
+def replay_dead_letter(letter: DeadLetter) -> bool:
+    """Read a dead letter again; tell whether all of it can be read by now."""
+    parsed = parse(bytes(letter.raw), now=letter.received_at)
+    inbox.store(parsed)
+    if parsed.problems:
+        return False
+    letter.replayed_at = timezone.now()
+    letter.save(update_fields=["replayed_at"])
+    return True

@@ -1,0 +1,114 @@
+"""
+What `web` and `webhook` serve: the WSGI application, behind a reader that lets nobody hold a thread.
+
+A client that drips its body would keep one of the few threads for as long as it likes. Here the whole body is
+read on the event loop first, within BODY_SECONDS; only then a thread is taken.
+"""
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, cast
+
+from config.wsgi import application as wsgi
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+BODY_SECONDS = 10
+# One byte more than Django takes, so that Django says 413 and not we.
+BODY_BYTES = 4 * 1024 * 1024 + 1
+THREADS = 16
+
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+
+
+class _GoneError(Exception):
+    """The client hung up before its body was complete."""
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request."""
+    if scope["type"] != "http":
+        return
+    try:
+        body = await _body(receive)
+    except TimeoutError:
+        answer: Answer = (HTTPStatus.REQUEST_TIMEOUT, [(b"connection", b"close")], b"")
+    except _GoneError:
+        return
+    else:
+        answer = await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, body))
+    status, headers, content = answer
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def _body(receive: Receive) -> bytes:
+    parts, size = [], 0
+    async with asyncio.timeout(BODY_SECONDS):
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _GoneError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size >= BODY_BYTES or not message.get("more_body"):
+                return b"".join(parts)
+
+
+def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
+    """Say in WSGI's words (PEP 3333) what ASGI said."""
+    host, port = scope.get("server") or ("localhost", 80)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin1"),
+        "QUERY_STRING": scope["query_string"].decode("latin1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": (scope.get("client") or ("",))[0],
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for name, value in _headers(scope["headers"]):
+        if name != "CONTENT_LENGTH":
+            key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+def _headers(given: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
+    for name, value in given:
+        # With an underscore it could pass for another header: WSGI writes both alike.
+        if b"_" not in name:
+            yield name.decode("latin1").upper().replace("-", "_"), value.decode("latin1")
+
+
+def _call(environ: dict[str, Any]) -> Answer:
+    started: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+        encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
+        started[:] = [int(status[:3]), encoded]
+
+    result = wsgi(environ, cast("Any", start_response))
+    try:
+        content = b"".join(result)
+    finally:
+        if hasattr(result, "close"):
+            result.close()
+    status, headers = started
+    return status, headers, content
