@@ -69,13 +69,13 @@ def respond(
     *,
     arguments: dict[str, object],
     conversation_id: str,
-    texts: list[str],
+    items: list[dict[str, Any]],
     metadata: dict[str, str],
     safety_identifier: str,
     deadline: float,
 ) -> Reply:
     """
-    Ask the model to answer the customer's texts within a conversation.
+    Ask the model to answer input items within a conversation.
 
     https://platform.openai.com/docs/api-reference/responses/create
 
@@ -86,7 +86,7 @@ def respond(
     request: dict[str, Any] = {
         **arguments,
         "conversation": conversation_id,
-        "input": [{"role": "user", "content": text} for text in texts],
+        "input": items,
         "metadata": metadata,
         "safety_identifier": safety_identifier,
         "truncation": "auto",
@@ -95,6 +95,28 @@ def respond(
 
     def call(timeout: float) -> Reply:
         return _read(_client().responses.create(**request, extra_headers=_headers(), timeout=timeout))
+
+    return _retried(call, deadline)
+
+
+def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float) -> str:
+    """
+    Write down what is said in a recording.
+
+    https://platform.openai.com/docs/api-reference/audio/createTranscription
+
+    :raises UnavailableError: if no answer came within the attempts and the deadline
+    :raises RejectedError: if OpenAI refused the file
+    """
+
+    def call(timeout: float) -> str:
+        heard = _client().audio.transcriptions.create(
+            file=(filename, content, mime_type),
+            model=settings.OPENAI_TRANSCRIBE_MODEL,
+            extra_headers=_headers(),
+            timeout=timeout,
+        )
+        return str(getattr(heard, "text", "")).strip()
 
     return _retried(call, deadline)
 

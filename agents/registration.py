@@ -1,9 +1,11 @@
 """Puts an agent on a phone number."""
 
+from django.conf import settings
 from django.db import transaction
 
 from agents import directory
 from agents.models import Agent
+from channels_app import ownership
 from channels_app.models import PhoneNumber
 
 
@@ -18,7 +20,17 @@ def register(
     name: str,
     fallback_message: str,
 ) -> PhoneNumber:
-    """Register a WhatsApp number with an agent; what is registered already is left as it is but the token."""
+    """
+    Register a WhatsApp number with an agent; what is registered already is left as it is but the token.
+
+    :raises NotTheOwnerError: in production, if the token cannot read the number from Graph
+    """
+    if settings.IS_PRODUCTION:
+        ownership.verify(
+            phone_number_id=phone_number_id,
+            channel=PhoneNumber.Type.WHATSAPP,
+            access_token=access_token,
+        )
     number, _ = PhoneNumber.objects.get_or_create(
         phone_number_id=phone_number_id,
         user_id=user_id,

@@ -1,19 +1,22 @@
 """
-Applies what channels told (`channel_events`): statuses move deliveries, and with them messages, forward.
+Applies what channels told (`channel_events`), by one process at a time.
 
-In bulk, by one process at a time. A status may come before the answer to the send it speaks of was stored: it
+Statuses, which come in crowds, move deliveries and with them messages forward, in bulk; everything else is
+applied one by one. A status may come before the answer to the send it speaks of was stored: it
 is matched by our delivery id if it carries that, else it waits and is looked at again, ever more rarely.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from django.db import transaction
 
 from billing import ledger
+from channels_app.models import ChannelEvent
 from config.lib import locks, sql
 from config.lib.locks import Lock
-from conversations import outbox
+from conversations import changes, identity, outbox, takeover
 
 log = structlog.get_logger(__name__)
 
@@ -42,12 +45,35 @@ def _apply_batch() -> tuple[int, bool]:
         matched = sql.rows(_MATCH, {"events": event_ids})
         if matched:
             _advance(matched)
-        _settle(event_ids, [row["event_id"] for row in matched])
-    return len(matched), len(events) < BATCH
+        applied = [row["event_id"] for row in matched]
+        applied += [event["id"] for event in events if event["kind"] in _APPLY and _apply_one(event)]
+        _settle(event_ids, applied)
+    return len(applied), len(events) < BATCH
+
+
+# What a function does with an event of its kind; it says whether there was anything to apply it to by now.
+_APPLY: dict[str, Callable[[ChannelEvent], bool]] = {
+    "reaction": changes.react,
+    "edit": changes.edit,
+    "revoke": changes.revoke,
+    "echo": takeover.note_echo,
+    "identity": identity.move,
+    "notice": lambda _: True,
+}
+
+
+def _apply_one(event: dict[str, Any]) -> bool:
+    """Apply one event; a faulty one must not keep the others waiting."""
+    try:
+        with transaction.atomic():
+            return _APPLY[event["kind"]](ChannelEvent.objects.get(pk=event["id"]))
+    except Exception:  # whatever it is, it must not block the events behind it
+        log.exception("event.not_applied", event_id=event["id"], kind=event["kind"])
+        return False
 
 
 _WAITING = """
-    SELECT id FROM channel_events
+    SELECT id, kind FROM channel_events
      WHERE applied_at IS NULL AND apply_after <= statement_timestamp()
      ORDER BY apply_after, id
      LIMIT %(most)s
@@ -56,7 +82,7 @@ _WAITING = """
 # By the provider's id, or by ours where the provider's is not stored yet; only within the number it came for.
 _MATCH = """
     SELECT event.id AS event_id, delivery.delivery_id, delivery.message_id, messages.turn_id,
-           event.payload ->> 'status' AS status
+           event.kind
       FROM channel_events AS event
       JOIN deliveries AS delivery
         ON delivery.phone_number_id = event.phone_number_id
@@ -65,8 +91,8 @@ _MATCH = """
                 AND COALESCE(delivery.provider_message_id, event.provider_message_id)
                     = event.provider_message_id))
       JOIN messages USING (message_id)
-     WHERE event.id = ANY(%(events)s) AND event.kind = 'status'
-       AND event.payload ->> 'status' IN ('sent', 'delivered', 'read', 'played', 'failed')
+     WHERE event.id = ANY(%(events)s) AND (event.kind = 'read' OR event.kind = 'status'
+       AND event.payload ->> 'status' IN ('sent', 'delivered', 'read', 'played', 'failed'))
 """
 
 
@@ -99,8 +125,8 @@ _ADVANCE = """
                    || COALESCE(event.payload #>> '{errors,0,title}', '') AS error
           FROM unnest(%s::bigint[], %s::text[]) AS link (event_id, delivery_id)
           JOIN channel_events AS event ON event.id = link.event_id
-          JOIN ranks ON ranks.state = CASE event.payload ->> 'status' WHEN 'played' THEN 'read'
-                                           ELSE event.payload ->> 'status' END
+          JOIN ranks ON ranks.state = CASE WHEN event.kind = 'read' OR event.payload ->> 'status' = 'played'
+                                           THEN 'read' ELSE event.payload ->> 'status' END
          ORDER BY link.delivery_id, ranks.rank DESC)
     UPDATE deliveries
        SET provider_message_id = COALESCE(deliveries.provider_message_id, told.provider_message_id),

@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from agents.models import Agent
@@ -132,6 +132,23 @@ class Message(models.Model):
     sender = models.CharField(max_length=20, choices=Sender.choices)
     author = models.CharField(max_length=20, choices=Author.choices)
     text = models.TextField()
+    kind = models.CharField(max_length=30, default="text", db_default="text")
+    media = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="references, with name and transcript once fetched",
+    )
+    context = models.TextField(blank=True, db_default="", help_text="what the model was told beside the text")
+    quoted_id = models.TextField(
+        blank=True, db_default="", help_text="the channel's id of the message it answers"
+    )
+    provider_message_id = models.TextField(
+        blank=True, db_default="", help_text="the channel's id of a customer's message"
+    )
+    reaction = models.CharField(max_length=50, blank=True, db_default="")
+    reacted_at = models.DateTimeField(null=True, blank=True)
+    edited_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, help_text="taken back by the customer")
     timestamp = models.DateTimeField(help_text="when it was said, by the provider's clock for a customer's")
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
     sequence_no = models.PositiveIntegerField()
@@ -139,6 +156,9 @@ class Message(models.Model):
     failed_at = models.DateTimeField(null=True, blank=True)
     tokens_used = models.PositiveIntegerField(default=0)
     openai_response_id = models.CharField(max_length=100, blank=True)
+    openai_knows = models.BooleanField(
+        default=True, db_default=True, help_text="it stands in OpenAI's copy as well"
+    )
 
     class Meta:
         db_table = "messages"
@@ -157,6 +177,18 @@ class Message(models.Model):
                 fields=["turn"],
                 name="messages_one_ai_reply_per_turn",
                 condition=Q(author="ai", turn__isnull=False),
+            ),
+        ]
+        indexes = [
+            # read by events.apply: the message a reaction, an edit or a quote speaks of
+            models.Index(
+                fields=["provider_message_id"],
+                name="messages_by_provider_id",
+                condition=~Q(provider_message_id=""),
+            ),
+            # read by transcript.missing: what OpenAI's copy lacks
+            models.Index(
+                fields=["conversation"], name="messages_unknown_to_openai", condition=Q(openai_knows=False)
             ),
         ]
 

@@ -12,105 +12,17 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from billing import ledger
 from channels_app import senders
 from channels_app.models import PhoneNumber
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
-from config.lib import ids, sql
+from config.lib import sql
 from config.lib.crypto import DecryptionError
-from conversations import claims
-from conversations.claims import Turn
+from conversations.holding import Turn, close, held_error
 from conversations.leases import LeaseLostError
-from conversations.parts import split
 
 log = structlog.get_logger(__name__)
-
-
-def store_reply(
-    turn: Turn, *, text: str, response_id: str = "", tokens_used: int = 0, error: str = ""
-) -> None:
-    """
-    Keep the reply and one delivery for each POST it takes; the turn is `answered` from here on.
-
-    With an `error` the text is the agent's fallback: the turn will end failed, and the credit comes back.
-
-    :raises LeaseLostError: if somebody else holds the turn; nothing is kept
-    """
-    texts = split(text, limit=_limit(turn))
-    parts = [
-        {"delivery_id": ids.new("dlv"), "part": n, "text": part} for n, part in enumerate(texts, start=1)
-    ]
-    with transaction.atomic():
-        stored = sql.execute(
-            _STORE_REPLY,
-            {
-                "turn": turn.turn_id,
-                "token": turn.lease_token,
-                "error": error[:255],
-                "message": ids.new("msg"),
-                "text": text,
-                "response": response_id,
-                "tokens": tokens_used,
-                "parts": Jsonb(parts),
-            },
-        )
-        if not stored:
-            raise LeaseLostError
-        if error:
-            ledger.refund(reference=turn.turn_id, reason=error[:255])
-    turn.state = "answered"
-
-
-def store_failure(turn: Turn, *, error: str) -> None:
-    """
-    Give the credit back and store the agent's fallback message to be sent instead; without one, end the turn.
-
-    :raises LeaseLostError: if somebody else holds the turn; nothing is kept
-    """
-    if fallback := turn.snapshot["fallback_message"].strip():
-        store_reply(turn, text=fallback, error=error)
-        return
-    with transaction.atomic():
-        _held_error(turn)
-        claims.close(turn_id=turn.turn_id, error=error)
-        ledger.refund(reference=turn.turn_id, reason=error[:255])
-    turn.state = "failed"
-
-
-def _limit(turn: Turn) -> int:
-    try:
-        return senders.for_channel(turn.snapshot["channel"]).MAX_LENGTH
-    except NotDeliveredError:
-        return 4000
-
-
-_STORE_REPLY = """
-    WITH turn AS (
-        UPDATE turns
-           SET state = 'answered', answered_at = statement_timestamp(), error = %(error)s
-         WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'claimed'
-        RETURNING turn_id, conversation_id, phone_number_id),
-    conversation AS (
-        UPDATE conversations
-           SET last_sequence_no = last_sequence_no + 1, last_message_at = statement_timestamp()
-          FROM turn
-         WHERE conversations.conversation_id = turn.conversation_id
-        RETURNING last_sequence_no),
-    message AS (
-        INSERT INTO messages (message_id, conversation_id, turn_id, sender, author, text, timestamp, status,
-                              sequence_no, failure_reason, tokens_used, openai_response_id)
-        SELECT %(message)s, turn.conversation_id, turn.turn_id, 'agent', 'ai', %(text)s,
-               statement_timestamp(), 'pending', conversation.last_sequence_no, '', %(tokens)s, %(response)s
-          FROM turn, conversation
-        RETURNING message_id)
-    INSERT INTO deliveries (delivery_id, message_id, phone_number_id, attempt, part, text, state, error,
-                            created_at, updated_at)
-    SELECT part.delivery_id, message.message_id, turn.phone_number_id, 1, part.part, part.text, 'pending', '',
-           statement_timestamp(), statement_timestamp()
-      FROM jsonb_to_recordset(%(parts)s) AS part (delivery_id text, part int, text text), message, turn
-"""
 
 
 def deliver(turn: Turn) -> None:
@@ -123,14 +35,34 @@ def deliver(turn: Turn) -> None:
         outcome = _post(turn, delivery)
         _finish_sending(turn, delivery, outcome)
     with transaction.atomic():
-        error = _held_error(turn)
-        claims.close(turn_id=turn.turn_id, error=error)
+        error = held_error(turn)
+        _cancel_unsent(turn)
+        close(turn_id=turn.turn_id, error=error)
+
+
+def _cancel_unsent(turn: Turn) -> None:
+    """Take back what was not sent because a person took over in the meantime, and give the credit back."""
+    cancelled = sql.rows(_CANCEL_UNSENT, [turn.turn_id])
+    if cancelled:
+        log.warning("turn.cancelled_by_pause", deliveries=len(cancelled))
+        refresh([cancelled[0]["message_id"]])
+        ledger.refund(reference=turn.turn_id, reason="a person took over")
+
+
+_CANCEL_UNSENT = """
+    UPDATE deliveries
+       SET state = 'cancelled', error = 'a person took over', updated_at = statement_timestamp()
+      FROM messages
+     WHERE messages.message_id = deliveries.message_id AND messages.turn_id = %s
+       AND messages.author = 'ai' AND deliveries.state = 'pending'
+    RETURNING deliveries.message_id
+"""
 
 
 def give_up_sending(turn: Turn) -> None:
     """Mark what a dead holder left in `sending`: nobody can tell whether it arrived."""
     with transaction.atomic():
-        _held_error(turn)
+        held_error(turn)
         sql.execute(_GIVE_UP_SENDING, [turn.turn_id])
 
 
@@ -141,17 +73,6 @@ _GIVE_UP_SENDING = """
      WHERE messages.message_id = deliveries.message_id AND messages.turn_id = %s
        AND messages.author = 'ai' AND deliveries.state = 'sending'
 """
-
-
-def _held_error(turn: Turn) -> str:
-    """Lock the turn and give its error, if it is still ours."""
-    row = sql.row(
-        "SELECT error FROM turns WHERE turn_id = %s AND lease_token = %s FOR UPDATE",
-        [turn.turn_id, turn.lease_token],
-    )
-    if row is None:
-        raise LeaseLostError
-    return str(row["error"])
 
 
 def _begin_sending(turn: Turn) -> dict[str, Any] | None:
@@ -179,8 +100,18 @@ _BEGIN_SENDING = """
        AND turn.turn_id = %(turn)s AND turn.lease_token = %(token)s AND turn.state = 'answered'
        AND number.phone_number_id = turn.phone_number_id
        AND customer.customer_id = turn.customer_id
+       AND (customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
     RETURNING deliveries.delivery_id, deliveries.message_id, deliveries.text, number.phone_number_id,
-              number.type, number.access_token, customer.wa_id, customer.bsuid, customer.ig_id
+              number.type, number.access_token, number.api_base_url, number.sender_id,
+              customer.wa_id, customer.bsuid, customer.ig_id,
+              -- What is answered is quoted only where something newer stands below it.
+              CASE WHEN deliveries.part = 1
+                    AND EXISTS (SELECT 1 FROM inbound_messages AS newer
+                                 WHERE newer.customer_id = turn.customer_id AND newer.status = 'pending')
+                   THEN (SELECT answered.provider_message_id FROM messages AS answered
+                          WHERE answered.turn_id = turn.turn_id AND answered.author = 'customer'
+                          ORDER BY answered.sequence_no DESC
+                          LIMIT 1) END AS reply_to
 """
 
 
@@ -202,6 +133,9 @@ def _post(turn: Turn, delivery: dict[str, Any]) -> tuple[str, str | None, str]:
                 text=delivery["text"],
                 callback_data=delivery["delivery_id"],
                 timeout=settings.GRAPH_TIMEOUT / 1000,
+                api_base_url=delivery["api_base_url"],
+                sender_id=delivery["sender_id"],
+                reply_to=delivery["reply_to"] or "",
             )
         )
     except DecryptionError as error:
@@ -262,7 +196,9 @@ _REFRESH = """
        SET status = found.status,
            failure_reason = CASE WHEN found.status = 'failed' THEN found.error ELSE '' END,
            failed_at = CASE WHEN found.status = 'failed' THEN statement_timestamp() END
-      FROM (SELECT message_id, string_agg(error, '; ' ORDER BY part) FILTER (WHERE state = 'failed') AS error,
+      FROM (SELECT message_id,
+                   string_agg(error, '; ' ORDER BY part)
+                       FILTER (WHERE state IN ('failed', 'cancelled')) AS error,
                    CASE WHEN bool_or(state IN ('failed', 'cancelled')) THEN 'failed'
                         WHEN bool_or(state IN ('pending', 'sending', 'unknown')) THEN 'pending'
                         WHEN bool_or(state = 'sent') THEN 'sent'

@@ -5,6 +5,7 @@ A plain process that needs neither Redis nor beat. Several may run; a row elects
 Redis is away it answers turns itself.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
+from channels_app import intake
 from config.lib import heartbeat, redis, sql
 from config.lib.jobs import Job, ring_now
 from conversations import events, turns
@@ -50,6 +52,7 @@ class Sweeper:
 
     def sweep(self) -> None:
         """Ring once for each number with work that nobody is doing, and apply events that wait."""
+        self._empty_spool()
         for phone_number_id in waiting_numbers():
             try:
                 ring_now(Job.DRAIN, phone_number_id=phone_number_id)
@@ -57,6 +60,10 @@ class Sweeper:
                 self._drain_here(phone_number_id)
         give_up_stuck_deliveries()
         events.apply()
+
+    def _empty_spool(self) -> None:
+        with contextlib.suppress(redis.RedisUnavailableError):
+            intake.empty_spool()
 
     def _beat(self) -> None:
         now = timezone.now()

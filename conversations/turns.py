@@ -11,8 +11,8 @@ from django.db import connection
 
 from agents import directory, llm, prompts
 from config.lib.errors import ForeignError
-from conversations import claims, leases, outbox, transcript
-from conversations.claims import Turn
+from conversations import attachments, claims, leases, outbox, replies, transcript, typing
+from conversations.holding import Turn
 from conversations.leases import LeaseLostError
 from conversations.models import Conversation, Message
 
@@ -53,15 +53,15 @@ def _ask(turn: Turn) -> None:
     """Have the model answer; when it cannot, store the agent's fallback and the reason instead."""
     if turn.is_poisonous:
         log.error("turn.given_up", attempts=turn.attempts)
-        outbox.store_failure(turn, error="its worker died each time")
+        replies.store_failure(turn, error="its worker died each time")
         return
     try:
         reply = _reply(turn)
     except ForeignError as error:
         log.error("turn.not_answered", reason=str(error), code=error.code, request_id=error.request_id)
-        outbox.store_failure(turn, error=f"model: {error.code or error}")
+        replies.store_failure(turn, error=f"model: {error.code or error}")
     else:
-        outbox.store_reply(
+        replies.store_reply(
             turn, text=reply.text, response_id=reply.response_id, tokens_used=reply.tokens_used
         )
 
@@ -77,34 +77,42 @@ def _reply(turn: Turn) -> llm.Reply:
 
 
 def _respond(turn: Turn, openai_conversation_id: str) -> llm.Reply:
-    texts = list(
-        Message.objects.filter(turn_id=turn.turn_id, author=Message.Author.CUSTOMER)
-        .order_by("sequence_no")
-        .values_list("text", flat=True)
+    messages = list(
+        Message.objects.filter(turn_id=turn.turn_id, author=Message.Author.CUSTOMER).order_by("sequence_no")
     )
+    if messages:
+        typing.show(messages[-1], phone_number_id=turn.phone_number_id, customer_id=turn.customer_id)
+    attachments.prepare(messages, phone_number_id=turn.phone_number_id, deadline=turn.ask_until)
+    missing = transcript.missing(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
+    items = [*transcript.items(missing), *transcript.turn_items(messages)]
     arguments = prompts.arguments(
         prompt_id=turn.snapshot["prompt_id"], version=turn.snapshot["prompt_version"]
     )
     # No connection is held while a foreign API is called.
     connection.close()
-    return llm.respond(
+    reply = llm.respond(
         arguments=arguments,
         conversation_id=openai_conversation_id,
-        texts=texts,
+        items=items,
         metadata={"conversation_id": turn.conversation_id, "turn_id": turn.turn_id},
         safety_identifier=hashlib.sha256(turn.customer_id.encode()).hexdigest(),
         deadline=turn.ask_until,
     )
+    transcript.mark_known(missing)
+    return reply
 
 
 def _open(turn: Turn, *, replacing: str | None) -> str:
     """Open the conversation's copy at OpenAI, holding what was said before this turn."""
-    items = transcript.recent_items(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
+    recent = transcript.recent(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
     connection.close()
     opened = llm.create_conversation(
-        items=items, metadata={"conversation_id": turn.conversation_id}, deadline=turn.ask_until
+        items=transcript.items(recent),
+        metadata={"conversation_id": turn.conversation_id},
+        deadline=turn.ask_until,
     )
     Conversation.objects.filter(pk=turn.conversation_id, openai_conversation_id=replacing).update(
         openai_conversation_id=opened
     )
+    transcript.mark_known(recent)
     return opened

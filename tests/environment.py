@@ -55,6 +55,8 @@ os.environ |= {
     "TURN_LEASE": "4000",
     "WORKER_POLL_INTERVAL": "300",
     "REPLY_DEBOUNCE": "300",
+    # As the webhook process has it: Meta does not wait long.
+    "DATABASE_TIMEOUT": "2000",
     # Tests look at results, not at what was written to stdout on the way.
     "PYTHONUNBUFFERED": "1",
 }

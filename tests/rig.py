@@ -19,7 +19,7 @@ import requests
 from psycopg.rows import dict_row
 
 from config.lib import crypto
-from simulator import webhooks
+from simulator import identifiers, webhooks
 from simulator.webhooks import Customer, Number
 from tests import environment
 
@@ -32,9 +32,9 @@ _CELERY = [str(BIN / "celery"), "-A", "config", "worker", "--pool", "threads", "
            "--without-mingle", "--loglevel", "warning"]  # fmt: skip
 COMMANDS = {
     "simulator": [sys.executable, "-m", "simulator"],
-    "webhook": [str(BIN / "granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port",
-                str(environment.WEBHOOK_PORT), "--blocking-threads", "16", "--no-ws",
-                "--log-level", "warning", "config.wsgi:application"],
+    "webhook": [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port",
+                str(environment.WEBHOOK_PORT), "--no-ws",
+                "--log-level", "warning", "config.asgi:application"],
     "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
     "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
                   "--hostname", "extractor@%h"],
@@ -199,7 +199,7 @@ _BUSINESS = """
                SELECT %(key)s, 'grant', %(credits)s, %(key)s, '', %(credits)s, now() WHERE %(credits)s > 0),
          n AS (INSERT INTO phone_numbers (phone_number_id, user_id, type, external_number, access_token,
                                           display_name, created_at)
-               VALUES (%(number)s, %(key)s, 'whatsapp', '+12025550100', %(token)s, '', now())),
+               VALUES (%(number)s, %(key)s, %(type)s, '+12025550100', %(token)s, '', now())),
          p AS (INSERT INTO prompts (prompt_id, user_id, name, current_version, created_at)
                VALUES (%(key)s, %(key)s, 'Test', 1, now())),
          v AS (INSERT INTO prompt_versions (prompt_id, number, instructions, model, parameters, created_at)
@@ -218,9 +218,17 @@ class Business:
     phone_number_id: str
 
     @classmethod
-    def create(cls, rig: Rig, *, credits: int = 1000, fallback: str = "Sorry, later.") -> "Business":  # noqa: A002
+    def create(
+        cls,
+        rig: Rig,
+        *,
+        credits: int = 1000,  # noqa: A002
+        fallback: str = "Sorry, later.",
+        type: str = "whatsapp",  # noqa: A002
+        number: str = "",
+    ) -> "Business":
         key = uuid.uuid4().hex[:12]
-        number = str(uuid.uuid4().int)[:15]
+        number = number or str(uuid.uuid4().int)[:15]
         token = crypto.encrypt("token", context=f"phone_numbers:access_token:{number}")
         with rig.connect() as connection, connection.transaction():
             connection.execute(
@@ -229,6 +237,7 @@ class Business:
                     "key": key,
                     "email": f"{key}@example.com",
                     "number": number,
+                    "type": type,
                     "token": token,
                     "credits": credits,
                     "fallback": fallback,
@@ -245,6 +254,37 @@ class Business:
         customer = Customer(wa_id=wa_id)
         return webhooks.encode(webhooks.whatsapp_text(texts, customer=customer, number=self.number, **more))
 
+    def tell(self, *messages: dict[str, Any], wa_id: str | None = "12025550143", **more: Any) -> int:
+        """Post messages of any kind, as elements of `messages[]`, of one customer."""
+        customer = Customer(wa_id=wa_id, **more)
+        return self.post(
+            webhooks.encode(webhooks.whatsapp_messages(messages, customer=customer, number=self.number))
+        )
+
+    def message(
+        self, kind: str, content: object, *, wa_id: str | None = "12025550143", **more: Any
+    ) -> dict[str, Any]:
+        """Build an element of `messages[]`."""
+        customer = Customer(wa_id=wa_id, user_id=more.pop("user_id", None))
+        message_id = more.pop("message_id", None) or identifiers.wamid(wa_id or "10000000000")
+        return webhooks.whatsapp_message(kind, content, customer=customer, message_id=message_id) | more
+
+    def write_on_instagram(self, *texts: str, sender: str = "8123456789012345") -> int:
+        return self.post(
+            webhooks.encode(webhooks.instagram_text(texts, sender=sender, account_id=self.phone_number_id))
+        )
+
+    def asked(self) -> list[dict[str, Any]]:
+        """What the model was asked on this number, in order."""
+        turns = {
+            turn["turn_id"]
+            for turn in self.rig.rows(
+                "SELECT turn_id FROM turns WHERE phone_number_id = %s", self.phone_number_id
+            )
+        }
+        asked = self.rig.simulator.requests(api="openai", path="/v1/responses")
+        return [request["body"] for request in asked if request["body"]["metadata"].get("turn_id") in turns]
+
     def post(self, body: bytes) -> int:
         """Post a signed webhook body and give the status of the answer."""
         headers = webhooks.headers(body, "test-app-secret")
@@ -260,15 +300,17 @@ class Business:
     # --- what became of it
 
     def sends(self) -> list[dict[str, Any]]:
-        """The Graph sends of this number, in order."""
-        return self.rig.simulator.requests(api="graph", path=f"{self.phone_number_id}/messages")
+        """The messages this number posted to Graph, in order, without read marks and typing."""
+        posted = self.rig.simulator.requests(api="graph", path=f"{self.phone_number_id}/messages")
+        return [request for request in posted if {"text", "message"} & set(request["body"])]
 
     def replies(self, wa_id: str | None = None) -> list[str]:
         """The texts that were sent, to all or to one customer."""
         return [
-            send["body"]["text"]["body"]
+            text
             for send in self.sends()
-            if "text" in send["body"] and (wa_id is None or send["body"]["to"].lstrip("+") == wa_id)
+            for text, to in [_text_and_recipient(send["body"])]
+            if wa_id is None or to == wa_id
         ]
 
     def balance(self) -> int:
@@ -302,3 +344,9 @@ class Business:
         """Hold the balance against the ledger."""
         total = self.rig.value("SELECT sum(amount) FROM credit_entries WHERE user_id = %s", self.user_id)
         assert self.balance() == total
+
+
+def _text_and_recipient(body: dict[str, Any]) -> tuple[str, str]:
+    if "message" in body:
+        return body["message"]["text"], body["recipient"]["id"]
+    return body["text"]["body"], (body.get("to") or body["recipient"]).lstrip("+")

@@ -12,7 +12,7 @@ from config.lib.errors import RejectedError, UnavailableError
 def respond(conversation: str, *texts: str, **changes) -> llm.Reply:
     usual = {
         "arguments": {"model": "gpt-test", "instructions": "Be kind."},
-        "texts": list(texts) or ["Hello"],
+        "items": [{"role": "user", "content": text} for text in texts or ["Hello"]],
         "metadata": {"turn_id": "trn_1"},
         "safety_identifier": "hash-of-a-customer",
         "deadline": time.monotonic() + 20,

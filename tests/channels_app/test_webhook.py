@@ -71,14 +71,9 @@ class TestIgnored:
     @pytest.mark.parametrize(
         ("given", "reason"),
         [
-            (message("image", {"id": "1"}), "kind image is not answered"),
-            (message("sticker", {"id": "1"}), "kind sticker is not answered"),
-            (message("reaction", {"message_id": "wamid.0", "emoji": "👍"}), "kind reaction is not answered"),
-            (message("system", {"type": "user_changed_number"}), "kind system is not answered"),
-            (message("from_the_future", {"a": 1}), "kind from_the_future is not answered"),
+            (message("system", {"type": "something_else"}), "system message"),
             (message(group_id="1203"), "group message"),
             (message(text={"body": "  \n"}), "empty text"),
-            (message("text", {"body": "Hi"}, type="image"), "kind image is not answered"),
         ],
     )
     def test_messages_are_kept_with_the_reason(self, db, post, given, reason):
@@ -104,11 +99,8 @@ class TestBatch:
         [
             message(id=""),
             message(id=None),
-            message(id=7),
             message(text={"body": None}),
             message(text="Hello"),
-            message(type="x" * 31),
-            message(**{"from": 12025550143}),
         ],
         ids=str,
     )
@@ -134,7 +126,7 @@ class TestBatch:
         assert post(sample("wa_batch_mixed")).status_code == 200
 
         kept = InboundMessage.objects.order_by("id").values_list("kind", "status")
-        assert list(kept) == [("text", "pending"), ("image", "ignored")]
+        assert list(kept) == [("text", "pending"), ("image", "pending")]
         assert ChannelEvent.objects.get().payload["status"] == "delivered"
 
 
@@ -158,7 +150,7 @@ class TestStatus:
 
     def test_that_is_bad_costs_no_other(self, db, post):
         good = webhooks.whatsapp_status("sent", message_id="wamid.1", customer=PERSON)
-        value = {"statuses": [{**good, "id": None}, {**good, "status": 7}, good]}
+        value = {"statuses": [{**good, "id": None}, {**good, "status": {}}, good]}
 
         post(webhooks.whatsapp_envelope(value, number=Number()))
 

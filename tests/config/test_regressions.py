@@ -9,7 +9,7 @@ from django.db import connection
 from agents import directory
 from agents.registration import register
 from billing import ledger
-from conversations import claims, outbox, turns
+from conversations import claims, outbox, replies, turns
 from conversations.models import Delivery
 from tests.factories import AgentFactory, CreditFactory, InboundMessageFactory
 
@@ -102,7 +102,7 @@ class TestDeadlineOfATurn:
     def test_that_passes_before_a_byte_leaves_leaves_the_delivery_pending(self, transactional_db, valkey):
         InboundMessageFactory(customer__phone_number=AgentFactory().phone_number)
         turn = claims.claim(phone_number_id=InboundMessageFactory._meta.model.objects.get().phone_number_id)
-        outbox.store_reply(turn, text="Hi")
+        replies.store_reply(turn, text="Hi")
         turn.deadline = time.monotonic() - 1
 
         with pytest.raises(outbox.LeaseLostError):

@@ -4,7 +4,8 @@ import pytest
 
 
 @pytest.fixture
-def graph(simulator):
+def graph(simulator, settings):
     """The simulator as a channel that takes everything at once and tells no statuses by itself."""
+    settings.TYPING_INDICATOR = False
     simulator.behave(statuses=False, graph={"latency": 0}, openai={"latency": 0})
     return simulator

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
-from conversations import claims
+from conversations import claims, holding, opening
 from conversations.models import Conversation, Message, Turn
 from tests.factories import SENT_AT, AgentFactory, CustomerFactory, InboundMessageFactory
 
@@ -24,7 +24,7 @@ def customer(agent):
     return CustomerFactory(phone_number=agent.phone_number)
 
 
-def claim(agent) -> claims.Turn | None:
+def claim(agent) -> holding.Turn | None:
     return claims.claim(phone_number_id=agent.phone_number_id)
 
 
@@ -56,7 +56,7 @@ class TestMessages:
 
     def test_go_on_counting_where_the_conversation_stands(self, agent, customer):
         InboundMessageFactory.create_batch(2, customer=customer)
-        claims.close(turn_id=claim(agent).turn_id)
+        holding.close(turn_id=claim(agent).turn_id)
         InboundMessageFactory.create_batch(3, customer=customer)
 
         turn = claim(agent)
@@ -66,11 +66,11 @@ class TestMessages:
         assert Conversation.objects.get().last_sequence_no == 5
 
     def test_are_never_more_than_a_model_can_be_sent_at_once(self, agent, customer, monkeypatch):
-        monkeypatch.setattr(claims, "MAX_MESSAGES", 3)
+        monkeypatch.setattr(opening, "MAX_MESSAGES", 3)
         InboundMessageFactory.create_batch(5, customer=customer)
 
         first = claim(agent)
-        claims.close(turn_id=first.turn_id)
+        holding.close(turn_id=first.turn_id)
         second = claim(agent)
 
         assert [m.turn_id for m in Message.objects.order_by("sequence_no")] == (
@@ -130,7 +130,7 @@ class TestConversation:
     def test_is_one_for_a_customer_and_an_agent(self, agent, customer):
         for _ in range(2):
             InboundMessageFactory(customer=customer)
-            claims.close(turn_id=claim(agent).turn_id)
+            holding.close(turn_id=claim(agent).turn_id)
 
         conversation = Conversation.objects.get()
         assert (conversation.agent, conversation.customer) == (agent, customer)
@@ -138,7 +138,7 @@ class TestConversation:
 
     def test_is_another_for_another_agent(self, agent, customer):
         InboundMessageFactory(customer=customer)
-        claims.close(turn_id=claim(agent).turn_id)
+        holding.close(turn_id=claim(agent).turn_id)
         agent.deleted_at = timezone.now()
         agent.save()
         successor = AgentFactory(phone_number=agent.phone_number)
@@ -152,7 +152,7 @@ class TestConversation:
     def test_goes_on_when_the_phone_becomes_known(self, agent):
         customer = CustomerFactory(phone_number=agent.phone_number, wa_id=None, bsuid="US.1349")
         InboundMessageFactory(customer=customer)
-        claims.close(turn_id=claim(agent).turn_id)
+        holding.close(turn_id=claim(agent).turn_id)
         customer.wa_id = "12025550143"
         customer.save()
         InboundMessageFactory(customer=customer)
@@ -186,7 +186,7 @@ class TestCredit:
         for price in (4, 0):
             settings.CREDITS_PER_REPLY = price
             InboundMessageFactory(customer=customer)
-            claims.close(turn_id=claim(agent).turn_id)
+            holding.close(turn_id=claim(agent).turn_id)
             left.append(balance(agent))
 
         assert left == [6, 6]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.models import CreditEntry
 from channels_app.models import Customer, InboundMessage
 from config.lib import jobs
-from conversations import claims
+from conversations import claims, holding
 from conversations.models import Turn
 from tests.factories import (
     AgentFactory,
@@ -31,7 +31,7 @@ def wrote(agent, **customer) -> Customer:
     return InboundMessageFactory(customer__phone_number=agent.phone_number, **customer).customer
 
 
-def claim(agent) -> claims.Turn | None:
+def claim(agent) -> holding.Turn | None:
     return claims.claim(phone_number_id=agent.phone_number_id)
 
 
@@ -89,7 +89,7 @@ class TestClaim:
 
     def test_takes_a_customer_again_whose_turn_has_ended(self, agent):
         customer = wrote(agent)
-        claims.close(turn_id=claim(agent).turn_id)
+        holding.close(turn_id=claim(agent).turn_id)
         InboundMessageFactory(customer=customer)
 
         assert claim(agent).customer_id == customer.customer_id
@@ -117,7 +117,7 @@ class TestConcurrency:
         first = claim(agent)
         assert claim(agent) is None
 
-        claims.close(turn_id=first.turn_id)
+        holding.close(turn_id=first.turn_id)
 
         assert claim(agent) is not None
 

@@ -8,7 +8,7 @@ from django.db import connection
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
-from conversations import claims
+from conversations import claims, holding
 from conversations.models import Turn
 from tests.factories import AgentFactory, InboundMessageFactory
 
@@ -16,11 +16,11 @@ THREADS = 8
 CUSTOMERS = 24
 
 
-def claim_all(agent) -> list[claims.Turn]:
+def claim_all(agent) -> list[holding.Turn]:
     """Let 8 threads claim the agent's number until each finds nothing any more."""
     ready = threading.Barrier(THREADS)
 
-    def work(_: int) -> list[claims.Turn]:
+    def work(_: int) -> list[holding.Turn]:
         ready.wait(10)
         try:
             return list(iter(lambda: claims.claim(phone_number_id=agent.phone_number_id), None))

@@ -7,17 +7,17 @@ import pytest
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import PhoneNumber
-from conversations import claims, outbox
+from conversations import holding, outbox, replies
 from conversations.leases import LeaseLostError
 from conversations.models import Delivery, Message, Turn
 from tests.conversations.test_outbox import LONG, claimed, lose
 
 
 @pytest.fixture
-def turn(graph, transactional_db, valkey) -> claims.Turn:
+def turn(graph, transactional_db, valkey) -> holding.Turn:
     """A turn whose reply has three parts."""
     turn = claimed()
-    outbox.store_reply(turn, text=LONG * 3)
+    replies.store_reply(turn, text=LONG * 3)
     return turn
 
 
@@ -78,7 +78,7 @@ class TestDeliver:
 
     def test_of_a_fallback_ends_the_turn_as_failed(self, graph, transactional_db, valkey):
         turn = claimed(fallback_message="Please try later.")
-        outbox.store_failure(turn, error="model: 500")
+        replies.store_failure(turn, error="model: 500")
 
         outbox.deliver(turn)
 
@@ -90,7 +90,7 @@ class TestDeliver:
     def test_of_a_fallback_that_fails_gives_the_credit_back_once(self, graph, transactional_db, valkey):
         graph.behave(graph={"script": [{"code": 131026}]})
         turn = claimed(fallback_message="Please try later.")
-        outbox.store_failure(turn, error="model: 500")
+        replies.store_failure(turn, error="model: 500")
 
         outbox.deliver(turn)
 
@@ -119,8 +119,8 @@ class TestDeliver:
         assert balance() == 10
 
     def test_on_a_channel_without_a_sender_fails(self, graph, transactional_db, valkey):
-        turn = claimed(phone_number__type="instagram")
-        outbox.store_reply(turn, text="Hi")
+        turn = claimed(phone_number__type="webchat")
+        replies.store_reply(turn, text="Hi")
 
         outbox.deliver(turn)
 

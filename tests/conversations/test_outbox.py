@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.senders import whatsapp
-from conversations import claims, outbox
+from conversations import claims, holding, outbox, replies
 from conversations.leases import LeaseLostError
 from conversations.models import Conversation, Delivery, Message, Turn
 from tests.factories import AgentFactory, InboundMessageFactory
@@ -15,7 +15,7 @@ from tests.factories import AgentFactory, InboundMessageFactory
 LONG = ("word " * 700).strip() + ". "
 
 
-def claimed(**agent) -> claims.Turn:
+def claimed(**agent) -> holding.Turn:
     """Claim a turn for a customer who wrote once."""
     message = InboundMessageFactory(customer__phone_number=AgentFactory(**agent).phone_number)
     turn = claims.claim(phone_number_id=message.phone_number_id)
@@ -23,7 +23,7 @@ def claimed(**agent) -> claims.Turn:
     return turn
 
 
-def lose(turn: claims.Turn) -> None:
+def lose(turn: holding.Turn) -> None:
     """Let somebody else have taken the turn over."""
     Turn.objects.filter(pk=turn.turn_id).update(lease_token=uuid.uuid4())
 
@@ -32,7 +32,7 @@ class TestStoreReply:
     def test_keeps_the_reply_and_a_delivery(self, db):
         turn = claimed()
 
-        outbox.store_reply(turn, text="Hi there", response_id="resp_1", tokens_used=12)
+        replies.store_reply(turn, text="Hi there", response_id="resp_1", tokens_used=12)
 
         [reply] = Message.objects.filter(author="ai")
         assert (reply.text, reply.status, reply.sender) == ("Hi there", "pending", "agent")
@@ -48,7 +48,7 @@ class TestStoreReply:
     def test_splits_what_is_too_long_for_one_post(self, db):
         turn = claimed()
 
-        outbox.store_reply(turn, text=LONG * 3)
+        replies.store_reply(turn, text=LONG * 3)
 
         parts = Delivery.objects.order_by("part")
         assert [part.part for part in parts] == [1, 2, 3]
@@ -61,7 +61,7 @@ class TestStoreReply:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            outbox.store_reply(turn, text="Hi")
+            replies.store_reply(turn, text="Hi")
 
         assert not Delivery.objects.exists()
         assert not Message.objects.filter(author="ai").exists()
@@ -69,10 +69,10 @@ class TestStoreReply:
 
     def test_is_refused_the_second_time(self, db):
         turn = claimed()
-        outbox.store_reply(turn, text="Hi")
+        replies.store_reply(turn, text="Hi")
 
         with pytest.raises(LeaseLostError):
-            outbox.store_reply(turn, text="Hi again")
+            replies.store_reply(turn, text="Hi again")
 
         assert Delivery.objects.get().text == "Hi"
 
@@ -81,7 +81,7 @@ class TestStoreFailure:
     def test_stores_the_fallback_and_gives_the_credit_back(self, db):
         turn = claimed(fallback_message="Please try later.")
 
-        outbox.store_failure(turn, error="model: 500")
+        replies.store_failure(turn, error="model: 500")
 
         assert Delivery.objects.get().text == "Please try later."
         assert Turn.objects.get().error == "model: 500"
@@ -93,7 +93,7 @@ class TestStoreFailure:
     def test_without_a_fallback_ends_the_turn(self, db, fallback):
         turn = claimed(fallback_message=fallback)
 
-        outbox.store_failure(turn, error="model: 500")
+        replies.store_failure(turn, error="model: 500")
 
         row = Turn.objects.get()
         assert (turn.state, row.state, row.error) == ("failed", "failed", "model: 500")
@@ -107,7 +107,7 @@ class TestStoreFailure:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            outbox.store_failure(turn, error="model: 500")
+            replies.store_failure(turn, error="model: 500")
 
         assert Turn.objects.get().state == "claimed"
         assert Credit.objects.get().remaining_credits == 9
@@ -116,15 +116,15 @@ class TestStoreFailure:
         turn = claimed(fallback_message="Before")
         Conversation.objects.get().agent.__class__.objects.update(fallback_message="After")
 
-        outbox.store_failure(turn, error="x")
+        replies.store_failure(turn, error="x")
 
         assert Delivery.objects.get().text == "Before"
 
 
 class TestGiveUpSending:
-    def answered(self, *states: str) -> claims.Turn:
+    def answered(self, *states: str) -> holding.Turn:
         turn = claimed()
-        outbox.store_reply(turn, text=LONG * len(states))
+        replies.store_reply(turn, text=LONG * len(states))
         for part, state in enumerate(states, start=1):
             Delivery.objects.filter(part=part).update(state=state)
         return turn
@@ -150,7 +150,7 @@ class TestGiveUpSending:
     def test_touches_no_other_turn(self, db):
         other = self.answered("sending")
         mine = claimed()
-        outbox.store_reply(mine, text="Hi")
+        replies.store_reply(mine, text="Hi")
 
         outbox.give_up_sending(mine)
 
@@ -172,7 +172,7 @@ class TestRefresh:
         ],
     )
     def test_gives_a_message_the_status_of_its_least_part(self, db, states, status):
-        outbox.store_reply(claimed(), text=LONG * 2)
+        replies.store_reply(claimed(), text=LONG * 2)
         for part, state in enumerate(states, start=1):
             Delivery.objects.filter(part=part).update(state=state, error=f"{part}: {state}")
         reply = Message.objects.get(author="ai")
@@ -184,7 +184,7 @@ class TestRefresh:
         assert (reply.failed_at is None, reply.failure_reason == "") == (status != "failed",) * 2
 
     def test_goes_by_the_newest_attempt(self, db):
-        outbox.store_reply(claimed(), text="Hi")
+        replies.store_reply(claimed(), text="Hi")
         first = Delivery.objects.get()
         Delivery.objects.update(state="failed", error="refused")
         outbox.refresh([first.message_id])

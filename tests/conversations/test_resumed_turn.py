@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations import claims
+from conversations import claims, holding
 from conversations.models import Turn
 from tests.factories import (
     AgentFactory,
@@ -30,7 +30,7 @@ def expired(agent, **changes) -> Turn:
     return turn_of(agent, lease_expires_at=timezone.now() - timedelta(seconds=1), **changes)
 
 
-def claim(agent) -> claims.Turn | None:
+def claim(agent) -> holding.Turn | None:
     return claims.claim(phone_number_id=agent.phone_number_id)
 
 
@@ -134,7 +134,7 @@ class TestClose:
         message = InboundMessageFactory(customer__phone_number=agent.phone_number)
         turn = claim(agent)
 
-        claims.close(turn_id=turn.turn_id)
+        holding.close(turn_id=turn.turn_id)
 
         row = Turn.objects.get()
         message.refresh_from_db()
@@ -146,7 +146,7 @@ class TestClose:
         message = InboundMessageFactory(customer__phone_number=agent.phone_number)
         turn = claim(agent)
 
-        claims.close(turn_id=turn.turn_id, error="e" * 300)
+        holding.close(turn_id=turn.turn_id, error="e" * 300)
 
         row = Turn.objects.get()
         message.refresh_from_db()

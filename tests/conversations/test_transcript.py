@@ -6,7 +6,8 @@ from tests.factories import ConversationFactory, MessageFactory, TurnFactory
 
 class TestRecentItems:
     def items(self, conversation, before_turn: str = "") -> list[dict[str, str]]:
-        return transcript.recent_items(conversation_id=conversation.conversation_id, before_turn=before_turn)
+        found = transcript.recent(conversation_id=conversation.conversation_id, before_turn=before_turn)
+        return transcript.items(found)
 
     def test_are_what_was_said_oldest_first(self, db):
         conversation = ConversationFactory()

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Credit
-from conversations import claims, outbox, turns
+from conversations import claims, replies, turns
 from conversations.models import Conversation, Delivery, Message, Turn
 from tests.conversations.test_outbox import lose
 from tests.factories import AgentFactory, InboundMessageFactory, PhoneNumberFactory
@@ -103,7 +103,7 @@ class TestAsk:
 class TestResumed:
     def test_after_the_answer_only_sends(self, agent, graph):
         wrote(agent)
-        outbox.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
+        replies.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
         vanish()
 
         drain(agent)
@@ -114,7 +114,7 @@ class TestResumed:
 
     def test_while_sending_sends_nothing_twice(self, agent, graph):
         wrote(agent)
-        outbox.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
+        replies.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
         Delivery.objects.update(state="sending")
         vanish()
 

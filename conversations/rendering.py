@@ -1,0 +1,58 @@
+"""What the model sees of a message: its text, and in words or pictures whatever else it is."""
+
+import base64
+from typing import Any
+
+from django.core.files.storage import default_storage
+
+from conversations.models import Message
+
+_UNREADABLE = {
+    "image": "an image that could not be opened",
+    "sticker": "a sticker that could not be opened",
+    "voice": "a voice message that could not be understood",
+    "audio": "an audio file that could not be understood",
+}
+_REFERENCED = {"video": "a video", "document": "a document"}
+
+
+def content(message: Message, *, quoted: str | None) -> str | list[dict[str, Any]]:
+    """Give the content of one input item of the Responses API: text, with its pictures if there are any."""
+    lines = [f"[{message.context}]"] if message.context else []
+    if quoted:
+        lines.append(f'[In reply to: "{quoted[:500]}"]')
+    pictures = []
+    for media in message.media:
+        if "name" in media and media["kind"] in {"image", "sticker"}:
+            pictures.append({"type": "input_image", "detail": "auto", "image_url": _data_url(media)})
+        else:
+            lines.append(_words(media))
+    if message.text:
+        lines.append(message.text)
+    if not lines and not pictures:
+        lines.append(f"[The customer sent something that cannot be shown here: {message.kind}]")
+    text = "\n".join(lines)
+    if not pictures:
+        return text
+    return [{"type": "input_text", "text": text}, *pictures] if text else pictures
+
+
+def reaction(message: Message) -> str:
+    """Tell the model of a reaction to something that was said."""
+    return f'[The customer reacted {message.reaction} to: "{message.text[:200]}"]'
+
+
+def _words(media: dict[str, Any]) -> str:
+    kind = media["kind"]
+    if transcript := media.get("transcript"):
+        return f"[Voice message, transcribed] {transcript}"
+    if kind in _REFERENCED:
+        name = f": {media['filename']}" if media.get("filename") else ""
+        return f"[The customer sent {_REFERENCED[kind]}{name}]"
+    return f"[The customer sent {_UNREADABLE.get(kind, 'a file that could not be opened')}]"
+
+
+def _data_url(media: dict[str, Any]) -> str:
+    with default_storage.open(media["name"]) as file:
+        encoded = base64.b64encode(file.read()).decode()
+    return f"data:{media['mime_type']};base64,{encoded}"

@@ -1,0 +1,74 @@
+"""
+Replay: has what failed or was not understood looked at again. Twice is the same as once.
+
+A failed, rejected or ignored message waits in the inbox again; if it is answered, it keeps its place in the
+conversation. What was answered is never answered again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from channels_app import intake
+from channels_app.models import Customer, DeadLetter, InboundMessage
+from config.lib.jobs import Job, ring
+
+log = structlog.get_logger(__name__)
+
+Status = InboundMessage.Status
+_AGAIN = (Status.FAILED, Status.REJECTED, Status.IGNORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many messages wait again, and how many dead letters could be read."""
+
+    messages: int
+    dead_letters: int
+
+
+def inbound(rows: QuerySet[InboundMessage]) -> Replayed:
+    """Put those of the rows that were not answered back into the inbox."""
+    waiting = 0
+    for row in rows.filter(status__in=_AGAIN).order_by("phone_number_id", "id"):
+        waiting += _wait_again(row)
+    return Replayed(messages=waiting, dead_letters=0)
+
+
+def dead_letters(rows: QuerySet[DeadLetter]) -> Replayed:
+    """Read dead letters again that could not be read so far."""
+    readable = sum(
+        intake.replay_dead_letter(letter) for letter in rows.filter(replayed_at=None).order_by("id")
+    )
+    return Replayed(messages=0, dead_letters=readable)
+
+
+def between(since: datetime, until: datetime, *, phone_number_id: str = "") -> Replayed:
+    """Replay what came in a span of time, on one number or on all."""
+    messages = InboundMessage.objects.filter(received_at__gte=since, received_at__lt=until)
+    letters = DeadLetter.objects.filter(received_at__gte=since, received_at__lt=until)
+    if phone_number_id:
+        messages = messages.filter(phone_number_id=phone_number_id)
+        letters = letters.filter(phone_number_id__in=["", phone_number_id])
+    return Replayed(inbound(messages).messages, dead_letters(letters).dead_letters)
+
+
+@transaction.atomic
+def _wait_again(row: InboundMessage) -> bool:
+    """Have one message wait again, unless somebody else was quicker, or it is ignored for good reason."""
+    fresh = intake.read_again(row) if row.status == Status.IGNORED else None
+    if row.status == Status.IGNORED and fresh is None:
+        return False
+    changes = {"kind": fresh.kind, "text": fresh.text, "context": fresh.context} if fresh else {}
+    changed = InboundMessage.objects.filter(pk=row.pk, status=row.status).update(
+        status=Status.PENDING, turn_id=None, reason="", **changes
+    )
+    if not changed:
+        return False
+    Customer.objects.filter(pk=row.customer_id).update(due_at=timezone.now())
+    ring(Job.DRAIN, phone_number_id=row.phone_number_id)
+    return True

@@ -1,0 +1,227 @@
+"""What arrives while Postgres, Redis or both are away; what cannot be read; what is looked at again."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from simulator import identifiers, webhooks
+from simulator.webhooks import Customer
+from tests import environment
+from tests.rig import PROJECT, wait_until
+
+
+def manage(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *words], cwd=PROJECT, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+class TestOutage:
+    def test_what_arrives_while_postgres_is_away_is_answered_once_it_is_back_in_order(self, rig):
+        business = rig.business()
+        business.write("before")
+        business.wait_until_quiet()
+        customers = [f"1202555{n:04}" for n in range(5)]
+
+        rig.servers.postgres.kill()
+        try:
+            statuses = [
+                business.write(f"{wa_id} text {n}", wa_id=wa_id) for n in range(4) for wa_id in customers
+            ]
+        finally:
+            rig.servers.postgres.start()
+        statuses += [business.write(f"{wa_id} text 4", wa_id=wa_id) for wa_id in customers]
+        wait_until(lambda: business.count("inbound_messages") == 26, what="all stored")
+        business.wait_until_quiet(seconds=60)
+
+        assert set(statuses) == {200}
+        for wa_id in customers:
+            answered = " ".join(business.replies(wa_id))
+            places = [answered.find(f"{wa_id} text {n}") for n in range(5)]
+            assert -1 not in places
+            assert places == sorted(places)
+        business.check_ledger()
+
+    def test_with_both_stores_away_meta_is_told_to_keep_it(self, rig):
+        business = rig.business()
+        rig.servers.postgres.kill()
+        rig.servers.valkey.kill()
+        try:
+            status = business.write("kept by Meta")
+        finally:
+            rig.servers.valkey.start()
+            rig.servers.postgres.start()
+
+        assert status == 503
+        wait_until(lambda: business.write("kept by us") == 200, what="the webhook takes messages again")
+        business.wait_until_quiet(seconds=60)
+        assert "kept by us" in business.replies()[0]
+
+    def test_under_load_every_200_is_answered_though_postgres_and_then_redis_go_away(self, rig):
+        business = rig.business()
+        accepted: list[tuple[str, str]] = []
+        refused = []
+        stop = threading.Event()
+
+        def talk(wa_id: str) -> None:
+            n = 0
+            while not stop.is_set():
+                text = f"<{wa_id}-{n}>"
+                status = business.write(text, wa_id=wa_id)
+                (accepted if status == 200 else refused).append((wa_id, text))
+                assert status in {200, 503}
+                n += 1
+                time.sleep(0.3)
+
+        with ThreadPoolExecutor(8) as pool:
+            talks = [pool.submit(talk, f"1202556{n:04}") for n in range(8)]
+            time.sleep(1)
+            rig.servers.postgres.kill()
+            time.sleep(3)
+            rig.servers.postgres.start()
+            time.sleep(2)
+            rig.servers.valkey.kill()
+            time.sleep(3)
+            rig.servers.valkey.start()
+            time.sleep(1)
+            stop.set()
+            for finished in talks:
+                finished.result()
+        wait_until(lambda: business.count("inbound_messages") >= len(accepted), seconds=60, what="all stored")
+        business.wait_until_quiet(seconds=90)
+
+        assert accepted
+        for wa_id in {wa_id for wa_id, _ in accepted}:
+            answered = " ".join(business.replies(wa_id))
+            places = [answered.find(text) for who, text in accepted if who == wa_id]
+            assert -1 not in places
+            assert places == sorted(places)
+        business.check_ledger()
+
+
+class TestSlowClients:
+    def test_more_than_there_are_threads_hold_up_nobody(self, rig):
+        business = rig.business()
+        slow = [socket.create_connection(("127.0.0.1", environment.WEBHOOK_PORT)) for _ in range(60)]
+        for connection in slow:
+            connection.sendall(
+                b"POST /webhook/meta HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\na"
+            )
+
+        statuses = [business.write(f"Hello {n}") for n in range(5)]
+        still_open = [connection for connection in slow if _is_open(connection)]
+
+        assert statuses == [200] * 5
+        assert len(still_open) == 60
+        for connection in slow:
+            connection.close()
+
+    def test_are_told_that_it_took_too_long(self, rig):
+        with socket.create_connection(("127.0.0.1", environment.WEBHOOK_PORT), timeout=30) as connection:
+            connection.sendall(
+                b"POST /webhook/meta HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\na"
+            )
+
+            assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def _is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+class TestBatch:
+    def test_of_messages_and_statuses_ten_times_at_once_is_stored_and_applied_once(self, rig):
+        first, second = rig.business(), rig.business()
+        first.write("Hello")
+        first.wait_until_quiet()
+        [send] = first.sends()
+        customer = Customer()
+        changes = []
+        for business in (first, second):
+            for change in range(2):
+                messages = [
+                    business.message("text", {"body": f"{change}-{n}"}, wa_id=f"12025557{n:03}")
+                    for n in range(5)
+                ]
+                changes.append(
+                    webhooks.whatsapp_messages(messages, customer=customer, number=business.number)
+                )
+        statuses = [
+            webhooks.whatsapp_status(
+                "played" if n == 0 else "delivered",
+                message_id=send["provider_ids"][0] if n == 0 else identifiers.wamid("1"),
+                customer=customer,
+            )
+            for n in range(20)
+        ]
+        changes.append(webhooks.whatsapp_statuses(statuses, customer=customer, number=first.number))
+        body = webhooks.encode(
+            {"object": "whatsapp_business_account", "entry": [change["entry"][0] for change in changes]}
+        )
+        before = first.count("channel_events")
+
+        assert set(first.post_all([body] * 10, parallel=10)) == {200}
+        first.wait_until_quiet()
+        second.wait_until_quiet()
+
+        assert first.count("inbound_messages") == 1 + 10
+        assert second.count("inbound_messages") == 10
+        assert first.count("channel_events") >= before + 20
+        assert len(second.replies()) == 5
+        wait_until(first.messages, what="messages")
+
+
+class TestReplay:
+    def test_a_dead_letter_is_kept_once_and_costs_its_neighbours_nothing(self, rig):
+        business = rig.business()
+        good, bad = business.message("text", {"body": "good"}), business.message("text", {"body": None})
+
+        assert [business.tell(good, bad), business.tell(good, bad)] == [200, 200]
+        business.wait_until_quiet()
+
+        assert len(business.replies()) == 1
+        letters = rig.rows("SELECT id, reason FROM dead_letters ORDER BY id DESC LIMIT 1")
+        assert letters[0]["reason"] == "messages: Text.body string_type"
+        assert "Dead letters read: 0" in manage("replay", "--dead-letter", str(letters[0]["id"]))
+
+    def test_a_failed_message_is_answered_when_replayed_and_keeps_its_place(self, rig):
+        rig.simulator.behave(openai={"script": [{"status": 400}]})
+        business = rig.business(fallback="")
+        business.write("Hello")
+        wait_until(lambda: business.count("inbound_messages", "status = 'failed'"), what="the failure")
+
+        said = manage("replay", "--number", business.phone_number_id)
+        again = manage("replay", "--number", business.phone_number_id)
+        business.wait_until_quiet()
+
+        assert "Messages that wait again: 1" in said
+        assert "Messages that wait again: 0" in again
+        assert len(business.replies()) == 1
+        assert next((m["sequence_no"], m["status"]) for m in business.messages()) == (1, "delivered")
+        assert business.balance() == 999
+
+    def test_what_was_written_before_a_number_was_registered_is_kept_and_never_answered(self, rig):
+        stranger = rig.business()
+        unknown = str(time.time_ns())[:15]
+        body = webhooks.encode(
+            webhooks.whatsapp_text(
+                ["to the owner"], customer=Customer(), number=webhooks.Number(phone_number_id=unknown)
+            )
+        )
+        assert stranger.post(body) == 200
+
+        business = rig.business(number=unknown)
+        business.write("to us")
+        business.wait_until_quiet()
+
+        assert len(business.replies()) == 1
+        assert "to the owner" not in business.replies()[0]
+        assert business.count("inbound_messages", "status = 'ignored'") == 1
