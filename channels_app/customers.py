@@ -11,8 +11,12 @@ Key = tuple[str, Person]
 _IDS = ("wa_id", "bsuid", "ig_id")
 
 
-def resolve(people: Iterable[Key]) -> dict[Key, str]:
-    """Give the customer id of each (phone_number_id, person), making new customers and filling in news."""
+def resolve(people: Iterable[Key], *, doubles: list[Key] | None = None) -> dict[Key, str]:
+    """
+    Give the customer id of each (phone_number_id, person), making new customers and filling in news.
+
+    People whose ids belong to two rows are added to `doubles`.
+    """
     wanted = list(dict.fromkeys(people))
     known = _Known(wanted)
     found = {}
@@ -20,8 +24,11 @@ def resolve(people: Iterable[Key]) -> dict[Key, str]:
         customer = known.get(phone_number_id, person)
         if customer is None:
             customer = known.add(phone_number_id, person)
-        elif _learn(customer, person):
-            known.index(customer)
+        else:
+            if _learn(customer, person):
+                known.index(customer)
+            if doubles is not None and _is_double(customer, person):
+                doubles.append((phone_number_id, person))
         found[phone_number_id, person] = customer.customer_id
     return found
 
@@ -81,6 +88,11 @@ def _learn(customer: Customer, person: Person) -> bool:
     if changed:
         customer.save(update_fields=changed)
     return bool(changed)
+
+
+def _is_double(customer: Customer, person: Person) -> bool:
+    """Tell whether an id of the person is still not this row's: it is another's."""
+    return any(getattr(person, name) not in {None, getattr(customer, name)} for name in _IDS)
 
 
 def _is_taken(customer: Customer, name: str, value: str) -> bool:

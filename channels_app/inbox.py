@@ -11,10 +11,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from channels_app import customers
-from channels_app.meta.types import Event, Inbound, Parsed
+from channels_app.meta.types import Event, Inbound, Parsed, Person
 from config.lib import locks, logs, sql
 from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
@@ -43,14 +44,28 @@ def _store_messages(inbound: list[Inbound]) -> int:
     if not inbound:
         return 0
     locks.take(Lock.INTAKE, *{message.phone_number_id for message in inbound})
-    known = customers.resolve(
-        (message.phone_number_id, message.person) for message in inbound if message.person.is_known
-    )
+    doubles: list[customers.Key] = []
+    people = ((message.phone_number_id, message.person) for message in inbound if message.person.is_known)
+    known = customers.resolve(people, doubles=doubles)
+    _store_events([_same_person(number, person) for number, person in doubles])
     rows = [_row(message, known) for message in inbound]
     new = sql.rows(_INSERT_MESSAGES, [logs.correlation_id(), Jsonb(rows)])
     if waiting := sorted({row["customer_id"] for row in new if row["status"] == "pending"}):
         _set_due(waiting)
     return len(new)
+
+
+def _same_person(phone_number_id: str, person: Person) -> Event:
+    """Tell that two rows are one person; they are made one when neither is being answered."""
+    ids = {"wa_id": person.wa_id, "bsuid": person.bsuid}
+    return Event(
+        phone_number_id=phone_number_id,
+        kind="identity",
+        key=f"same person: {ids}",
+        payload={},
+        occurred_at=timezone.now(),
+        data={"old": ids, "new": ids},
+    )
 
 
 def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]:

@@ -36,7 +36,7 @@ def take(raw: bytes, *, now: datetime) -> Stored | None:
 
     :raises NowhereToKeepError: if neither store can keep it
     """
-    if not _must_wait() and postgres.allows():
+    if not spool.is_in_use() and postgres.allows():
         try:
             stored = store(raw, now=now)
         except (OperationalError, InterfaceError) as error:
@@ -51,13 +51,6 @@ def take(raw: bytes, *, now: datetime) -> Stored | None:
     except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
         raise NowhereToKeepError(type(error).__name__) from error
     return None
-
-
-def _must_wait() -> bool:
-    try:
-        return spool.is_in_use()
-    except redis.RedisUnavailableError:
-        return False
 
 
 def store(raw: bytes, *, now: datetime) -> Stored:

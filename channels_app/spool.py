@@ -11,9 +11,12 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
 from django.conf import settings
 
 from config.lib import ids, redis
+
+log = structlog.get_logger(__name__)
 
 KEY = "queue:messages"
 BYTES_KEY = "queue:messages:bytes"
@@ -34,6 +37,10 @@ return 1
 """
 
 
+# What this process saw last.
+_was_in_use = [False]
+
+
 class SpoolFullError(Exception):
     """As much waits as may wait; the sender has to keep it."""
 
@@ -51,9 +58,13 @@ def is_in_use() -> bool:
     """
     Tell whether anything waits, so that whatever comes now must wait behind it.
 
-    :raises RedisUnavailableError: if Redis does not say
+    While Redis does not say, what it said last is taken to hold: nothing may overtake what waits in there.
     """
-    return bool(redis.call(redis.client().exists, KEY))
+    try:
+        _was_in_use[0] = bool(redis.call(redis.client().exists, KEY))
+    except redis.RedisUnavailableError:
+        log.debug("spool.unknown", was_in_use=_was_in_use[0])
+    return _was_in_use[0]
 
 
 def append(waiting: Waiting) -> None:
@@ -74,6 +85,7 @@ def append(waiting: Waiting) -> None:
     limits = [settings.REDIS_QUEUE_MAX_SIZE, settings.REDIS_QUEUE_MAX_BYTES]
     if not redis.call(redis.client().eval, _APPEND, 2, KEY, BYTES_KEY, entry, *limits):
         raise SpoolFullError
+    _was_in_use[0] = True
 
 
 def first() -> tuple[bytes | str, Waiting] | None:

@@ -16,21 +16,21 @@ _IDS = ("wa_id", "bsuid")
 
 
 def move(event: ChannelEvent) -> bool:
-    """Give a customer their new ids; False while a turn of one of the rows is still open."""
+    """Give a customer their new ids; False while rows to be made one still have an open turn."""
     locks.take(Lock.INTAKE, event.phone_number_id)
     old, new = _ids(event.data.get("old")), _ids(event.data.get("new"))
-    known_as = _known_as(event.phone_number_id, old)
-    becomes = _known_as(event.phone_number_id, new)
-    if known_as is None:
-        return becomes is not None
-    if becomes is not None and becomes.pk != known_as.pk:
-        if _has_open_turn(known_as, becomes):
-            return False
-        _merge(becomes, into=known_as)
+    rows = _known_as(event.phone_number_id, old) | _known_as(event.phone_number_id, new)
+    if not rows:
+        return False
+    person, *others = sorted(rows, key=lambda customer: customer.created_at)
+    if others and Turn.objects.filter(customer__in=rows, state__in=Turn.OPEN).exists():
+        return False
+    for other in others:
+        _merge(other, into=person)
     for name, value in new.items():
-        setattr(known_as, name, value)
-    known_as.save(update_fields=list(new))
-    Conversation.objects.filter(customer=known_as, is_active=True).update(customer_phone=known_as.address)
+        setattr(person, name, value)
+    person.save(update_fields=list(new))
+    Conversation.objects.filter(customer=person, is_active=True).update(customer_phone=person.address)
     return True
 
 
@@ -39,15 +39,11 @@ def _ids(told: object) -> dict[str, str]:
     return {name: str(found[name]) for name in _IDS if found.get(name)}
 
 
-def _known_as(phone_number_id: str, ids: dict[str, str]) -> Customer | None:
+def _known_as(phone_number_id: str, ids: dict[str, str]) -> set[Customer]:
     by_any = Q(pk__in=[])
     for name, value in ids.items():
         by_any |= Q(**{name: value})
-    return Customer.objects.filter(by_any, phone_number_id=phone_number_id).order_by("created_at").first()
-
-
-def _has_open_turn(*customers: Customer) -> bool:
-    return Turn.objects.filter(customer__in=customers, state__in=Turn.OPEN).exists()
+    return set(Customer.objects.filter(by_any, phone_number_id=phone_number_id))
 
 
 def _merge(other: Customer, *, into: Customer) -> None:

@@ -137,6 +137,25 @@ class TestWhoWrites:
         assert business.count("customers") == 1
         assert len({message["conversation_id"] for message in business.messages()}) == 1
 
+    def test_two_people_who_turn_out_to_be_one_go_on_in_one_conversation(self, rig):
+        business = rig.business()
+        for wa_id, user_id in [("12025550188", None), (None, "US.8"), ("12025550188", "US.8")]:
+            message = business.message("text", {"body": "Hi"}, wa_id=wa_id, user_id=user_id)
+            business.tell(message, wa_id=wa_id, user_id=user_id)
+            business.wait_until_quiet()
+        wait_until(lambda: business.count("customers") == 1, what="one person")
+
+        business.write("And now?", wa_id="12025550188")
+        business.wait_until_quiet()
+
+        active = rig.rows(
+            "SELECT conversations.* FROM conversations JOIN customers USING (customer_id)"
+            " WHERE phone_number_id = %s AND is_active",
+            business.phone_number_id,
+        )
+        assert [conversation["customer_phone"] for conversation in active] == ["12025550188"]
+        assert len(business.replies()) == 4
+
     def test_somebody_who_changes_their_number_goes_on_talking(self, rig):
         business = rig.business()
         business.write("Hi", wa_id="12025550101")

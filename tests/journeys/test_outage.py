@@ -58,7 +58,7 @@ class TestOutage:
 
         assert status == 503
         wait_until(lambda: business.write("kept by us") == 200, what="the webhook takes messages again")
-        business.wait_until_quiet(seconds=60)
+        wait_until(business.replies, seconds=60, what="the reply")
         assert "kept by us" in business.replies()[0]
 
     def test_under_load_every_200_is_answered_though_postgres_and_then_redis_go_away(self, rig):
