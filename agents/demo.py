@@ -10,10 +10,17 @@ from agents.models import Prompt, PromptVersion
 from agents.registration import register
 from billing import keys, ledger
 from billing.models import ApiKey, Credit, User
+from channels_app.models import PhoneNumber
 
 USER_ID = "usr_demo"
 PROMPT_ID = "prm_demo"
 PHONE_NUMBER_ID = "109876543210987"
+PHONE_NUMBER = "+12025550100"
+# The simulator writes to these by itself.
+_NUMBERS = (
+    (PHONE_NUMBER_ID, PHONE_NUMBER, PhoneNumber.Type.WHATSAPP),
+    ("17841400000000001", "@demo.bakery", PhoneNumber.Type.INSTAGRAM),
+)
 FALLBACK_MESSAGE = "Sorry, I can't answer right now. Please try again in a few minutes."
 CREDITS = 1000
 
@@ -45,16 +52,18 @@ def seed() -> Demo:
     )
     if is_new:
         PromptVersion.objects.create(prompt=prompt, number=1, instructions=INSTRUCTIONS)
-    number = register(
-        user_id=user.user_id,
-        phone_number_id=PHONE_NUMBER_ID,
-        external_number="+12025550100",
-        access_token="demo-access-token",  # noqa: S106  (the simulator takes any)
-        prompt_id=prompt.prompt_id,
-        name="Demo Bakery",
-        fallback_message=FALLBACK_MESSAGE,
-    )
-    return Demo(user.user_id, _api_key(user), number.phone_number_id, number.external_number)
+    for number_id, external, channel in _NUMBERS:
+        register(
+            user_id=user.user_id,
+            phone_number_id=number_id,
+            external_number=external,
+            access_token="demo-access-token",  # noqa: S106  (the simulator takes any)
+            prompt_id=prompt.prompt_id,
+            name="Demo Bakery",
+            fallback_message=FALLBACK_MESSAGE,
+            channel=channel,
+        )
+    return Demo(user.user_id, _api_key(user), PHONE_NUMBER_ID, PHONE_NUMBER)
 
 
 def _api_key(user: User) -> str:

@@ -19,23 +19,24 @@ def register(
     prompt_id: str,
     name: str,
     fallback_message: str,
+    channel: str = PhoneNumber.Type.WHATSAPP,
 ) -> PhoneNumber:
     """
-    Register a WhatsApp number with an agent; what is registered already is left as it is but the token.
+    Register a number or account with an agent; what is registered already is left as it is but the token.
 
     :raises NotTheOwnerError: in production, if the token cannot read the number from Graph
     """
     if settings.IS_PRODUCTION:
         ownership.verify(
             phone_number_id=phone_number_id,
-            channel=PhoneNumber.Type.WHATSAPP,
+            channel=channel,
             access_token=access_token,
         )
     number, _ = PhoneNumber.objects.get_or_create(
         phone_number_id=phone_number_id,
         user_id=user_id,
         defaults={
-            "type": PhoneNumber.Type.WHATSAPP,
+            "type": channel,
             "external_number": external_number,
             "display_name": name,
         },

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from agents import demo
 from agents.models import Prompt
 from agents.registration import register
+from channels_app.ownership import NotTheOwnerError
 
 
 class Command(BaseCommand):
@@ -28,13 +29,19 @@ class Command(BaseCommand):
         token = os.environ.get("ACCESS_TOKEN") or getpass.getpass("Access token: ")
         if not token.strip():
             raise CommandError("An access token is needed.")
+        try:
+            self._register(token.strip(), options)
+        except NotTheOwnerError as error:
+            raise CommandError(f"Not registered: {error}.") from error
+        self.stdout.write(f"The demo agent answers on {options['number']} now.")
+
+    def _register(self, token: str, options: dict[str, str]) -> None:
         register(
             user_id=demo.USER_ID,
             phone_number_id=options["phone_number_id"],
             external_number=options["number"],
-            access_token=token.strip(),
+            access_token=token,
             prompt_id=demo.PROMPT_ID,
             name="Demo agent",
             fallback_message=demo.FALLBACK_MESSAGE,
         )
-        self.stdout.write(f"The demo agent answers on {options['number']} now.")
