@@ -7,7 +7,9 @@ contenders wait there and not with a connection of Postgres; nothing depends on 
 
 import contextlib
 import json
+import threading
 import uuid
+import zlib
 from collections.abc import Iterator
 
 import structlog
@@ -20,6 +22,10 @@ from config.lib import locks, redis, sql
 from config.lib.locks import Lock
 from conversations import opening
 from conversations.holding import Turn, held
+
+# How long to stand in line in Redis, in seconds.
+PATIENCE = 2.0
+_lines = [threading.Lock() for _ in range(1024)]
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +40,22 @@ def claim(*, phone_number_id: str) -> Turn | None:
 
 @contextlib.contextmanager
 def _queue(phone_number_id: str) -> Iterator[None]:
-    """Stand in line in Redis; without it, or after a while, go on to the advisory lock all the same."""
-    lock = redis.client().lock(f"lock:phone:{phone_number_id}", timeout=5, sleep=0.01, blocking_timeout=2)
+    """
+    Stand in line, first in this process, then in Redis; after a while go on to the advisory lock anyway.
+
+    Waiting in Redis is asking again and again, and waiting in Postgres holds a connection: of a process's
+    hundreds of threads one is enough for that.
+    """
+    line = _lines[zlib.crc32(phone_number_id.encode()) % len(_lines)]
+    with line, _queue_in_redis(phone_number_id):
+        yield
+
+
+@contextlib.contextmanager
+def _queue_in_redis(phone_number_id: str) -> Iterator[None]:
+    lock = redis.client().lock(
+        f"lock:phone:{phone_number_id}", timeout=5, sleep=0.01, blocking_timeout=PATIENCE
+    )
     try:
         is_mine = redis.call(lock.acquire)
     except redis.RedisUnavailableError:

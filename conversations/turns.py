@@ -24,7 +24,7 @@ def drain(*, phone_number_id: str) -> int:
     answered = 0
     if directory.get(phone_number_id) is None:
         return answered
-    while (turn := claims.claim(phone_number_id=phone_number_id)) is not None:
+    while (turn := _next(phone_number_id)) is not None:
         with (
             structlog.contextvars.bound_contextvars(correlation_id=turn.correlation_id, turn_id=turn.turn_id),
             leases.held(turn.lease_token),
@@ -32,6 +32,12 @@ def drain(*, phone_number_id: str) -> int:
             answer(turn)
         answered += 1
     return answered
+
+
+def _next(phone_number_id: str) -> Turn | None:
+    # Whoever stands in line for a busy number must not hold a connection meanwhile.
+    connection.close()
+    return claims.claim(phone_number_id=phone_number_id)
 
 
 def answer(turn: Turn) -> None:
