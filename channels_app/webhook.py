@@ -66,7 +66,7 @@ class MetaWebhookView(APIView):
             OpenApiParameter("X-Hub-Signature-256", str, OpenApiParameter.HEADER, required=True),
         ],
         request=OpenApiTypes.OBJECT,
-        responses={200: None, 401: None, 413: None, 503: None},
+        responses={200: None, 401: None, 413: None, 415: None, 503: None},
     )
     def post(self, request: Request) -> HttpResponse:
         """Store what a webhook tells, and answer 200 with an empty body."""
@@ -78,6 +78,9 @@ class MetaWebhookView(APIView):
         if not signature.is_valid(raw=raw, header=header, secrets=settings.WEBHOOK_SECRETS):
             log.warning("webhook.signature_refused", size=len(raw))
             return HttpResponse(status=401)
+        if request.content_type.partition(";")[0].strip().lower() not in {"application/json", ""}:
+            log.warning("webhook.not_json", content_type=request.content_type[:100])
+            return HttpResponse(status=415)
         try:
             stored = intake.take(raw, now=timezone.now())
         except intake.NowhereToKeepError as error:

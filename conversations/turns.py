@@ -23,6 +23,7 @@ def drain(*, phone_number_id: str) -> int:
     """Answer turns of a number until none can be claimed, and say how many there were."""
     answered = 0
     if directory.get(phone_number_id) is None:
+        log.warning("number.nobody_answers", phone_number_id=phone_number_id)
         return answered
     while (turn := _next(phone_number_id)) is not None:
         with (

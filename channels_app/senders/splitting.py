@@ -23,11 +23,16 @@ def utf8_size(text: str) -> int:
     return len(text.encode(errors="surrogatepass"))
 
 
+def utf16_size(text: str) -> int:
+    """Count the UTF-16 units a text takes, as JavaScript does: an emoji is two or more."""
+    return len(text.encode("utf-16-le", errors="surrogatepass")) // 2
+
+
 def split(text: str, *, limit: int, size: Callable[[str], int] = len) -> list[str]:
     """
     Cut a text into parts of at most `limit`, none of them empty.
 
-    `size` measures a text: in characters, or in bytes with `utf8_size`; every part has one character or more.
+    `size` measures a text: in characters, or with `utf8_size` or `utf16_size`; no part is empty.
     """
     parts = []
     rest = text.strip()

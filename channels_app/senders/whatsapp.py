@@ -8,7 +8,7 @@ from django.conf import settings
 
 from channels_app.senders import graph, markdown
 from channels_app.senders.contract import OutcomeUnknownError, Outgoing, Seen
-from channels_app.senders.splitting import split
+from channels_app.senders.splitting import split, utf16_size
 
 # The API takes 4,096; whether it counts code points or UTF-16 units is not documented.
 MAX_LENGTH = 4000
@@ -54,7 +54,7 @@ def formatted(text: str) -> str:
 
 def parts(text: str) -> list[str]:
     """Cut a text into parts WhatsApp takes."""
-    return split(text, limit=MAX_LENGTH)
+    return split(text, limit=MAX_LENGTH, size=utf16_size)
 
 
 def show_typing(seen: Seen) -> None:

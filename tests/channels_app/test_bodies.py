@@ -145,16 +145,6 @@ class TestOdd:
 
         assert InboundMessage.objects.get().text == "Hello"
 
-    @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
-    def test_the_content_type_does_not_matter(self, client, settings, db, content_type):
-        raw = webhooks.encode(text_message())
-        headers = {"X-Hub-Signature-256": webhooks.sign(raw, "test-app-secret")}
-
-        answer = client.generic("POST", settings.WEBHOOK_PATH, raw, content_type, headers=headers)
-
-        assert answer.status_code == 200
-        assert InboundMessage.objects.count() == 1
-
 
 class TestSize:
     def test_of_three_megabytes_is_taken(self, db, post):

@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from django.conf import settings
 
 from channels_app.models import ChannelEvent, Customer, InboundMessage
 from simulator import webhooks
@@ -192,3 +193,29 @@ class TestLogs:
         post(document(message()), **{"X-Correlation-Id": "trace-9"})
 
         assert "trace-9" in caplog.text
+
+
+class TestContentType:
+    @pytest.mark.parametrize(
+        "given", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+    )
+    def test_that_is_no_json_is_refused(self, db, client, given):
+        body = webhooks.encode(document(message()))
+
+        answer = client.post(
+            settings.WEBHOOK_PATH, body, content_type=given,
+            headers={"X-Hub-Signature-256": webhooks.sign(body, "test-app-secret")},
+        )  # fmt: skip
+
+        assert answer.status_code == 415
+        assert not InboundMessage.objects.exists()
+
+    def test_may_name_its_charset(self, db, client):
+        body = webhooks.encode(document(message()))
+
+        answer = client.post(
+            settings.WEBHOOK_PATH, body, content_type="application/json; charset=utf-8",
+            headers={"X-Hub-Signature-256": webhooks.sign(body, "test-app-secret")},
+        )  # fmt: skip
+
+        assert answer.status_code == 200
