@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,10 @@ def supervised(data_dir, *commands, stops=None):
             stop(supervisor, stops or PretendedStops())
 
 
+def is_running(pid, name):
+    return Path(f"/proc/{pid}/comm").read_text().strip() == name
+
+
 def pids(supervisor):
     return [state.pid for state in supervisor.states() if state.pid]
 
@@ -99,6 +104,8 @@ class TestSupervisor:
         with supervised(tmp_path, ["sleep", "99"]) as supervisor:
             assert eventually(lambda: pids(supervisor))
             running = pids(supervisor)
+            # Before that it is setpriv still, which may not have bound it to its parent yet.
+            assert eventually(lambda: all(is_running(pid, "sleep") for pid in running))
 
             os.kill(int((tmp_path / "run" / "supervisord.pid").read_text()), signal.SIGKILL)
 
