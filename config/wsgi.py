@@ -1,4 +1,4 @@
-"""The WSGI application that `web` and `webhook` serve."""
+"""Django's WSGI application; `web` and `webhook` serve it through config/asgi.py."""
 
 import os
 

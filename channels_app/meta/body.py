@@ -44,14 +44,6 @@ def read(raw: bytes) -> dict[str, object]:
     return body
 
 
-def objects(value: object, name: str) -> Iterator[dict[str, object]]:
-    """Go through the objects in the list `value[name]`, passing over whatever is not an object."""
-    items = value.get(name) if isinstance(value, dict) else None
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict):
-            yield item
-
-
 def each(value: dict[str, object], name: str, parsed: Parsed, *, of: str = "") -> Iterator[dict[str, object]]:
     """
     Go through the objects in the list `value[name]`; whatever else stands there becomes a problem.

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from channels_app import retention
+from channels_app import retention, tasks
 from channels_app.models import ChannelEvent
+from config.models import Heartbeat
 
 
 class TestPurge:
@@ -23,3 +24,14 @@ class TestPurge:
 
         left = ChannelEvent.objects.order_by("event_key").values_list("event_key", flat=True)
         assert list(left) == ["new False", "new True", "old False"]
+
+
+class TestPurgeTask:
+    def test_forgets_processes_that_are_long_gone(self, db):
+        now = timezone.now()
+        Heartbeat.objects.create(instance="gone:1", role="worker", beat_at=now - timedelta(days=2))
+        Heartbeat.objects.create(instance="here:2", role="worker", beat_at=now)
+
+        tasks.purge()
+
+        assert list(Heartbeat.objects.values_list("instance", flat=True)) == ["here:2"]
