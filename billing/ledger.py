@@ -4,12 +4,18 @@ Credits: every change of a balance is a line in the ledger, and every line a cha
 The balance row is locked last of all rows a transaction locks: these calls stand at its end.
 """
 
+from typing import Any
+
 from django.db import transaction
 
+from billing import thresholds
 from billing.models import Credit, CreditEntry
 from config.lib import cache, sql
 
 Kind = CreditEntry.Kind
+
+# How long the balance that is shown may be behind, in seconds.
+HINT_TTL = 5
 
 
 class InsufficientCreditsError(Exception):
@@ -18,7 +24,7 @@ class InsufficientCreditsError(Exception):
 
 def grant(*, user_id: str, amount: int, reference: str, reason: str = "") -> bool:
     """Add `amount` credits, once per reference; tell whether they were added now."""
-    return _enter(Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason)
+    return _give(Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason)
 
 
 def charge(*, user_id: str, amount: int, reference: str) -> None:
@@ -29,8 +35,13 @@ def charge(*, user_id: str, amount: int, reference: str) -> None:
     """
     if amount == 0:
         return
-    is_new = _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference)
-    if not is_new and not CreditEntry.objects.filter(kind=Kind.CHARGE, reference=reference).exists():
+    with transaction.atomic(savepoint=False):
+        after = _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference)
+        is_done = after is not None or _is_entered(Kind.CHARGE, reference)
+        is_told = thresholds.tell(user_id, after) if is_done else thresholds.tell_exhausted(user_id)
+    if is_told:
+        cache.drop(_key(user_id))
+    if not is_done:
         raise InsufficientCreditsError
 
 
@@ -41,14 +52,44 @@ def refund(*, reference: str, reason: str = "") -> bool:
     )
     if charged is None:
         return False
-    return _enter(
+    return _give(
         Kind.REFUND, user_id=charged["user_id"], amount=-charged["amount"], reference=reference, reason=reason
     )
 
 
+def adjust(*, user_id: str, amount: int, reference: str, reason: str, actor: str) -> bool:
+    """
+    Correct a balance by hand, up or down, once per reference; tell whether it was changed now.
+
+    :raises InsufficientCreditsError: if more should be taken than there is; nothing is taken
+    """
+    if amount == 0:
+        return False
+    with transaction.atomic(savepoint=False):
+        after = _enter(
+            Kind.ADJUSTMENT,
+            user_id=user_id,
+            amount=amount,
+            reference=reference,
+            reason=reason,
+            actor=actor,
+        )
+        is_done = after is not None or _is_entered(Kind.ADJUSTMENT, reference)
+        thresholds.tell(user_id, after)
+    if not is_done:
+        raise InsufficientCreditsError
+    cache.drop(_key(user_id))
+    return after is not None
+
+
 def balance(user_id: str) -> int:
-    """Say what a user can still spend: a cached hint, dropped on every change; only `charge` decides."""
-    return cache.get_or_read(_key(user_id), lambda: _read_balance(user_id))
+    """
+    Say what a user can still spend: a hint, only `charge` decides.
+
+    A grant, a refund, an adjustment and a threshold show at once. Charges are too many for a round trip to
+    Redis each: they show after at most HINT_TTL seconds.
+    """
+    return cache.get_or_read(_key(user_id), lambda: _read_balance(user_id), ttl=HINT_TTL)
 
 
 def _key(user_id: str) -> str:
@@ -59,29 +100,62 @@ def _read_balance(user_id: str) -> int:
     return Credit.objects.values_list("remaining_credits", flat=True).filter(user_id=user_id).first() or 0
 
 
-def _enter(kind: Kind, *, user_id: str, amount: int, reference: str, reason: str = "") -> bool:
-    """Change the balance and write the line, or neither: not twice per reference, not below zero."""
-    with transaction.atomic(savepoint=False):
-        # On its own, so that the next statement sees what a rival wrote while we waited for the lock.
-        sql.execute("SELECT 1 FROM credits WHERE user_id = %s FOR UPDATE", [user_id])
-        is_new = sql.execute(
-            _ENTER,
-            {"kind": kind.value, "user": user_id, "amount": amount, "reference": reference, "reason": reason},
-        )
+def _give(kind: Kind, *, user_id: str, amount: int, reference: str, reason: str) -> bool:
+    is_new = _enter(kind, user_id=user_id, amount=amount, reference=reference, reason=reason) is not None
     if is_new:
         cache.drop(_key(user_id))
-    return bool(is_new)
+    return is_new
 
 
+def _is_entered(kind: Kind, reference: str) -> bool:
+    return CreditEntry.objects.filter(kind=kind, reference=reference).exists()
+
+
+def _enter(
+    kind: Kind, *, user_id: str, amount: int, reference: str, reason: str = "", actor: str = ""
+) -> dict[str, Any] | None:
+    """
+    Write the line and change the balance, or neither: not twice per reference, not below zero.
+
+    Gives the balance's row as it is now; None if nothing was entered.
+    """
+    return sql.row(
+        _ENTER,
+        {
+            "kind": kind.value,
+            "user": user_id,
+            "amount": amount,
+            "reference": reference,
+            "reason": reason,
+            "actor": actor,
+            "fills": amount > 0 and kind in {Kind.GRANT, Kind.ADJUSTMENT},
+        },
+    )
+
+
+# One statement, and right among rivals: the lock waits for them and reads what they left, the unique index
+# sees their line even where the statement's snapshot does not, and the balance follows from the line. What is
+# too small is not locked: the claim that finds it so goes on to other customers.
 _ENTER = """
-    WITH changed AS (
-        UPDATE credits
-           SET remaining_credits = remaining_credits + %(amount)s, last_updated = statement_timestamp()
-         WHERE user_id = %(user)s
-           AND remaining_credits + %(amount)s >= 0
-           AND NOT EXISTS (SELECT 1 FROM credit_entries WHERE kind = %(kind)s AND reference = %(reference)s)
-        RETURNING remaining_credits)
-    INSERT INTO credit_entries (user_id, kind, amount, reference, reason, balance_after, created_at)
-    SELECT %(user)s, %(kind)s, %(amount)s, %(reference)s, %(reason)s, remaining_credits, statement_timestamp()
-      FROM changed
+    WITH locked AS (
+        SELECT remaining_credits + %(amount)s AS balance
+          FROM credits
+         WHERE user_id = %(user)s AND remaining_credits + %(amount)s >= 0
+           FOR UPDATE),
+    line AS (
+        INSERT INTO credit_entries (user_id, kind, amount, reference, reason, actor, balance_after,
+                                    created_at)
+        SELECT %(user)s, %(kind)s, %(amount)s, %(reference)s, %(reason)s, %(actor)s, balance,
+               statement_timestamp()
+          FROM locked
+            ON CONFLICT (kind, reference) DO NOTHING
+        RETURNING balance_after)
+    UPDATE credits
+       SET remaining_credits = line.balance_after,
+           full_balance = CASE WHEN %(fills)s THEN line.balance_after ELSE full_balance END,
+           told_percent = CASE WHEN %(fills)s THEN 100 ELSE told_percent END,
+           last_updated = statement_timestamp()
+      FROM line
+     WHERE credits.user_id = %(user)s
+    RETURNING remaining_credits, full_balance, told_percent
 """

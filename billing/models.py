@@ -3,7 +3,8 @@
 from functools import partial
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Now
 
 from config.lib import ids
 
@@ -29,6 +30,14 @@ class Credit(models.Model):
 
     user = models.OneToOneField(User, models.PROTECT, primary_key=True, related_name="credit")
     remaining_credits = models.IntegerField(default=0)
+    full_balance = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="what there was after the latest grant; thresholds are shares of it",
+    )
+    told_percent = models.PositiveSmallIntegerField(
+        default=100, db_default=100, help_text="the lowest threshold told since that grant; 100 = none"
+    )
     last_updated = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -55,6 +64,9 @@ class CreditEntry(models.Model):
     amount = models.IntegerField(help_text="credits added (positive) or taken (negative)")
     reference = models.CharField(max_length=200, help_text="what it was for; once per kind")
     reason = models.CharField(max_length=255, blank=True)
+    actor = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="who adjusted the balance"
+    )
     balance_after = models.IntegerField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -74,10 +86,44 @@ class CreditEntry(models.Model):
             models.CheckConstraint(
                 condition=Q(balance_after__gte=0), name="credit_entries_balance_never_negative"
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="adjustment") | (~Q(actor="") & ~Q(reason="")),
+                name="credit_entries_adjustment_says_who_and_why",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} ({self.reference})"
+
+
+class Event(models.Model):
+    """The outbox of what a business is to be told: written with what it tells of, in one transaction."""
+
+    class Type(models.TextChoices):
+        MESSAGE_RECEIVED = "message.received"
+        MESSAGE_SENT = "message.sent"
+        MESSAGE_FAILED = "message.failed"
+        CONVERSATION_IDLE = "conversation.idle"
+        CONVERSATION_HANDOVER = "conversation.handover"
+        LEAD_CREATED = "lead.created"
+        LEAD_UPDATED = "lead.updated"
+        CREDITS_LOW = "credits.low"
+        CREDITS_EXHAUSTED = "credits.exhausted"
+        CHANNEL_ERROR = "channel.error"
+
+    event_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "evt"))
+    user = models.ForeignKey(User, models.PROTECT, related_name="events")
+    type = models.CharField(max_length=30, choices=Type.choices)
+    # Not a foreign key: conversations stand above this room.
+    conversation_id = models.CharField(max_length=50, blank=True, default="", db_default="")
+    data = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "events"
+
+    def __str__(self) -> str:
+        return f"{self.event_id} {self.type}"
 
 
 class ApiKey(models.Model):

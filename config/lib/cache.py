@@ -1,5 +1,5 @@
 """
-Read-through hints in Redis, for REDIS_TTL_DEFAULT seconds.
+Read-through hints in Redis, for REDIS_TTL_DEFAULT seconds unless told otherwise.
 
 Never the truth: what depends on a value looks again in Postgres under its lock. Without Redis every read goes
 to Postgres.
@@ -17,8 +17,8 @@ from config.lib import redis
 T = TypeVar("T")
 
 
-def get_or_read(key: str, read: Callable[[], T]) -> T:
-    """Give what is kept under the key, else what `read` gives, which is then kept unless it is None."""
+def get_or_read(key: str, read: Callable[[], T], *, ttl: int | None = None) -> T:
+    """Give what is kept under the key, else what `read` gives, kept for `ttl` seconds unless it is None."""
     try:
         kept = redis.call(redis.client().get, key)
     except redis.RedisUnavailableError:
@@ -28,7 +28,7 @@ def get_or_read(key: str, read: Callable[[], T]) -> T:
         return found
     value = read()
     if value is not None:
-        _quietly(lambda: redis.client().set(key, json.dumps(value), ex=settings.REDIS_TTL_DEFAULT))
+        _quietly(lambda: redis.client().set(key, json.dumps(value), ex=ttl or settings.REDIS_TTL_DEFAULT))
     return value
 
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from billing import ledger
 from billing.models import Credit, CreditEntry
@@ -48,8 +48,23 @@ class TestGrant:
         assert not ledger.grant(user_id=user_id, amount=5, reference="invoice 1")
         assert lines(user_id) == []
 
+    def test_never_makes_a_balance_larger_than_its_column(self, db):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        with pytest.raises(DataError), transaction.atomic():
+            ledger.grant(user_id=user_id, amount=2**31 - 1, reference="invoice 1")
+
+        assert remaining(user_id) == 10
+        assert lines(user_id) == [("grant", 10, 10)]
+
 
 class TestCharge:
+    def test_takes_one_statement(self, db, django_assert_num_queries):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        with django_assert_num_queries(1):
+            ledger.charge(user_id=user_id, amount=1, reference="turn 1")
+
     def test_takes_credits_and_writes_a_line(self, db):
         user_id = CreditFactory(remaining_credits=10).user_id
 
@@ -186,6 +201,66 @@ class TestRefund:
 
         assert sum(given_back) == 1
         assert remaining(user_id) == 10
+
+
+class TestAdjust:
+    @pytest.mark.parametrize(("amount", "left"), [(5, 15), (-4, 6), (-10, 0)])
+    def test_changes_the_balance_and_says_who_and_why(self, db, amount, left):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        is_new = ledger.adjust(
+            user_id=user_id, amount=amount, reference="ticket 1", reason="sorry", actor="ada@example.com"
+        )
+
+        assert is_new
+        assert remaining(user_id) == left
+        entry = CreditEntry.objects.get(user_id=user_id, kind="adjustment")
+        assert (entry.amount, entry.balance_after, entry.reason, entry.actor) == (
+            amount, left, "sorry", "ada@example.com",
+        )  # fmt: skip
+
+    def test_takes_nothing_when_too_little_is_left(self, db):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        with pytest.raises(ledger.InsufficientCreditsError):
+            ledger.adjust(user_id=user_id, amount=-11, reference="ticket 1", reason="sorry", actor="ada")
+
+        assert lines(user_id) == [("grant", 10, 10)]
+
+    def test_leaves_the_transaction_it_stood_in_alive_when_it_takes_nothing(self, db):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        with transaction.atomic():
+            with pytest.raises(ledger.InsufficientCreditsError):
+                ledger.adjust(user_id=user_id, amount=-11, reference="ticket 1", reason="sorry", actor="ada")
+            ledger.charge(user_id=user_id, amount=1, reference="turn 1")
+
+        assert remaining(user_id) == 9
+
+    def test_changes_once_per_reference(self, db):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        changed = [
+            ledger.adjust(user_id=user_id, amount=-6, reference="ticket 1", reason="sorry", actor="ada")
+            for _ in range(2)
+        ]
+
+        assert changed == [True, False]
+        assert remaining(user_id) == 4
+
+    def test_by_nothing_writes_no_line(self, db):
+        user_id = CreditFactory(remaining_credits=10).user_id
+
+        assert not ledger.adjust(user_id=user_id, amount=0, reference="ticket 1", reason="sorry", actor="ada")
+        assert lines(user_id) == [("grant", 10, 10)]
+
+    @pytest.mark.parametrize("missing", ["reason", "actor"])
+    def test_is_refused_without_who_or_why(self, db, missing):
+        user_id = CreditFactory(remaining_credits=10).user_id
+        said = {"reason": "sorry", "actor": "ada", missing: ""}
+
+        with pytest.raises(IntegrityError, match="says_who_and_why"):
+            ledger.adjust(user_id=user_id, amount=1, reference="ticket 1", **said)
 
 
 class TestLines:
