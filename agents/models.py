@@ -3,7 +3,8 @@
 from functools import partial
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Now
 
 from billing.models import User
 from channels_app.models import PhoneNumber
@@ -34,6 +35,12 @@ class PromptVersion(models.Model):
     instructions = models.TextField()
     model = models.CharField(max_length=100, blank=True, help_text="empty = OPENAI_MODEL")
     parameters = models.JSONField(default=dict, blank=True, help_text="more arguments of responses.create")
+    variables = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text="its own variables: {name: {type, default, description}}",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -57,16 +64,34 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
 
 class Agent(models.Model):
-    """An AI agent that answers on one phone number. Deleting hides it: what it said stays."""
+    """
+    An AI agent that answers on one phone number, or on none since another took its place there.
+
+    Deleting hides it: what it said stays.
+    """
 
     agent_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "agt"))
     user = models.ForeignKey(User, models.PROTECT, related_name="agents")
-    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="agents")
+    phone_number = models.ForeignKey(
+        PhoneNumber, models.PROTECT, null=True, blank=True, related_name="agents"
+    )
     # Not a foreign key: it may be an id of OpenAI's dashboard (`pmpt_…`), as long as OpenAI takes those.
     prompt_id = models.CharField(max_length=100)
     prompt_version = models.PositiveIntegerField(null=True, blank=True, help_text="none = current")
     name = models.CharField(max_length=255)
     fallback_message = models.TextField(blank=True, help_text="sent when no answer could be made")
+    unavailable_message = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="sent when the credits are out; empty = nothing is sent",
+    )
+    handover_enabled = models.BooleanField(
+        default=False, db_default=False, help_text="the model may hand a talk over to a person"
+    )
+    handover_message = models.TextField(
+        blank=True, default="", db_default="", help_text="sent when it does; empty = a general text"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -85,16 +110,27 @@ class Agent(models.Model):
 
 
 class ConversationArchive(models.Model):
-    """A number was moved from one agent to another."""
+    """
+    An agent left a number: its talks there end.
+
+    One row per number; `old_agent` is none where nobody answered before, `new_agent` where nobody does after.
+    """
 
     archive_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "arc"))
     old_agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
     new_agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
     phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="archives")
-    archived_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="when its talks were closed")
 
     class Meta:
         db_table = "conversation_archives"
+        indexes = [
+            # read by archiving.unfinished_archives
+            models.Index(
+                fields=["archived_at"], name="conversation_archives_open", condition=Q(closed_at=None)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.archive_id

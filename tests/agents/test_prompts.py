@@ -1,6 +1,9 @@
 """What to say to the model."""
 
+from datetime import UTC, datetime
+
 import pytest
+import structlog
 from django.db import IntegrityError
 
 from agents import prompts
@@ -35,6 +38,39 @@ class TestArguments:
 
     def test_of_a_prompt_of_openai_pass_its_id_through(self):
         assert prompts.arguments(prompt_id="pmpt_123", version=None) == {"prompt": {"id": "pmpt_123"}}
+
+    @pytest.mark.parametrize(
+        ("day", "warnings"),
+        [(datetime(2026, 11, 30, 23, 59, tzinfo=UTC), 0), (datetime(2026, 12, 1, tzinfo=UTC), 1)],
+    )
+    def test_of_a_prompt_of_openai_warn_once_when_its_time_is_over(self, day, warnings):
+        prompt_id = f"pmpt_{day.isoformat()}"
+
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(3):
+                context = prompts.Context(now=day)
+                found = prompts.arguments(prompt_id=prompt_id, version=None, context=context)
+
+        assert found == {"prompt": {"id": prompt_id}}
+        assert [line["prompt_id"] for line in logged] == [prompt_id] * warnings
+
+    def test_have_their_variables_filled(self, db):
+        version = PromptVersionFactory(
+            instructions="{{customer_name}}, {{ tone }}, {{local_time}}",
+            variables={"tone": {"type": "string", "default": "warm"}},
+        )
+        now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+        found = [
+            prompts.arguments(
+                prompt_id=version.prompt_id,
+                version=1,
+                context=prompts.Context(customer_name=name, timezone="Asia/Kolkata", now=now),
+            )["instructions"]
+            for name in ("Ann", "Bob")
+        ]
+
+        assert found == ["Ann, warm, 17:30", "Bob, warm, 17:30"]
 
     def test_of_a_version_that_does_not_exist_are_refused(self, db):
         version = PromptVersionFactory()

@@ -1,0 +1,119 @@
+r"""
+Variables of a prompt: `{{name}}` in its instructions stands for a value.
+
+Some are built in and filled from the talk at hand; a version may declare more, with a type and a default. For
+the characters themselves write `\{{`. What changes from call to call, such as the time, belongs at the end of
+the instructions: what stands before it, OpenAI can read from its cache.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from django.utils.timezone import now as current_time
+
+# A customer's name is written by the customer and read by the model: no room for a letter to it.
+LONGEST_CUSTOMER_NAME = 80
+LONGEST_BUSINESS_NAME = 255
+UNKNOWN = "(not known)"
+
+# An escaped `{{`, a variable, or a `{{` that begins none.
+MARK = re.compile(r"\\\{\{|\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}|\{\{")
+
+_CHANNELS = {"whatsapp": "WhatsApp", "instagram": "Instagram", "webchat": "web chat"}
+
+# Literal text and names, in turn; it begins and ends with a literal.
+Template = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What built-in variables are filled from; `channel` is a number's type, `timezone` the business's."""
+
+    customer_name: str = ""
+    channel: str = ""
+    business_name: str = ""
+    timezone: str = "UTC"
+    now: datetime = field(default_factory=current_time)
+
+    @property
+    def local(self) -> datetime:
+        """The time at the business."""
+        return self.now.astimezone(_zone(self.timezone))
+
+
+BUILT_IN: dict[str, Callable[[Context], str]] = {
+    "customer_name": lambda context: _one_line(context.customer_name, LONGEST_CUSTOMER_NAME),
+    "channel": lambda context: _CHANNELS.get(context.channel, context.channel),
+    "business_name": lambda context: _one_line(context.business_name, LONGEST_BUSINESS_NAME),
+    "local_date": lambda context: context.local.date().isoformat(),
+    "local_time": lambda context: f"{context.local:%H:%M}",
+    "local_weekday": lambda context: f"{context.local:%A}",
+}
+
+
+def template(instructions: str) -> Template:
+    """Cut instructions into literal text and names of variables, in turn."""
+    pieces: list[str] = []
+    literal, seen = "", 0
+    for mark in MARK.finditer(instructions):
+        literal += instructions[seen : mark.start()]
+        seen = mark.end()
+        if mark[1]:
+            pieces += [literal, mark[1]]
+            literal = ""
+        else:
+            literal += "{{"
+    return (*pieces, literal + instructions[seen:])
+
+
+def fill(pieces: Template, *, own: Mapping[str, str], context: Context) -> str:
+    """Put a template together; a value is put in as it is, whatever it looks like."""
+    filled = list(pieces)
+    for place in range(1, len(pieces), 2):
+        filled[place] = _value(pieces[place], own, context)
+    return "".join(filled)
+
+
+def texts(variables: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """Give the values of a version's own variables as they are put in."""
+    return {name: _text(declared["default"]) for name, declared in variables.items()}
+
+
+def _value(name: str, own: Mapping[str, str], context: Context) -> str:
+    """Give a variable's value; a name nobody declared (in a version older than variables) stays as it is."""
+    if name in own:
+        return own[name]
+    if name in BUILT_IN:
+        return BUILT_IN[name](context) or UNKNOWN
+    return f"{{{{{name}}}}}"
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _one_line(text: str, longest: int) -> str:
+    """Take out what is no plain text: line breaks, control and invisible characters; and cut it."""
+    plain = "".join(_plain(character) for character in text[: 4 * longest])
+    return " ".join(plain.split())[:longest].rstrip()
+
+
+def _plain(character: str) -> str:
+    category = unicodedata.category(character)
+    if character.isspace() or category == "Cc":
+        return " "
+    return "" if category.startswith("C") else character
+
+
+@lru_cache(maxsize=1000)
+def _zone(name: str) -> ZoneInfo:
+    """Find a time zone; one that does not exist is UTC."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return ZoneInfo("UTC")

@@ -1,0 +1,122 @@
+"""Versions of a prompt: never changed, only added; the prompt points at the current one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from agents import prompt_variables
+from agents.models import Prompt, PromptVersion
+from agents.prompt_checks import checked
+from agents.prompt_variables import Context
+
+
+class PromptNotFoundError(Exception):
+    """There is no such prompt, or it has no such version."""
+
+
+@transaction.atomic
+def create(
+    *,
+    user_id: str,
+    name: str,
+    instructions: str,
+    model: str = "",
+    parameters: Mapping[str, object] | None = None,
+    variables: Mapping[str, object] | None = None,
+) -> Prompt:
+    """
+    Make a prompt with its first version.
+
+    :raises InvalidPromptError: if a version cannot be made of this
+    """
+    said = checked(
+        instructions=instructions, model=model, parameters=parameters or {}, variables=variables or {}
+    )
+    prompt = Prompt.objects.create(user_id=user_id, name=name)
+    PromptVersion.objects.create(prompt=prompt, number=1, **said)
+    return prompt
+
+
+@transaction.atomic
+def publish(
+    *,
+    prompt_id: str,
+    instructions: str,
+    model: str = "",
+    parameters: Mapping[str, object] | None = None,
+    variables: Mapping[str, object] | None = None,
+) -> PromptVersion:
+    """
+    Add a version, which becomes the current one.
+
+    :raises PromptNotFoundError: if there is no such prompt
+    :raises InvalidPromptError: if a version cannot be made of this
+    """
+    said = checked(
+        instructions=instructions, model=model, parameters=parameters or {}, variables=variables or {}
+    )
+    prompt = _locked(prompt_id)
+    latest = prompt.versions.aggregate(latest=Max("number"))["latest"] or 0
+    return _point(prompt, PromptVersion.objects.create(prompt=prompt, number=latest + 1, **said))
+
+
+@transaction.atomic
+def rollback(*, prompt_id: str, to: int) -> PromptVersion:
+    """
+    Make an older version the current one again; turns that are under way keep theirs.
+
+    :raises PromptNotFoundError: if there is no such prompt or version
+    """
+    prompt = _locked(prompt_id)
+    return _point(prompt, _found(prompt_id, to))
+
+
+def preview(*, prompt_id: str, context: Context, version: int | None = None) -> str:
+    """
+    Give the instructions of a version, the current one unless told otherwise, as the model would get them.
+
+    :raises PromptNotFoundError: if there is no such prompt or version
+    """
+    if version is None:
+        version = Prompt.objects.values_list("current_version", flat=True).filter(pk=prompt_id).first() or 0
+    found = _found(prompt_id, version)
+    return _filled(found.instructions, found.variables, context)
+
+
+def preview_draft(
+    *, instructions: str, context: Context, variables: Mapping[str, object] | None = None
+) -> str:
+    """
+    Give instructions that are not published yet as the model would get them.
+
+    :raises InvalidPromptError: if a version could not be made of this
+    """
+    said = checked(instructions=instructions, model="", parameters={}, variables=variables or {})
+    return _filled(said["instructions"], said["variables"], context)
+
+
+def _filled(instructions: str, variables: Mapping[str, Any], context: Context) -> str:
+    pieces = prompt_variables.template(instructions)
+    return prompt_variables.fill(pieces, own=prompt_variables.texts(variables), context=context)
+
+
+def _locked(prompt_id: str) -> Prompt:
+    prompt = Prompt.objects.select_for_update(no_key=True).filter(pk=prompt_id).first()
+    if prompt is None:
+        raise PromptNotFoundError(f"there is no prompt {prompt_id}")
+    return prompt
+
+
+def _found(prompt_id: str, number: int) -> PromptVersion:
+    version = PromptVersion.objects.filter(prompt_id=prompt_id, number=number).first()
+    if version is None:
+        raise PromptNotFoundError(f"prompt {prompt_id} has no version {number}")
+    return version
+
+
+def _point(prompt: Prompt, version: PromptVersion) -> PromptVersion:
+    prompt.current_version = version.number
+    prompt.save(update_fields=["current_version"])
+    return version

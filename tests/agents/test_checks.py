@@ -1,0 +1,35 @@
+"""Agents whose prompt OpenAI switches off are named."""
+
+import pytest
+from django.core import checks
+from django.utils import timezone
+
+from tests.factories import AgentFactory
+
+
+def warnings(**asked) -> list[str]:
+    found = checks.run_checks(**asked)
+    return [warning.msg for warning in found if warning.id == "agents.W001"]
+
+
+class TestDashboardPrompts:
+    def test_are_named_with_their_agent(self, db):
+        AgentFactory()
+        agent = AgentFactory(prompt_id="pmpt_123")
+
+        [warning] = warnings(databases=["default"])
+
+        assert agent.agent_id in warning
+        assert "pmpt_123" in warning
+
+    def test_of_deleted_agents_are_not(self, db):
+        AgentFactory(prompt_id="pmpt_123", deleted_at=timezone.now())
+
+        assert warnings(databases=["default"]) == []
+
+    @pytest.mark.parametrize("asked", [{}, {"databases": []}])
+    def test_are_looked_for_only_where_a_database_is_named(self, django_assert_num_queries, db, asked):
+        AgentFactory(prompt_id="pmpt_123")
+
+        with django_assert_num_queries(0):
+            assert warnings(**asked) == []
