@@ -1,52 +1,70 @@
 """
-The client of OpenAI's Responses and Conversations APIs, through the official SDK.
+What is asked of OpenAI: conversations, answers, transcriptions.
 
-One SDK client a process. The SDK's own retries are off: each hidden retry would be a second billed call. What
-is worth another try is tried here, at most OPENAI_MAX_RETRIES times in all and never past the deadline.
+What is worth another try is tried here, at most OPENAI_MAX_RETRIES times in all and never past the deadline.
+Before an answer is asked for again the conversation is looked at: a call whose outcome nobody knows may have
+left its answer there, and that is not paid for twice.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-import openai
 import structlog
 from django.conf import settings
-from openai.types.conversations import Conversation
-from openai.types.responses import Response
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_exponential_jitter
 
-from config.lib import logs
+from agents import openai_client
+from agents.openai_client import BreakerOpenError, ConversationLostError
 from config.lib.errors import RejectedError, UnavailableError
 from config.lib.texts import storable
 
+__all__ = ["BreakerOpenError", "ConversationLostError"]
+
 T = TypeVar("T")
+Item = dict[str, Any]
 log = structlog.get_logger(__name__)
 
-# 429s that no waiting mends.
-_OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+# A longer Retry-After is not waited for with a thread; whoever asked comes again.
+LONGEST_PAUSE = 10.0
+# Failures told in an answer that is itself complete, of which some pass.
+_PASSING = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
 _backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 
-class ConversationNotFoundError(RejectedError):
-    """OpenAI no longer has the conversation."""
+class UnusableError(RejectedError):
+    """There is an answer in the conversation by now, but not one that can be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a function called; each call needs its `function_call_output`."""
+
+    call_id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model said, and what it took; `tokens_used` counts input and output."""
+    """
+    What the model said, and what it took.
+
+    `tokens_used` counts input and output; `item_ids` are all items this added to the conversation's end.
+    """
 
     text: str
     response_id: str
     tokens_used: int
+    item_ids: tuple[str, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
-def create_conversation(*, items: list[dict[str, str]], metadata: dict[str, str], deadline: float) -> str:
+def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
     """
-    Open a conversation at OpenAI with up to 20 items and give its id; `deadline` is on the monotonic clock.
+    Open an empty conversation and give its id; `deadline` is on the monotonic clock.
 
     https://platform.openai.com/docs/api-reference/conversations/create
 
@@ -54,49 +72,99 @@ def create_conversation(*, items: list[dict[str, str]], metadata: dict[str, str]
     :raises RejectedError: if it refused
     """
 
-    def call(timeout: float) -> str:
-        opened = _client().conversations.create(
-            items=cast("Any", items), metadata=metadata, extra_headers=_headers(), timeout=timeout
-        )
-        if not isinstance(opened, Conversation) or not opened.id:
-            raise UnavailableError("the answer is no conversation")
-        return opened.id
+    def attempt() -> str:
+        body = {"metadata": metadata}
+        opened = openai_client.call("POST", "/conversations", body=body, deadline=deadline).get("id")
+        if not isinstance(opened, str) or not opened:
+            raise UnavailableError("the answer is no conversation", code="unreadable")
+        return opened
 
-    return _retried(call, deadline)
+    return _retried(attempt, deadline)
 
 
 def respond(
     *,
     arguments: dict[str, object],
     conversation_id: str,
-    items: list[dict[str, Any]],
+    items: Sequence[Item],
     metadata: dict[str, str],
     safety_identifier: str,
     deadline: float,
+    tools: Sequence[Item] = (),
+    known_item_id: str = "",
+    is_repeated: bool = False,
 ) -> Reply:
     """
-    Ask the model to answer input items within a conversation.
+    Ask the model to answer input items within a conversation, whose newest known output is `known_item_id`.
+
+    With `is_repeated` it may have been asked already, by somebody who did not live to see the answer.
 
     https://platform.openai.com/docs/api-reference/responses/create
 
     :raises UnavailableError: if no answer came within the attempts and the deadline
-    :raises ConversationNotFoundError: if the conversation is gone
-    :raises RejectedError: if OpenAI refused, or what came back holds no text
+    :raises ConversationLostError: if the conversation is gone or in disorder
+    :raises UnusableError: if what came holds nothing to send
+    :raises RejectedError: if OpenAI refused
     """
-    request: dict[str, Any] = {
+    request = {
+        "truncation": "auto",
+        "max_output_tokens": settings.OPENAI_MAX_OUTPUT_TOKENS,
         **arguments,
         "conversation": conversation_id,
-        "input": items,
+        "input": list(items),
         "metadata": metadata,
         "safety_identifier": safety_identifier,
-        "truncation": "auto",
-        "max_output_tokens": arguments.get("max_output_tokens", settings.OPENAI_MAX_OUTPUT_TOKENS),
+        **({"tools": list(tools)} if tools else {}),
     }
+    may_be_answered = is_repeated
 
-    def call(timeout: float) -> Reply:
-        return _read(_client().responses.create(**request, extra_headers=_headers(), timeout=timeout))
+    def attempt() -> Reply:
+        nonlocal may_be_answered
+        if may_be_answered and (found := _answer_in(conversation_id, known_item_id, deadline)):
+            log.warning("llm.answer_found", openai_conversation_id=conversation_id)
+            return found
+        try:
+            return _read(openai_client.call("POST", "/responses", body=request, deadline=deadline))
+        except UnavailableError as error:
+            may_be_answered = may_be_answered or error.code not in {"rate_limit_exceeded", "429"}
+            raise
 
-    return _retried(call, deadline)
+    return _retried(attempt, deadline)
+
+
+def _answer_in(conversation_id: str, known_item_id: str, deadline: float) -> Reply | None:
+    """
+    Find an answer at the end of the conversation that is not the one we know.
+
+    https://platform.openai.com/docs/api-reference/conversations/list-items
+    """
+    path = f"/conversations/{conversation_id}/items"
+    page = openai_client.call("GET", path, query={"order": "desc", "limit": 20}, deadline=deadline)
+    output: list[Item] = []
+    for item in page.get("data") or ():
+        is_said = item.get("type") == "message" and item.get("role") == "assistant"
+        if item.get("id") == known_item_id or not (
+            is_said or item.get("type") in {"function_call", "reasoning"}
+        ):
+            break
+        output.insert(0, item)
+    return _reply(output, response_id="", tokens_used=0) if output else None
+
+
+def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: float) -> None:
+    """
+    Take items out of a conversation; those that are gone already do not matter.
+
+    https://platform.openai.com/docs/api-reference/conversations/delete-item
+
+    :raises ForeignError: if one could not be taken out
+    """
+    for item_id in item_ids:
+        path = f"/conversations/{conversation_id}/items/{item_id}"
+        try:
+            _retried(lambda: openai_client.call("DELETE", path, deadline=deadline), deadline)  # noqa: B023
+        except ConversationLostError:
+            log.info("llm.item_gone", openai_conversation_id=conversation_id)
 
 
 def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float) -> str:
@@ -109,57 +177,68 @@ def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float
     :raises RejectedError: if OpenAI refused the file
     """
 
-    def call(timeout: float) -> str:
-        heard = _client().audio.transcriptions.create(
+    def attempt() -> str:
+        heard = openai_client.call(
+            "POST",
+            "/audio/transcriptions",
+            body={"model": settings.OPENAI_TRANSCRIBE_MODEL},
             file=(filename, content, mime_type),
-            model=settings.OPENAI_TRANSCRIBE_MODEL,
-            extra_headers=_headers(),
-            timeout=timeout,
+            deadline=deadline,
         )
-        return str(getattr(heard, "text", "")).strip()
+        return str(heard.get("text", "")).strip()
 
-    return _retried(call, deadline)
+    return _retried(attempt, deadline)
 
 
-def _read(response: object) -> Reply:
+# --- Reading an answer -------------------------------------------------------------------------------
+
+
+def _read(response: dict[str, Any]) -> Reply:
     """Take a finished answer; a 200 may also hold a failure, a refusal, nothing at all, or rubbish."""
-    if not isinstance(response, Response) or not response.id or response.output is None:
-        raise UnavailableError("the answer is no response object")
-    if response.status == "failed":
-        code = response.error.code if response.error else "failed"
-        raise UnavailableError("the response failed", code=code, request_id=response.id)
-    text = storable(response.output_text).strip()
-    if not text:
-        raise RejectedError(f"no text in a response that is {response.status}", code="empty_output")
-    usage = response.usage
-    return Reply(text=text, response_id=response.id, tokens_used=usage.total_tokens if usage else 0)
+    output, response_id = response.get("output"), response.get("id")
+    if not isinstance(output, list) or not isinstance(response_id, str):
+        raise UnavailableError("the answer is no response object", code="unreadable")
+    if response.get("status") in {"failed", "cancelled"}:
+        code = str((response.get("error") or {}).get("code") or "failed")
+        kind = UnavailableError if code in _PASSING else UnusableError
+        raise kind("the response failed", code=code, request_id=response_id)
+    reason = (response.get("incomplete_details") or {}).get("reason")
+    if reason == "content_filter":
+        raise UnusableError("the answer was filtered", code="content_filter", request_id=response_id)
+    if reason:
+        log.warning("llm.answer_cut_short", reason=reason, request_id=response_id)
+    tokens = int((response.get("usage") or {}).get("total_tokens") or 0)
+    return _reply(output, response_id=response_id, tokens_used=tokens)
 
 
-@lru_cache(maxsize=1)
-def _client() -> openai.OpenAI:
-    return openai.OpenAI(
-        api_key=settings.OPENAI_API_KEY,
-        base_url=settings.OPENAI_BASE_URL,
-        max_retries=0,
-        http_client=openai.DefaultHttpx2Client(timeout=settings.OPENAI_TIMEOUT / 1000),
+def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
+    said = [item for item in output if item.get("type") == "message" and item.get("role") == "assistant"]
+    # What a model thinks aloud is not for the customer.
+    answers = [item for item in said if item.get("phase") != "commentary"] or said
+    parts = [part for item in answers for part in item.get("content") or ()]
+    text = storable("".join(str(part.get("text") or "") for part in parts)).strip()
+    calls = tuple(
+        ToolCall(str(item["call_id"]), str(item["name"]), str(item.get("arguments") or ""))
+        for item in output
+        if item.get("type") == "function_call"
     )
+    if not text and not calls:
+        is_refusal = any(part.get("type") == "refusal" for part in parts)
+        code = "refusal" if is_refusal else "empty_output"
+        raise UnusableError("the answer holds no text", code=code, request_id=response_id)
+    ids = tuple(str(item["id"]) for item in output if item.get("id"))
+    return Reply(text, response_id, tokens_used, ids, calls)
 
 
-def _headers() -> dict[str, str]:
-    return {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
+# --- Trying again ------------------------------------------------------------------------------------
 
 
-def _retried(call: Callable[[float], T], deadline: float) -> T:
-    def attempt() -> T:
-        timeout = min(settings.OPENAI_TIMEOUT / 1000, deadline - time.monotonic())
-        if timeout <= 0:
-            raise _DeadlineError("no time left for another attempt")
-        return _translated(call, timeout)
-
+def _retried(attempt: Callable[[], T], deadline: float) -> T:
     retrying = Retrying(
         retry=retry_if_exception(_is_worth_another),
         stop=lambda state: (
             stop_after_attempt(settings.OPENAI_MAX_RETRIES)(state)
+            or _pause(state) > LONGEST_PAUSE
             or time.monotonic() + _pause(state) >= deadline
         ),
         wait=_pause,
@@ -169,12 +248,9 @@ def _retried(call: Callable[[float], T], deadline: float) -> T:
     return retrying(attempt)
 
 
-class _DeadlineError(UnavailableError):
-    pass
-
-
 def _is_worth_another(error: BaseException) -> bool:
-    return isinstance(error, UnavailableError) and not isinstance(error, _DeadlineError)
+    is_final = isinstance(error, BreakerOpenError) or getattr(error, "code", "") == "deadline"
+    return isinstance(error, UnavailableError) and not is_final
 
 
 def _pause(state: RetryCallState) -> float:
@@ -189,43 +265,3 @@ def _announce(state: RetryCallState) -> None:
     log.warning(
         "llm.retrying", attempt=state.attempt_number, reason=str(error), code=getattr(error, "code", "")
     )
-
-
-def _translated(call: Callable[[float], T], timeout: float) -> T:
-    try:
-        return call(timeout)
-    except openai.APIStatusError as error:
-        raise _from_status(error) from error
-    except (openai.APIConnectionError, ValueError) as error:
-        raise UnavailableError(type(error).__name__) from error
-    except openai.OpenAIError as error:
-        raise RejectedError(type(error).__name__) from error
-
-
-def _from_status(error: openai.APIStatusError) -> UnavailableError | RejectedError:
-    """Sort an error answer by class and code, never by its text."""
-    about = {"code": error.code or str(error.status_code), "request_id": error.request_id or ""}
-    what = f"{type(error).__name__} {about['code']}"
-    if error.code in _OUT_OF_MONEY or error.status_code in {401, 403}:
-        log.error("llm.account_refused", **about)
-        return RejectedError(what, **about)
-    if (
-        error.status_code == 404
-        and error.code != "model_not_found"
-        and not (error.param or "").startswith("prompt")
-    ):
-        return ConversationNotFoundError(what, **about)
-    if (
-        error.status_code in {408, 409, 429}
-        or error.status_code >= 500
-        or error.code == "conversation_locked"
-    ):
-        return UnavailableError(what, **about, retry_after=_retry_after(error))
-    return RejectedError(what, **about)
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
-    try:
-        return max(0.0, float(error.response.headers.get("retry-after", "")))
-    except ValueError:
-        return None

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from channels_app import customers
 from channels_app.meta.types import Event, Inbound, Parsed, Person
-from config.lib import locks, logs, sql
+from config.lib import failpoints, locks, logs, sql
 from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
 
@@ -37,6 +37,7 @@ def store(parsed: Parsed) -> Stored:
     with transaction.atomic():
         messages = _store_messages(parsed.inbound)
         events = _store_events(parsed.events)
+        failpoints.reach("P0")
     return Stored(messages=messages, events=events)
 
 
@@ -103,7 +104,7 @@ _INSERT_MESSAGES = """
 
 
 def _set_due(customer_ids: list[str]) -> None:
-    """Move the quiet window of those who wrote, and ring when it ends."""
+    """Move the quiet window of those who wrote, and ring when it ends; nobody waits for it in a pause."""
     quiet, longest = settings.REPLY_DEBOUNCE / 1000, settings.REPLY_DEBOUNCE_MAX / 1000
     for due in sql.rows(_SET_DUE, {"customers": customer_ids, "quiet": quiet, "longest": longest}):
         ring(Job.DRAIN, delay=float(due["seconds"]), phone_number_id=due["phone_number_id"])
@@ -111,8 +112,9 @@ def _set_due(customer_ids: list[str]) -> None:
 
 _SET_DUE = """
     UPDATE customers AS customer
-       SET due_at = LEAST(clock_timestamp() + make_interval(secs => %(quiet)s),
-                          waiting.since + make_interval(secs => %(longest)s))
+       SET due_at = CASE WHEN paused_until > clock_timestamp() THEN clock_timestamp()
+                         ELSE LEAST(clock_timestamp() + make_interval(secs => %(quiet)s),
+                                    waiting.since + make_interval(secs => %(longest)s)) END
       FROM (SELECT customer_id, min(received_at) AS since
               FROM inbound_messages
              WHERE status = 'pending' AND customer_id = ANY(%(customers)s)

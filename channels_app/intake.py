@@ -16,7 +16,7 @@ from channels_app.inbox import Stored
 from channels_app.meta import body, instagram, whatsapp
 from channels_app.meta.types import Inbound, Parsed, Problem
 from channels_app.models import DeadLetter, InboundMessage
-from config.lib import logs, redis
+from config.lib import failpoints, logs, redis
 from config.lib.breaker import Breaker
 
 log = structlog.get_logger(__name__)
@@ -83,6 +83,7 @@ def empty_spool() -> int:
         entry, waiting = first
         with structlog.contextvars.bound_contextvars(correlation_id=waiting.correlation_id):
             store(waiting.raw, now=waiting.received_at)
+        failpoints.reach("P19")
         spool.remove(entry)
         stored += 1
     if stored:

@@ -86,6 +86,9 @@ class Customer(models.Model):
     due_at = models.DateTimeField(null=True, blank=True, help_text="no turn is claimed before")
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=50, blank=True, db_default="")
+    told_unavailable_at = models.DateTimeField(
+        null=True, blank=True, help_text="when they were last told that nobody can answer now"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

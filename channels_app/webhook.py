@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 
 from channels_app import intake
 from channels_app.meta import signature
+from config.lib import failpoints
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class MetaWebhookView(APIView):
         except intake.NowhereToKeepError as error:
             log.error("webhook.refused", reason=str(error), size=len(raw))
             return HttpResponse(status=503, headers={"Retry-After": "5"})
+        failpoints.reach("P1")
         if stored is None:
             log.info("webhook.spooled", size=len(raw))
         else:

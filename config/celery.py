@@ -59,6 +59,14 @@ def _start_heart(sender: Any, **_: Any) -> None:
     heartbeat.start("extractor" if "default" in sender.app.amqp.queues.consume_from else "worker")
 
 
+@signals.worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    """Hand back what only waits for a foreign API: Celery would wait for it, longer than a deploy does."""
+    from config.lib import stopping  # noqa: PLC0415  (needs Django to be set up)
+
+    stopping.begin()
+
+
 @signals.task_prerun.connect
 def _bind_correlation(task: Any, **_: Any) -> None:
     structlog.contextvars.clear_contextvars()

@@ -9,9 +9,10 @@ from conversations.models import Message
 def react(event: ChannelEvent) -> bool:
     """Note a reaction, or that it was taken back, on a message of either side."""
     found = _said(event)
+    emoji = str(event.data.get("emoji") or "")[:50]
     return bool(
         Message.objects.filter(pk__in=[message.pk for message in found]).update(
-            reaction=str(event.data.get("emoji") or "")[:50], reacted_at=event.received_at
+            reaction=emoji, reacted_at=event.received_at, reaction_known=not emoji
         )
     )
 

@@ -16,7 +16,7 @@ from billing import ledger
 from channels_app.models import ChannelEvent
 from config.lib import locks, sql
 from config.lib.locks import Lock
-from conversations import changes, identity, outbox, takeover
+from conversations import changes, echoes, identity, outbox
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,7 @@ _APPLY: dict[str, Callable[[ChannelEvent], bool]] = {
     "reaction": changes.react,
     "edit": changes.edit,
     "revoke": changes.revoke,
-    "echo": takeover.note_echo,
+    "echo": echoes.note_echo,
     "identity": identity.move,
     "notice": lambda _: True,
 }
@@ -82,7 +82,7 @@ _WAITING = """
 # By the provider's id, or by ours where the provider's is not stored yet; only within the number it came for.
 _MATCH = """
     SELECT event.id AS event_id, delivery.delivery_id, delivery.message_id, messages.turn_id,
-           event.kind
+           delivery.attempt, event.kind
       FROM channel_events AS event
       JOIN deliveries AS delivery
         ON delivery.phone_number_id = event.phone_number_id
@@ -105,11 +105,14 @@ def _advance(matched: list[dict[str, Any]]) -> None:
     advanced = sql.rows(_ADVANCE, links)
     failed = {row["delivery_id"] for row in advanced if row["state"] == "failed"}
     outbox.refresh(message_ids)
-    for turn_id in sorted(
-        {row["turn_id"] for row in matched if row["delivery_id"] in failed and row["turn_id"]}
-    ):
-        log.warning("delivery.failed_later", turn_id=turn_id)
-        ledger.refund(reference=turn_id, reason="reply not delivered")
+    refused = {
+        outbox.charge_reference(row["turn_id"], row["attempt"])
+        for row in matched
+        if row["delivery_id"] in failed and row["turn_id"]
+    }
+    for reference in sorted(refused):
+        log.warning("delivery.failed_later", turn_id=reference)
+        ledger.refund(reference=reference, reason="reply not delivered")
 
 
 # The highest rank wins, so the order in which statuses come does not matter. A failure told after `sent`

@@ -9,8 +9,13 @@ from django.conf import settings
 from config.lib import sql
 from conversations.leases import LeaseLostError
 
-# The third holder that vanishes takes the turn with it: something in it kills workers.
+# From the third run on a turn runs apart from the others, and the third holder that vanishes takes the turn
+# with it: something in it kills workers.
+QUARANTINED_AFTER = 2
 MAX_ATTEMPTS = 3
+# Why a turn ended although nothing went wrong, or was never begun.
+TAKEN_OVER = "a person took over"
+NO_CREDITS = "insufficient_credits"
 
 
 @dataclass(slots=True)
@@ -25,7 +30,9 @@ class Turn:
     conversation_id: str
     snapshot: dict[str, Any]
     attempts: int
+    drafts: int
     deadline: float
+    is_resumed: bool
 
     @property
     def is_poisonous(self) -> bool:
@@ -43,7 +50,7 @@ class Turn:
         return str(self.snapshot.get("correlation_id", ""))
 
 
-def held(row: dict[str, Any], token: str) -> Turn:
+def held(row: dict[str, Any], token: str, *, is_resumed: bool = False) -> Turn:
     """Give a turn's row that was just claimed as what its holder works with."""
     return Turn(
         turn_id=row["turn_id"],
@@ -54,19 +61,27 @@ def held(row: dict[str, Any], token: str) -> Turn:
         conversation_id=row["conversation_id"],
         snapshot=row["snapshot"],
         attempts=row["attempts"],
+        drafts=row["drafts"],
         deadline=time.monotonic() + settings.TURN_DEADLINE / 1000,
+        is_resumed=is_resumed,
     )
 
 
-def close(*, turn_id: str, error: str = "", inbox: str = "failed") -> None:
-    """End a turn: done, or with an error failed together with its messages. The caller holds its lease."""
+def close(*, turn_id: str, error: str = "") -> None:
+    """
+    End a turn: done, or with an error failed together with its messages. The caller holds its lease.
+
+    One that a person took over is done, though nothing was said.
+    """
+    is_done = error in {"", TAKEN_OVER}
+    inbox = "done" if is_done else "rejected" if error == NO_CREDITS else "failed"
     sql.execute(
         _CLOSE,
         {
             "turn": turn_id,
             "error": error[:255],
-            "state": "failed" if error else "done",
-            "inbox": inbox if error else "done",
+            "state": "done" if is_done else "failed",
+            "inbox": inbox,
         },
     )
 
@@ -79,9 +94,8 @@ _CLOSE = """
     inbox AS (
         UPDATE inbound_messages SET status = %(inbox)s, reason = %(error)s WHERE turn_id = %(turn)s)
     UPDATE messages
-       SET status = 'failed', failure_reason = %(error)s, failed_at = statement_timestamp(),
-           openai_knows = false
-     WHERE turn_id = %(turn)s AND author = 'customer' AND %(error)s <> ''
+       SET status = 'failed', failure_reason = %(error)s, failed_at = statement_timestamp()
+     WHERE turn_id = %(turn)s AND author = 'customer' AND %(state)s = 'failed'
 """
 
 

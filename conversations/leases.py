@@ -1,7 +1,8 @@
 """
 Leases on turns: a holder that is alive keeps its turns, a dead one's run out.
 
-One thread a process renews all turns the process holds, in one statement, never past a turn's deadline.
+One thread a process renews all turns the process holds, in one statement, never past a turn's deadline. A
+process that stops hands its turns back, all but those it is sending for.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import Error, connection
 
-from config.lib import sql
+from config.lib import sql, stopping
 
 log = structlog.get_logger(__name__)
 
@@ -22,23 +23,59 @@ class LeaseLostError(Exception):
 
 
 class _Keeper:
-    """The leases this process holds."""
+    """The leases this process holds, and which of them may be handed back at any time."""
 
     def __init__(self) -> None:
         self._held: set[str] = set()
+        self._waiting: set[str] = set()
+        self._busy = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, token: str) -> None:
+    @contextlib.contextmanager
+    def held(self, token: str) -> Iterator[None]:
         with self._lock:
             self._held.add(token)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
                 self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(token)
 
-    def discard(self, token: str) -> None:
+    @contextlib.contextmanager
+    def waiting(self, token: str) -> Iterator[None]:
         with self._lock:
-            self._held.discard(token)
+            self._waiting.add(token)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.discard(token)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def hand_back(self) -> None:
+        with self._lock:
+            tokens = list(self._waiting)
+        try:
+            hand_back(tokens)
+        finally:
+            connection.close()
+
+    def is_busy(self) -> bool:
+        with self._lock:
+            return self._busy > len(self._waiting)
 
     def _run(self) -> None:
         pause = threading.Event()
@@ -56,16 +93,14 @@ class _Keeper:
 
 
 _keeper = _Keeper()
+stopping.register(hand_back=_keeper.hand_back, is_busy=_keeper.is_busy)
 
-
-@contextlib.contextmanager
-def held(token: str) -> Iterator[None]:
-    """Keep a lease alive while the body runs."""
-    _keeper.add(token)
-    try:
-        yield
-    finally:
-        _keeper.discard(token)
+# While the body runs: the lease is kept alive; …
+held = _keeper.held
+# … it may be handed back at any time, since its holder only waits for the model; …
+waiting = _keeper.waiting
+# … the process must not end, unless whatever it works on is waiting.
+working = _keeper.working
 
 
 def renew(tokens: list[str]) -> None:
@@ -78,3 +113,46 @@ def renew(tokens: list[str]) -> None:
         """,
         [settings.TURN_LEASE / 1000, tokens],
     )
+
+
+def hand_back(tokens: list[str]) -> int:
+    """Give up turns that are not answered yet, so that others go on with them at once; uncounted."""
+    if not tokens:
+        return 0
+    return sql.execute(
+        """
+        UPDATE turns SET lease_token = NULL, lease_expires_at = statement_timestamp()
+         WHERE lease_token = ANY(%s::uuid[]) AND state = 'claimed'
+        """,
+        [tokens],
+    )
+
+
+def defer(*, turn_id: str, token: str, seconds: float, until_age: float) -> bool:
+    """
+    Hand a turn back until `seconds` from now, at the latest until it is `until_age` seconds old.
+
+    False if it is that old already; nothing is changed then.
+
+    :raises LeaseLostError: if it is not ours any more
+    """
+    row = sql.row(
+        """
+        WITH mine AS (
+            SELECT turn_id, created_at + make_interval(secs => %(age)s) AS latest
+              FROM turns WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'claimed'
+               FOR UPDATE),
+        deferred AS (
+            UPDATE turns
+               SET not_before = LEAST(statement_timestamp() + make_interval(secs => %(seconds)s), latest),
+                   lease_token = NULL, lease_expires_at = statement_timestamp()
+              FROM mine
+             WHERE turns.turn_id = mine.turn_id AND latest > statement_timestamp()
+            RETURNING 1)
+        SELECT EXISTS (SELECT 1 FROM deferred) AS is_deferred FROM mine
+        """,
+        {"turn": turn_id, "token": token, "seconds": seconds, "age": until_age},
+    )
+    if row is None:
+        raise LeaseLostError
+    return bool(row["is_deferred"])

@@ -19,8 +19,25 @@ class Conversation(models.Model):
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="conversations")
     customer_phone = models.CharField(max_length=150, help_text="the phone, or the id they are known by")
     openai_conversation_id = models.CharField(max_length=100, null=True, blank=True, db_index=True)
+    openai_last_item_id = models.CharField(
+        max_length=100, blank=True, db_default="", help_text="the newest output in OpenAI's copy that we know"
+    )
+    openai_owed = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="items the copy must get first: outputs of tools the model called",
+    )
+    openai_surplus = models.JSONField(
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="ids of items to be taken out of the copy: they were never said",
+    )
     last_sequence_no = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
+    handover_at = models.DateTimeField(
+        null=True, blank=True, help_text="the model asked for a person, and none has taken over yet"
+    )
+    handover_reason = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Now())
     last_message_at = models.DateTimeField(db_default=Now())
 
@@ -66,6 +83,9 @@ class Turn(models.Model):
     attempts = models.PositiveSmallIntegerField(
         default=0, help_text="holders that vanished before `answered`"
     )
+    drafts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="answers thrown away because the customer wrote on"
+    )
     snapshot = models.JSONField(help_text="agent, prompt and price as they were when it was claimed")
     error = models.CharField(max_length=255, blank=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -92,7 +112,7 @@ class Turn(models.Model):
                 name="turns_open_by_number",
                 condition=Q(state__in=["claimed", "answered"]),
             ),
-            # read by leases.renew
+            # read by leases.renew and leases.hand_back
             models.Index(
                 fields=["lease_token"],
                 name="turns_by_lease",
@@ -146,6 +166,9 @@ class Message(models.Model):
         blank=True, db_default="", help_text="the channel's id of a customer's message"
     )
     reaction = models.CharField(max_length=50, blank=True, db_default="")
+    reaction_known = models.BooleanField(
+        default=True, db_default=True, help_text="the model was told of the reaction"
+    )
     reacted_at = models.DateTimeField(null=True, blank=True)
     edited_at = models.DateTimeField(null=True, blank=True)
     deleted_at = models.DateTimeField(null=True, blank=True, help_text="taken back by the customer")
@@ -158,6 +181,9 @@ class Message(models.Model):
     openai_response_id = models.CharField(max_length=100, blank=True)
     openai_knows = models.BooleanField(
         default=True, db_default=True, help_text="it stands in OpenAI's copy as well"
+    )
+    openai_item_ids = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), help_text="the items it is there"
     )
 
     class Meta:
@@ -186,9 +212,11 @@ class Message(models.Model):
                 name="messages_by_provider_id",
                 condition=~Q(provider_message_id=""),
             ),
-            # read by transcript.missing: what OpenAI's copy lacks
+            # read by transcript.read: what OpenAI's copy lacks
             models.Index(
-                fields=["conversation"], name="messages_unknown_to_openai", condition=Q(openai_knows=False)
+                fields=["conversation", "sequence_no"],
+                name="messages_lacking_at_openai",
+                condition=Q(openai_knows=False) | Q(reaction_known=False),
             ),
         ]
 
@@ -242,6 +270,8 @@ class Delivery(models.Model):
             models.Index(
                 fields=["lease_expires_at"], name="deliveries_sending", condition=Q(state="sending")
             ),
+            # read by the sweeper: what a person had sent again and nobody has sent yet
+            models.Index(fields=["created_at"], name="deliveries_pending", condition=Q(state="pending")),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ repeats, until a status or an echo proves that it arrived.
 """
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,12 +18,21 @@ from billing import ledger
 from channels_app import senders
 from channels_app.models import PhoneNumber
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
-from config.lib import sql
+from config.lib import failpoints, sql
 from config.lib.crypto import DecryptionError
-from conversations.holding import Turn, close, held_error
+from conversations.holding import TAKEN_OVER, Turn, close, held_error
 from conversations.leases import LeaseLostError
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a POST ended: the delivery's new state, the channel's id for it, and what went wrong."""
+
+    state: str
+    provider_message_id: str | None = None
+    error: str = ""
 
 
 def deliver(turn: Turn) -> None:
@@ -32,30 +42,201 @@ def deliver(turn: Turn) -> None:
     :raises LeaseLostError: if somebody else holds the turn
     """
     while (delivery := _begin_sending(turn)) is not None:
-        outcome = _post(turn, delivery)
-        _finish_sending(turn, delivery, outcome)
+        failpoints.reach("P10", about=turn.phone_number_id)
+        outcome = post(delivery, deadline=turn.deadline)
+        failpoints.reach("P11", about=turn.phone_number_id)
+        is_ended = sql.insist(
+            lambda: _finish(turn, delivery, outcome),  # noqa: B023  (called before the next round)
+            until=turn.deadline + settings.TURN_LEASE / 1000,
+        )
+        if is_ended:
+            return
+        failpoints.reach("P13", about=turn.phone_number_id)
     with transaction.atomic():
         error = held_error(turn)
-        _cancel_unsent(turn)
-        close(turn_id=turn.turn_id, error=error)
+        taken_over = _cancel_unsent(turn)
+        close(turn_id=turn.turn_id, error=error or (TAKEN_OVER if taken_over else ""))
 
 
-def _cancel_unsent(turn: Turn) -> None:
-    """Take back what was not sent because a person took over in the meantime, and give the credit back."""
-    cancelled = sql.rows(_CANCEL_UNSENT, [turn.turn_id])
-    if cancelled:
-        log.warning("turn.cancelled_by_pause", deliveries=len(cancelled))
-        refresh([cancelled[0]["message_id"]])
-        ledger.refund(reference=turn.turn_id, reason="a person took over")
+def charge_reference(turn_id: str, attempt: int) -> str:
+    """Name what an attempt to send a turn's reply was charged under: the first under the turn itself."""
+    return turn_id if attempt == 1 else f"{turn_id}/{attempt}"
 
 
-_CANCEL_UNSENT = """
+# --- Before the POST ---------------------------------------------------------------------------------
+
+
+def _begin_sending(turn: Turn) -> dict[str, Any] | None:
+    if time.monotonic() > turn.deadline - settings.GRAPH_TIMEOUT / 1000:
+        raise LeaseLostError  # no time left for a POST: the next holder sends what is pending
+    return sql.insist(lambda: _begin(turn_id=turn.turn_id, token=turn.lease_token), until=turn.deadline)
+
+
+def _begin(*, turn_id: str, token: str) -> dict[str, Any] | None:
+    lease = settings.GRAPH_TIMEOUT / 1000 + 5
+    return sql.row(_BEGIN_SENDING, {"turn": turn_id, "token": token, "lease": lease})
+
+
+WHAT_TO_POST = """
+    deliveries.delivery_id, deliveries.message_id, deliveries.text, deliveries.attempt,
+    number.phone_number_id, number.type, number.access_token, number.api_base_url, number.sender_id,
+    customer.wa_id, customer.bsuid, customer.ig_id
+"""
+
+# One in `sending` by our own token was not posted: its COMMIT broke after all, and we are asking again.
+_BEGIN_SENDING = f"""
     UPDATE deliveries
-       SET state = 'cancelled', error = 'a person took over', updated_at = statement_timestamp()
-      FROM messages
-     WHERE messages.message_id = deliveries.message_id AND messages.turn_id = %s
-       AND messages.author = 'ai' AND deliveries.state = 'pending'
-    RETURNING deliveries.message_id
+       SET state = 'sending', sending_at = statement_timestamp(), updated_at = statement_timestamp(),
+           lease_token = %(token)s,
+           lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s)
+      FROM phone_numbers AS number, customers AS customer, turns AS turn, messages AS message
+     WHERE deliveries.delivery_id = (
+               SELECT delivery_id
+                 FROM deliveries JOIN messages USING (message_id)
+                WHERE messages.turn_id = %(turn)s AND messages.author = 'ai'
+                  AND (deliveries.state = 'pending'
+                       OR (deliveries.state = 'sending' AND deliveries.lease_token = %(token)s))
+                ORDER BY attempt, part
+                LIMIT 1)
+       AND (deliveries.state = 'pending' OR deliveries.lease_token = %(token)s)
+       AND message.message_id = deliveries.message_id
+       AND turn.turn_id = %(turn)s AND turn.lease_token = %(token)s AND turn.state = 'answered'
+       AND number.phone_number_id = turn.phone_number_id
+       AND customer.customer_id = turn.customer_id
+       AND (message.kind = 'handover'
+            OR customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
+    RETURNING {WHAT_TO_POST},
+              NOT EXISTS (SELECT 1 FROM deliveries AS later
+                           WHERE later.message_id = deliveries.message_id AND later.state = 'pending'
+                             AND later.delivery_id <> deliveries.delivery_id) AS is_last,
+              -- What is answered is quoted only where something newer stands below it.
+              CASE WHEN deliveries.part = 1
+                    AND EXISTS (SELECT 1 FROM inbound_messages AS newer
+                                 WHERE newer.customer_id = turn.customer_id AND newer.status = 'pending')
+                   THEN (SELECT answered.provider_message_id FROM messages AS answered
+                          WHERE answered.turn_id = turn.turn_id AND answered.author = 'customer'
+                          ORDER BY answered.sequence_no DESC
+                          LIMIT 1) END AS reply_to
+"""  # noqa: S608  (columns, all our own words)
+
+
+# --- The POST ----------------------------------------------------------------------------------------
+
+
+def post(delivery: dict[str, Any], *, deadline: float) -> Outcome:
+    """
+    Post one delivery, once.
+
+    :raises LeaseLostError: if the deadline has passed, as when this process was frozen: nothing is posted
+    """
+    number = PhoneNumber(phone_number_id=delivery["phone_number_id"], access_token=delivery["access_token"])
+    # No connection is held while a foreign API is called.
+    connection.close()
+    try:
+        outgoing = Outgoing(
+            phone_number_id=delivery["phone_number_id"],
+            access_token=number.get_access_token(),
+            wa_id=delivery["wa_id"],
+            bsuid=delivery["bsuid"],
+            ig_id=delivery["ig_id"],
+            text=delivery["text"],
+            callback_data=delivery["delivery_id"],
+            timeout=settings.GRAPH_TIMEOUT / 1000,
+            api_base_url=delivery["api_base_url"],
+            sender_id=delivery["sender_id"],
+            reply_to=delivery["reply_to"] or "",
+        )
+        if time.monotonic() > deadline:
+            raise LeaseLostError
+        provider_message_id = senders.for_channel(delivery["type"]).send(outgoing)
+    except DecryptionError as error:
+        log.error("delivery.no_token", delivery_id=delivery["delivery_id"], reason=str(error))
+        return Outcome("failed", error="no_token: the access token cannot be read")
+    except NotDeliveredError as error:
+        log.warning("delivery.failed", delivery_id=delivery["delivery_id"], code=error.code)
+        return Outcome("failed", error=f"{error.code}: {error}")
+    except OutcomeUnknownError as error:
+        log.warning("delivery.unknown", delivery_id=delivery["delivery_id"], code=error.code)
+        return Outcome("unknown", error=f"{error.code}: {error}")
+    return Outcome("sent", provider_message_id)
+
+
+# --- After the POST ----------------------------------------------------------------------------------
+
+
+def _finish(turn: Turn, delivery: dict[str, Any], outcome: Outcome) -> bool:
+    """Write down how a POST ended, and tell whether the turn ended with it, as it mostly does."""
+    facts = {
+        "turn": turn.turn_id,
+        "token": turn.lease_token,
+        "delivery": delivery["delivery_id"],
+        "message": delivery["message_id"],
+        "state": outcome.state,
+        "provider": outcome.provider_message_id,
+        "error": outcome.error,
+    }
+    if outcome.state == "sent" and delivery["is_last"] and sql.execute(_FINISH_ALL, facts):
+        return True
+    with transaction.atomic():
+        finish_sending(facts)
+        if outcome.state == "failed":
+            reference = charge_reference(turn.turn_id, delivery["attempt"])
+            ledger.refund(reference=reference, reason="reply not delivered")
+    return False
+
+
+# The last part was sent, and the turn is done: what `finish_sending`, `refresh` and `close` do, at once.
+# Locks are taken in the order of all locks: turn, message, delivery.
+_FINISH_ALL = """
+    WITH turn AS (
+        SELECT turn_id FROM turns
+         WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'answered' AND error = ''
+           FOR UPDATE),
+    message AS (
+        SELECT message_id FROM messages, turn WHERE message_id = %(message)s FOR UPDATE OF messages),
+    delivery AS (
+        UPDATE deliveries
+           SET state = CASE WHEN state IN ('sending', 'unknown') THEN 'sent' ELSE state END,
+               provider_message_id = COALESCE(provider_message_id, %(provider)s),
+               error = '', updated_at = statement_timestamp()
+          FROM message
+         WHERE delivery_id = %(delivery)s AND lease_token = %(token)s
+        RETURNING delivery_id),
+    said AS (
+        UPDATE messages SET status = 'sent'
+          FROM delivery
+         WHERE messages.message_id = %(message)s AND messages.status = 'pending'
+           AND NOT EXISTS (SELECT 1 FROM deliveries AS other
+                            WHERE other.message_id = %(message)s AND other.delivery_id <> %(delivery)s
+                              AND other.state NOT IN ('sent', 'delivered', 'read'))),
+    inbox AS (
+        UPDATE inbound_messages SET status = 'done', reason = '' FROM delivery WHERE turn_id = %(turn)s)
+    UPDATE turns SET state = 'done', closed_at = statement_timestamp()
+      FROM delivery
+     WHERE turns.turn_id = %(turn)s
+"""
+
+
+def finish_sending(facts: dict[str, Any]) -> None:
+    """Write down how a POST ended; a status that was told in the meantime is not taken back."""
+    sql.execute("SELECT 1 FROM messages WHERE message_id = %(message)s FOR UPDATE", facts)
+    sql.execute(_FINISH_SENDING, facts)
+    if facts["state"] == "failed":
+        sql.execute(_CANCEL_REST, facts)
+    refresh([facts["message"]])
+
+
+_FINISH_SENDING = """
+    UPDATE deliveries
+       SET state = CASE WHEN state IN ('sending', 'unknown') THEN %(state)s ELSE state END,
+           provider_message_id = COALESCE(provider_message_id, %(provider)s),
+           error = %(error)s, updated_at = statement_timestamp()
+     WHERE delivery_id = %(delivery)s AND lease_token = %(token)s
+"""
+
+_CANCEL_REST = """
+    UPDATE deliveries SET state = 'cancelled', updated_at = statement_timestamp()
+     WHERE message_id = %(message)s AND state = 'pending'
 """
 
 
@@ -75,139 +256,66 @@ _GIVE_UP_SENDING = """
 """
 
 
-def _begin_sending(turn: Turn) -> dict[str, Any] | None:
-    if time.monotonic() > turn.deadline - settings.GRAPH_TIMEOUT / 1000:
-        raise LeaseLostError  # no time left for a POST: the next holder sends what is pending
-    return sql.row(
-        _BEGIN_SENDING,
-        {"turn": turn.turn_id, "token": turn.lease_token, "lease": settings.GRAPH_TIMEOUT / 1000 + 5},
-    )
+def _cancel_unsent(turn: Turn) -> bool:
+    """Take back what was not sent because a person took over in the meantime, and give the credit back."""
+    cancelled = sql.rows(_CANCEL_UNSENT, [TAKEN_OVER, turn.turn_id])
+    if cancelled:
+        log.warning("turn.cancelled_by_pause", deliveries=len(cancelled))
+        refresh([cancelled[0]["message_id"]])
+        ledger.refund(reference=turn.turn_id, reason=TAKEN_OVER)
+    return bool(cancelled)
 
 
-_BEGIN_SENDING = """
+_CANCEL_UNSENT = """
     UPDATE deliveries
-       SET state = 'sending', sending_at = statement_timestamp(), updated_at = statement_timestamp(),
-           lease_token = %(token)s,
-           lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s)
-      FROM phone_numbers AS number, customers AS customer, turns AS turn
-     WHERE deliveries.delivery_id = (
-               SELECT delivery_id
-                 FROM deliveries JOIN messages USING (message_id)
-                WHERE messages.turn_id = %(turn)s AND messages.author = 'ai' AND deliveries.state = 'pending'
-                ORDER BY attempt, part
-                LIMIT 1)
-       AND deliveries.state = 'pending'
-       AND turn.turn_id = %(turn)s AND turn.lease_token = %(token)s AND turn.state = 'answered'
-       AND number.phone_number_id = turn.phone_number_id
-       AND customer.customer_id = turn.customer_id
-       AND (customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
-    RETURNING deliveries.delivery_id, deliveries.message_id, deliveries.text, number.phone_number_id,
-              number.type, number.access_token, number.api_base_url, number.sender_id,
-              customer.wa_id, customer.bsuid, customer.ig_id,
-              -- What is answered is quoted only where something newer stands below it.
-              CASE WHEN deliveries.part = 1
-                    AND EXISTS (SELECT 1 FROM inbound_messages AS newer
-                                 WHERE newer.customer_id = turn.customer_id AND newer.status = 'pending')
-                   THEN (SELECT answered.provider_message_id FROM messages AS answered
-                          WHERE answered.turn_id = turn.turn_id AND answered.author = 'customer'
-                          ORDER BY answered.sequence_no DESC
-                          LIMIT 1) END AS reply_to
-"""
-
-
-def _post(turn: Turn, delivery: dict[str, Any]) -> tuple[str, str | None, str]:
-    """Post one delivery, once; give its new state, the channel's id for it and what went wrong."""
-    number = PhoneNumber(phone_number_id=delivery["phone_number_id"], access_token=delivery["access_token"])
-    # No connection is held while a foreign API is called.
-    connection.close()
-    if time.monotonic() > turn.deadline:
-        raise LeaseLostError
-    try:
-        provider_message_id = senders.for_channel(delivery["type"]).send(
-            Outgoing(
-                phone_number_id=delivery["phone_number_id"],
-                access_token=number.get_access_token(),
-                wa_id=delivery["wa_id"],
-                bsuid=delivery["bsuid"],
-                ig_id=delivery["ig_id"],
-                text=delivery["text"],
-                callback_data=delivery["delivery_id"],
-                timeout=settings.GRAPH_TIMEOUT / 1000,
-                api_base_url=delivery["api_base_url"],
-                sender_id=delivery["sender_id"],
-                reply_to=delivery["reply_to"] or "",
-            )
-        )
-    except DecryptionError as error:
-        log.error("delivery.no_token", delivery_id=delivery["delivery_id"], reason=str(error))
-        return "failed", None, "no_token: the access token cannot be read"
-    except NotDeliveredError as error:
-        log.warning("delivery.failed", delivery_id=delivery["delivery_id"], code=error.code)
-        return "failed", None, f"{error.code}: {error}"
-    except OutcomeUnknownError as error:
-        log.warning("delivery.unknown", delivery_id=delivery["delivery_id"], code=error.code)
-        return "unknown", None, f"{error.code}: {error}"
-    return "sent", provider_message_id, ""
-
-
-def _finish_sending(turn: Turn, delivery: dict[str, Any], outcome: tuple[str, str | None, str]) -> None:
-    """Write down how a POST ended; a status that was told in the meantime is not taken back."""
-    state, provider_message_id, error = outcome
-    with transaction.atomic():
-        sql.execute("SELECT 1 FROM messages WHERE message_id = %s FOR UPDATE", [delivery["message_id"]])
-        sql.execute(
-            _FINISH_SENDING,
-            {
-                "state": state,
-                "provider": provider_message_id,
-                "error": error,
-                "delivery": delivery["delivery_id"],
-                "token": turn.lease_token,
-            },
-        )
-        if state == "failed":
-            sql.execute(_CANCEL_REST, [delivery["message_id"]])
-        refresh([delivery["message_id"]])
-        if state == "failed":
-            ledger.refund(reference=turn.turn_id, reason="reply not delivered")
-
-
-_FINISH_SENDING = """
-    UPDATE deliveries
-       SET state = CASE WHEN state IN ('sending', 'unknown') THEN %(state)s ELSE state END,
-           provider_message_id = COALESCE(provider_message_id, %(provider)s),
-           error = %(error)s, updated_at = statement_timestamp()
-     WHERE delivery_id = %(delivery)s AND lease_token = %(token)s
-"""
-
-_CANCEL_REST = """
-    UPDATE deliveries SET state = 'cancelled', updated_at = statement_timestamp()
-     WHERE message_id = %s AND state = 'pending'
+       SET state = 'cancelled', error = %s, updated_at = statement_timestamp()
+      FROM messages
+     WHERE messages.message_id = deliveries.message_id AND messages.turn_id = %s
+       AND messages.author = 'ai' AND deliveries.state = 'pending'
+    RETURNING deliveries.message_id
 """
 
 
 def refresh(message_ids: list[str]) -> None:
-    """Give messages the status of their newest attempt's deliveries; their rows are locked by the caller."""
+    """
+    Give messages the status of their newest attempt's deliveries; their rows are locked by the caller.
+
+    A reply that was never said must not stay in OpenAI's copy: its items go to the conversation's surplus.
+    """
     sql.execute(_REFRESH, [message_ids])
 
 
 _REFRESH = """
+    WITH found AS (
+        SELECT message_id,
+               string_agg(error, '; ' ORDER BY part)
+                   FILTER (WHERE state IN ('failed', 'cancelled')) AS error,
+               CASE WHEN bool_or(state IN ('failed', 'cancelled')) THEN 'failed'
+                    WHEN bool_or(state IN ('pending', 'sending', 'unknown')) THEN 'pending'
+                    WHEN bool_or(state = 'sent') THEN 'sent'
+                    WHEN bool_or(state = 'delivered') THEN 'delivered'
+                    ELSE 'read' END AS status,
+               bool_and(state IN ('failed', 'cancelled')) AS is_unsaid
+          FROM deliveries
+         WHERE message_id = ANY(%s)
+           AND attempt = (SELECT max(attempt) FROM deliveries AS newer
+                           WHERE newer.message_id = deliveries.message_id)
+         GROUP BY message_id),
+    unsaid AS (
+        SELECT conversation_id, jsonb_agg(item) AS items
+          FROM messages JOIN found USING (message_id)
+          CROSS JOIN jsonb_array_elements(openai_item_ids) AS item
+         WHERE found.is_unsaid AND openai_knows
+         GROUP BY conversation_id),
+    surplus AS (
+        UPDATE conversations SET openai_surplus = openai_surplus || unsaid.items
+          FROM unsaid WHERE conversations.conversation_id = unsaid.conversation_id)
     UPDATE messages
        SET status = found.status,
            failure_reason = CASE WHEN found.status = 'failed' THEN found.error ELSE '' END,
-           failed_at = CASE WHEN found.status = 'failed' THEN statement_timestamp() END
-      FROM (SELECT message_id,
-                   string_agg(error, '; ' ORDER BY part)
-                       FILTER (WHERE state IN ('failed', 'cancelled')) AS error,
-                   CASE WHEN bool_or(state IN ('failed', 'cancelled')) THEN 'failed'
-                        WHEN bool_or(state IN ('pending', 'sending', 'unknown')) THEN 'pending'
-                        WHEN bool_or(state = 'sent') THEN 'sent'
-                        WHEN bool_or(state = 'delivered') THEN 'delivered'
-                        ELSE 'read' END AS status
-              FROM deliveries
-             WHERE message_id = ANY(%s)
-               AND attempt = (SELECT max(attempt) FROM deliveries AS newer
-                               WHERE newer.message_id = deliveries.message_id)
-             GROUP BY message_id) AS found
+           failed_at = CASE WHEN found.status = 'failed' THEN statement_timestamp() END,
+           openai_knows = openai_knows AND NOT found.is_unsaid,
+           openai_item_ids = CASE WHEN found.is_unsaid THEN '[]' ELSE openai_item_ids END
+      FROM found
      WHERE messages.message_id = found.message_id AND messages.status <> found.status
 """

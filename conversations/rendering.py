@@ -16,9 +16,15 @@ _UNREADABLE = {
 _REFERENCED = {"video": "a video", "document": "a document"}
 
 
-def content(message: Message, *, quoted: str | None) -> str | list[dict[str, Any]]:
-    """Give the content of one input item of the Responses API: text, with its pictures if there are any."""
-    lines = [f"[{message.context}]"] if message.context else []
+def content(message: Message, *, quoted: str | None, written: str = "") -> str | list[dict[str, Any]]:
+    """
+    Give the content of one input item of the Responses API: text, with its pictures if there are any.
+
+    With the text it answers, if it is `quoted`, and the time it was `written`, if that is not now.
+    """
+    lines = [f"[Written on {written}]"] if written else []
+    if message.context:
+        lines.append(f"[{message.context}]")
     if quoted:
         lines.append(f'[In reply to: "{quoted[:500]}"]')
     pictures = []

@@ -35,7 +35,7 @@ def inbound(rows: QuerySet[InboundMessage]) -> Replayed:
     """Put those of the rows that were not answered back into the inbox."""
     waiting = 0
     for row in rows.filter(status__in=_AGAIN).order_by("phone_number_id", "id"):
-        waiting += _wait_again(row)
+        waiting += wait_again(row)
     return Replayed(messages=waiting, dead_letters=0)
 
 
@@ -58,7 +58,7 @@ def between(since: datetime, until: datetime, *, phone_number_id: str = "") -> R
 
 
 @transaction.atomic
-def _wait_again(row: InboundMessage) -> bool:
+def wait_again(row: InboundMessage) -> bool:
     """Have one message wait again, unless somebody else was quicker, or it is ignored for good reason."""
     fresh = intake.read_again(row) if row.status == Status.IGNORED else None
     if row.status == Status.IGNORED and fresh is None:

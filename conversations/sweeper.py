@@ -17,9 +17,10 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from channels_app import intake
-from config.lib import heartbeat, redis, sql
+from config.lib import failpoints, heartbeat, redis, sql, stopping
 from config.lib.jobs import Job, ring_now
-from conversations import events, turns
+from conversations import archiving, events, turns
+from conversations.holding import QUARANTINED_AFTER
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +54,20 @@ class Sweeper:
     def sweep(self) -> None:
         """Ring once for each number with work that nobody is doing, and apply events that wait."""
         self._empty_spool()
+        failpoints.reach("P18")
         for phone_number_id in waiting_numbers():
             try:
                 ring_now(Job.DRAIN, phone_number_id=phone_number_id)
             except redis.RedisUnavailableError:
                 self._drain_here(phone_number_id)
+        # None of these is done here: what kills workers must not kill the sweeper, the rest can wait.
+        with contextlib.suppress(redis.RedisUnavailableError):
+            for phone_number_id in quarantined_numbers():
+                ring_now(Job.QUARANTINE, phone_number_id=phone_number_id)
+            for message_id in unsent_messages():
+                ring_now(Job.SEND, message_id=message_id)
+            for archive_id in archiving.unfinished_archives():
+                ring_now(Job.CLOSE_CONVERSATIONS, archive_id=archive_id)
         give_up_stuck_deliveries()
         events.apply()
 
@@ -103,7 +113,10 @@ def lead() -> bool:
 
 def waiting_numbers() -> list[str]:
     """List the numbers with a due customer and a free slot, or with a turn whose lease ran out."""
-    found = sql.rows(_WAITING, {"concurrency": settings.PHONE_NUMBER_CONCURRENCY})
+    found = sql.rows(
+        _WAITING,
+        {"concurrency": settings.PHONE_NUMBER_CONCURRENCY, "quarantined_after": QUARANTINED_AFTER},
+    )
     return [row["phone_number_id"] for row in found]
 
 
@@ -117,7 +130,6 @@ _WAITING = """
              JOIN customers AS customer USING (customer_id)
             WHERE message.phone_number_id = agents.phone_number_id AND message.status = 'pending'
               AND customer.due_at <= statement_timestamp()
-              AND (customer.paused_until IS NULL OR customer.paused_until <= statement_timestamp())
               AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
                                                     AND turns.state IN ('claimed', 'answered')))
        AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = agents.phone_number_id
@@ -127,6 +139,37 @@ _WAITING = """
       FROM turns
      WHERE state IN ('claimed', 'answered') AND lease_expires_at <= statement_timestamp()
        AND (not_before IS NULL OR not_before <= statement_timestamp())
+       AND attempts + (lease_token IS NOT NULL AND state = 'claimed')::int < %(quarantined_after)s
+"""
+
+
+def quarantined_numbers() -> list[str]:
+    """List the numbers with a turn that lost so many holders that it is taken up apart from others."""
+    return [row["phone_number_id"] for row in sql.rows(_QUARANTINED, [QUARANTINED_AFTER])]
+
+
+_QUARANTINED = """
+    SELECT DISTINCT phone_number_id
+      FROM turns
+     WHERE state IN ('claimed', 'answered') AND lease_expires_at <= statement_timestamp()
+       AND (not_before IS NULL OR not_before <= statement_timestamp())
+       AND attempts + (lease_token IS NOT NULL AND state = 'claimed')::int >= %s
+"""
+
+
+def unsent_messages() -> list[str]:
+    """List messages that a person had sent again, and that nobody has sent yet."""
+    return [row["message_id"] for row in sql.rows(_UNSENT)]
+
+
+_UNSENT = """
+    SELECT DISTINCT message_id
+      FROM deliveries JOIN messages USING (message_id)
+     WHERE deliveries.state = 'pending'
+       AND deliveries.created_at < statement_timestamp() - interval '5 seconds'
+       AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.turn_id = messages.turn_id
+                                             AND turns.state IN ('claimed', 'answered'))
+     LIMIT 100
 """
 
 
@@ -142,5 +185,10 @@ def give_up_stuck_deliveries() -> int:
 
 
 def until(stop: threading.Event) -> Callable[[int, object], None]:
-    """Give a signal handler that sets the event."""
-    return lambda _signal, _frame: stop.set()
+    """Give a signal handler that sets the event, and has turns that are being answered here handed back."""
+
+    def end(_signal: int, _frame: object) -> None:
+        stop.set()
+        stopping.begin()
+
+    return end

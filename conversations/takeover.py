@@ -1,87 +1,87 @@
-"""A person answers in the channel's own app: what they said is kept, and the AI steps back."""
+"""
+Who answers: the AI, or a person who took over. While a conversation is paused the AI is silent.
 
-from django.db.models import F
+The pause stands on the customer, so that it holds for whatever conversation they have on the number.
+"""
 
-from agents.models import Agent
-from channels_app import customers
-from channels_app.meta.types import Person
-from channels_app.models import ChannelEvent, Customer
-from config.lib import locks
-from config.lib.locks import Lock
-from conversations import pauses
-from conversations.models import Conversation, Delivery, Message
+from datetime import datetime
 
-_IN_FLIGHT = (Delivery.State.SENDING, Delivery.State.UNKNOWN)
+import structlog
+from django.conf import settings
+from django.db import transaction
 
+from billing import events
+from config.lib import sql
+from conversations.models import Conversation
 
-def note_echo(event: ChannelEvent) -> bool:
-    """Recognise an echo of our own send, or keep what a person said and pause the AI for that customer."""
-    if event.person is None or _is_known(event):
-        return True
-    person = Person(**event.person)
-    locks.take(Lock.INTAKE, event.phone_number_id)
-    key = (event.phone_number_id, person)
-    customer = Customer.objects.get(pk=customers.resolve([key])[key])
-    if not _is_our_send(event, customer):
-        _keep_staff_message(event, customer)
-        pauses.pause(customer_id=customer.customer_id, reason="a person answered in the app")
-    return True
+log = structlog.get_logger(__name__)
 
 
-def _is_known(event: ChannelEvent) -> bool:
-    """Tell whether it is a send of ours, or an answer we have already."""
-    number, provider_id = event.phone_number_id, event.provider_message_id
-    sent = Delivery.objects.filter(phone_number_id=number, provider_message_id=provider_id)
-    by_callback = Delivery.objects.filter(phone_number_id=number, pk=event.callback_data)
-    kept = Message.objects.filter(
-        provider_message_id=provider_id, conversation__customer__phone_number_id=number
+def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> None:
+    """Keep the AI from answering a customer, until then or for TAKEOVER_PAUSE from now on."""
+    log.warning("customer.paused", customer_id=customer_id, reason=reason)
+    sql.execute(
+        """
+        UPDATE customers
+           SET paused_until = COALESCE(%(until)s, statement_timestamp() + make_interval(secs => %(seconds)s)),
+               pause_reason = %(reason)s
+         WHERE customer_id = %(customer)s
+        """,
+        {
+            "customer": customer_id,
+            "reason": reason[:50],
+            "seconds": settings.TAKEOVER_PAUSE / 1000,
+            "until": until,
+        },
     )
-    return sent.exists() or (bool(event.callback_data) and by_callback.exists()) or kept.exists()
 
 
-def _is_our_send(event: ChannelEvent, customer: Customer) -> bool:
+def pause_conversation(
+    *, conversation_id: str, reason: str = "paused", until: datetime | None = None
+) -> None:
     """
-    Take the echo as proof of a send whose answer is not known yet.
+    Let a person take a conversation over. A reply that is being made is not sent any more.
 
-    By the text, since Instagram gives nothing else; only while a send to this very customer is in flight.
+    :raises Conversation.DoesNotExist: if there is none
     """
-    if customer.ig_id is None:
-        return False
-    in_flight = Delivery.objects.filter(
-        phone_number_id=event.phone_number_id,
-        message__conversation__customer=customer,
-        state__in=_IN_FLIGHT,
-        provider_message_id=None,
-        text=str(event.data.get("text") or ""),
-    ).order_by("created_at")
-    oldest = in_flight.values_list("pk", flat=True).first()
-    return oldest is not None and bool(
-        Delivery.objects.filter(pk=oldest, state__in=_IN_FLIGHT).update(
-            provider_message_id=event.provider_message_id, state=Delivery.State.SENT
+    conversation = Conversation.objects.get(pk=conversation_id)
+    with transaction.atomic():
+        pause(customer_id=conversation.customer_id, reason=reason, until=until)
+        _unflag(conversation_id)
+
+
+def resume_conversation(*, conversation_id: str) -> None:
+    """
+    Let the AI answer again. What was said during the pause is context for its next answer, not a debt.
+
+    :raises Conversation.DoesNotExist: if there is none
+    """
+    conversation = Conversation.objects.get(pk=conversation_id)
+    with transaction.atomic():
+        sql.execute(
+            "UPDATE customers SET paused_until = NULL, pause_reason = '' WHERE customer_id = %s",
+            [conversation.customer_id],
         )
-    )
+        _unflag(conversation_id)
 
 
-def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
-    agent = Agent.objects.live().filter(phone_number_id=event.phone_number_id).first()
-    if agent is None:
-        return
-    conversation, _ = Conversation.objects.get_or_create(
-        agent=agent, customer=customer, is_active=True, defaults={"customer_phone": customer.address}
+def _unflag(conversation_id: str) -> None:
+    Conversation.objects.filter(pk=conversation_id).update(handover_at=None)
+
+
+def hand_over(*, customer_id: str, conversation_id: str, user_id: str, reason: str) -> None:
+    """Pause and flag a conversation because the model asked for a person, and tell the business."""
+    pause(customer_id=customer_id, reason="the model asked for a person")
+    sql.execute(
+        """
+        UPDATE conversations SET handover_at = statement_timestamp(), handover_reason = %s
+         WHERE conversation_id = %s
+        """,
+        [reason[:500], conversation_id],
     )
-    Conversation.objects.filter(pk=conversation.pk).update(
-        last_sequence_no=F("last_sequence_no") + 1, last_message_at=event.occurred_at
-    )
-    conversation.refresh_from_db(fields=["last_sequence_no"])
-    Message.objects.create(
-        conversation=conversation,
-        sender=Message.Sender.AGENT,
-        author=Message.Author.STAFF,
-        kind=str(event.data.get("kind") or "text")[:30],
-        text=str(event.data.get("text") or ""),
-        timestamp=event.occurred_at,
-        status=Message.Status.SENT,
-        sequence_no=conversation.last_sequence_no,
-        provider_message_id=event.provider_message_id,
-        openai_knows=False,
+    events.record(
+        user_id=user_id,
+        type=events.EventType.CONVERSATION_HANDOVER,
+        data={"conversation_id": conversation_id, "reason": reason[:500]},
+        conversation_id=conversation_id,
     )

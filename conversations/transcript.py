@@ -1,72 +1,155 @@
 """
 Our transcript, which is the truth, in the form OpenAI takes.
 
-OpenAI's conversation is a copy. What it lacks (a person's answers, a fallback, what could not be answered) is
-marked so and goes in front of the next turn's input.
+OpenAI's conversation is a copy kept in step: what it lacks (what the customer wrote, a person's answers, a
+fallback) is marked so and goes into the next request; what stands in it but was never said is taken out
+before. A new copy lacks everything, so the first request carries the newest part of the transcript.
 """
 
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db import transaction
 
+from config.lib import sql
 from conversations import rendering
-from conversations.models import Message
+from conversations.holding import Turn
+from conversations.models import Conversation, Message
 
-# What conversations.create takes at once.
-MOST_ITEMS = 20
+# How much of an earlier talk goes into one request.
+MOST_EARLIER = 20
+_MOST_READ = 300
+# What was written longer ago than this comes with its date.
+_LATE = timedelta(minutes=10)
 
 _ROLES = {Message.Sender.USER.value: "user", Message.Sender.AGENT.value: "assistant"}
 Item = dict[str, Any]
 
 
-def recent(*, conversation_id: str, before_turn: str) -> list[Message]:
-    """Find the newest messages that reached the other side, oldest first, without those of one turn."""
-    newest = _said(conversation_id, before_turn).order_by("-sequence_no")[:MOST_ITEMS]
-    return list(reversed(newest))
+@dataclass(slots=True)
+class Copy:
+    """How the copy stands: what it lacks, is owed and has too much. `messages` are what is to be answered."""
+
+    conversation_id: str
+    openai_conversation_id: str
+    last_item_id: str
+    owed: list[Item]
+    surplus: list[str]
+    is_paused: bool
+    messages: list[Message] = field(default_factory=list)
+    earlier: list[Message] = field(default_factory=list)
+    reacted: list[Message] = field(default_factory=list)
+
+    @property
+    def lacking_ids(self) -> list[str]:
+        """The messages that the next request brings into step."""
+        return [message.pk for message in (*self.earlier, *self.messages, *self.reacted)]
 
 
-def missing(*, conversation_id: str, before_turn: str) -> list[Message]:
-    """Find the newest messages that OpenAI's copy lacks, oldest first, without those of one turn."""
-    newest = _said(conversation_id, before_turn).filter(openai_knows=False).order_by("-sequence_no")
-    return list(reversed(newest[:MOST_ITEMS]))
+def read(turn: Turn) -> Copy:
+    """Look up how the copy of a turn's conversation stands."""
+    row = sql.row(_COPY, [turn.conversation_id])
+    assert row is not None
+    copy = Copy(
+        conversation_id=turn.conversation_id,
+        openai_conversation_id=row["openai_conversation_id"] or "",
+        last_item_id=row["openai_last_item_id"],
+        owed=sql.loaded(row["openai_owed"]),
+        surplus=sql.loaded(row["openai_surplus"]),
+        is_paused=row["is_paused"],
+    )
+    for message in reversed(list(Message.objects.raw(_LACKING, [turn.conversation_id, _MOST_READ]))):
+        if not message.reaction_known and message.reaction:
+            copy.reacted.append(message)
+        if message.turn_id == turn.turn_id:
+            copy.messages.append(message)
+        elif not message.openai_knows:
+            copy.earlier.append(message)
+    if not copy.messages and not copy.owed:
+        own = Message.objects.filter(turn_id=turn.turn_id, author=Message.Author.CUSTOMER)
+        copy.messages = list(own.order_by("sequence_no"))
+    return copy
 
 
-def mark_known(messages: list[Message]) -> None:
-    """Note that these messages stand in OpenAI's copy by now."""
-    if messages:
-        Message.objects.filter(pk__in=[message.pk for message in messages]).update(openai_knows=True)
+_COPY = """
+    SELECT openai_conversation_id, openai_last_item_id, openai_owed, openai_surplus,
+           COALESCE(customers.paused_until > statement_timestamp(), false) AS is_paused
+      FROM conversations JOIN customers USING (customer_id)
+     WHERE conversation_id = %s
+"""
+
+# A reply that did not arrive was not said.
+_LACKING = """
+    SELECT * FROM messages
+     WHERE conversation_id = %s AND (NOT openai_knows OR NOT reaction_known)
+       AND deleted_at IS NULL AND NOT (sender = 'agent' AND status = 'failed')
+     ORDER BY sequence_no DESC
+     LIMIT %s
+"""
 
 
-def items(messages: list[Message]) -> list[Item]:
-    """Give messages as items of a conversation, in words."""
+def items(copy: Copy, *, now: datetime, timezone: str) -> list[Item]:
+    """Give what the next request says: first what is owed, then what was said before, then the turn's own."""
+    quoted = _texts_by_provider_id(copy.messages)
+    reactions = [rendering.reaction(message) for message in copy.reacted]
     return [
-        {
-            "type": "message",
-            "role": _ROLES[message.sender],
-            "content": message.text or f"[{message.kind}]",
-        }
-        for message in messages
+        *copy.owed,
+        *(_plain(message) for message in copy.earlier[-MOST_EARLIER:]),
+        *([{"role": "user", "content": "\n".join(reactions)}] if reactions else []),
+        *(
+            {
+                "role": "user",
+                "content": rendering.content(
+                    message, quoted=quoted.get(message.quoted_id), written=_date(message, now, timezone)
+                ),
+            }
+            for message in copy.messages
+        ),
     ]
 
 
-def turn_items(messages: list[Message]) -> list[Item]:
-    """Give what the customer wrote in a turn, each message with all the model can use of it."""
-    if not messages:
-        return []
-    quoted = _texts_by_provider_id(messages)
-    written: list[Item] = [
-        {"role": "user", "content": rendering.content(message, quoted=quoted.get(message.quoted_id))}
-        for message in messages
-    ]
-    reactions = [rendering.reaction(reacted) for reacted in _new_reactions(messages[0])]
-    return [{"role": "user", "content": "\n".join(reactions)}, *written] if reactions else written
+def _plain(message: Message) -> Item:
+    return {
+        "type": "message",
+        "role": _ROLES[message.sender],
+        "content": message.text or f"[{message.kind}]",
+    }
 
 
-def _said(conversation_id: str, before_turn: str) -> QuerySet[Message]:
-    return (
-        Message.objects.filter(conversation_id=conversation_id, deleted_at=None)
-        .exclude(turn_id=before_turn)
-        .exclude(sender=Message.Sender.AGENT, status=Message.Status.FAILED)
+def _date(message: Message, now: datetime, timezone: str) -> str:
+    """Say when a message was written if that is some time ago, as after an outage or a retry by hand."""
+    if now - message.timestamp < _LATE:
+        return ""
+    return f"{message.timestamp.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
+
+
+def set_copy(copy: Copy, openai_conversation_id: str) -> None:
+    """Note where the copy is kept from now on."""
+    Conversation.objects.filter(pk=copy.conversation_id).update(openai_conversation_id=openai_conversation_id)
+    copy.openai_conversation_id = openai_conversation_id
+
+
+def clear_surplus(copy: Copy) -> None:
+    """Note that what was never said stands in the copy no more."""
+    # Only these: in the meantime there may be others.
+    sql.execute(
+        "UPDATE conversations SET openai_surplus = openai_surplus - %s::text[] WHERE conversation_id = %s",
+        [copy.surplus, copy.conversation_id],
+    )
+    copy.surplus = []
+
+
+@transaction.atomic
+def forget_copy(copy: Copy) -> None:
+    """Give up a copy that is gone or in disorder: the next one starts empty and lacks the newest messages."""
+    Conversation.objects.filter(pk=copy.conversation_id).update(
+        openai_conversation_id=None, openai_last_item_id="", openai_owed=[], openai_surplus=[]
+    )
+    newest = Message.objects.filter(conversation_id=copy.conversation_id).order_by("-sequence_no")
+    Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True)[:MOST_EARLIER])).update(
+        openai_knows=False, openai_item_ids=[]
     )
 
 
@@ -81,15 +164,3 @@ def _texts_by_provider_id(messages: list[Message]) -> dict[str, str]:
         "deliveries__provider_message_id", "text"
     )
     return {str(provider_id): text for provider_id, text in (*own, *ours)}
-
-
-def _new_reactions(first: Message) -> QuerySet[Message]:
-    """Find what the customer reacted to since the last time they were answered."""
-    reacted = Message.objects.filter(conversation_id=first.conversation_id).exclude(reaction="")
-    last = (
-        Message.objects.filter(conversation_id=first.conversation_id, author=Message.Author.AI)
-        .order_by("-sequence_no")
-        .values_list("turn__created_at", flat=True)
-        .first()
-    )
-    return reacted.filter(reacted_at__gt=last) if last else reacted

@@ -7,119 +7,189 @@ Each step begins from what the turn's row says, so whoever takes a turn over goe
 import hashlib
 
 import structlog
-from django.db import connection
+from django.db import OperationalError, connection
+from django.utils import timezone
 
 from agents import directory, llm, prompts
-from config.lib.errors import ForeignError
-from conversations import attachments, claims, leases, outbox, replies, transcript, typing
+from config.lib import failpoints, sql, stopping
+from config.lib.errors import ForeignError, UnavailableError
+from config.lib.jobs import Job, ring
+from conversations import attachments, claims, leases, outbox, replies, tools, transcript, typing
 from conversations.holding import Turn
 from conversations.leases import LeaseLostError
-from conversations.models import Conversation, Message
 
 log = structlog.get_logger(__name__)
 
+# How long OpenAI may make a turn wait, by Retry-After or by not answering at all.
+PATIENCE = 15 * 60.0
 
-def drain(*, phone_number_id: str) -> int:
+
+def drain(*, phone_number_id: str, quarantined: bool = False) -> int:
     """Answer turns of a number until none can be claimed, and say how many there were."""
     answered = 0
     if directory.get(phone_number_id) is None:
         log.warning("number.nobody_answers", phone_number_id=phone_number_id)
         return answered
-    while (turn := _next(phone_number_id)) is not None:
-        with (
-            structlog.contextvars.bound_contextvars(correlation_id=turn.correlation_id, turn_id=turn.turn_id),
-            leases.held(turn.lease_token),
-        ):
-            answer(turn)
-        answered += 1
+    with leases.working():
+        while not stopping.is_stopping.is_set():
+            # Whoever stands in line for a busy number must not hold a connection meanwhile.
+            connection.close()
+            turn = claims.claim(phone_number_id=phone_number_id, quarantined=quarantined)
+            if turn is None:
+                break
+            with (
+                structlog.contextvars.bound_contextvars(
+                    correlation_id=turn.correlation_id, turn_id=turn.turn_id
+                ),
+                leases.held(turn.lease_token),
+            ):
+                answer(turn)
+            answered += 1
+            failpoints.reach("P15", about=phone_number_id)
+            # Looked for after the turn ended: what came before found it open, what comes later rings.
+            if not claims.anything_waits(phone_number_id=phone_number_id):
+                break
     return answered
-
-
-def _next(phone_number_id: str) -> Turn | None:
-    # Whoever stands in line for a busy number must not hold a connection meanwhile.
-    connection.close()
-    return claims.claim(phone_number_id=phone_number_id)
 
 
 def answer(turn: Turn) -> None:
     """Bring a turn that this process holds to its end, or leave it to whoever holds it by now."""
     try:
         if turn.state == "claimed":
+            failpoints.reach("P7", about=turn.phone_number_id)
             _ask(turn)
         else:
             outbox.give_up_sending(turn)
         if turn.state == "answered":
+            failpoints.reach("P9", about=turn.phone_number_id)
             outbox.deliver(turn)
     except LeaseLostError:
         log.warning("turn.lease_lost")
-        return
-    log.info("turn.ended")
+    except OperationalError as error:
+        # Postgres was away for too long: the lease runs out, and the next holder goes on.
+        log.warning("turn.postgres_away", reason=type(error).__name__)
+    else:
+        log.info("turn.ended", state=turn.state)
 
 
 def _ask(turn: Turn) -> None:
     """Have the model answer; when it cannot, store the agent's fallback and the reason instead."""
     if turn.is_poisonous:
         log.error("turn.given_up", attempts=turn.attempts)
-        replies.store_failure(turn, error="its worker died each time")
+        _fail(turn, "its worker died each time")
         return
     try:
-        reply = _reply(turn)
+        while not _answered(turn):
+            pass
+    except UnavailableError as error:
+        if not _defer(turn, error):
+            _fail(turn, f"model: {error.code or error}", error)
     except ForeignError as error:
+        _fail(turn, f"model: {error.code or error}", error)
+
+
+def _fail(turn: Turn, reason: str, error: ForeignError | None = None) -> None:
+    if error is not None:
         log.error("turn.not_answered", reason=str(error), code=error.code, request_id=error.request_id)
-        replies.store_failure(turn, error=f"model: {error.code or error}")
-    else:
-        replies.store_reply(
-            turn, text=reply.text, response_id=reply.response_id, tokens_used=reply.tokens_used
+    sql.insist(lambda: replies.store_failure(turn, error=reason), until=turn.deadline)
+
+
+def _defer(turn: Turn, error: UnavailableError) -> bool:
+    """Hand the turn back until OpenAI may be asked again, if that is long and not too late."""
+    seconds = error.retry_after or 0
+    if seconds <= llm.LONGEST_PAUSE and not isinstance(error, llm.BreakerOpenError):
+        return False
+    token = turn.lease_token
+    if not leases.defer(turn_id=turn.turn_id, token=token, seconds=seconds, until_age=PATIENCE):
+        return False
+    log.warning("turn.deferred", seconds=round(seconds, 1), code=error.code)
+    turn.state = "deferred"
+    ring(Job.DRAIN, delay=min(seconds, PATIENCE), phone_number_id=turn.phone_number_id)
+    return True
+
+
+def _answered(turn: Turn) -> bool:
+    """Ask once more; False when there is reason to ask again: the customer wrote on, or a tool was called."""
+    copy = sql.insist(lambda: transcript.read(turn), until=turn.deadline)
+    if copy.is_paused:
+        replies.stop(turn)
+        return True
+    typing.show(copy.messages, phone_number_id=turn.phone_number_id, customer_id=turn.customer_id)
+    attachments.prepare(copy.messages, phone_number_id=turn.phone_number_id, deadline=turn.ask_until)
+    reply = _reply(turn, copy)
+    turn.is_resumed = False
+    failpoints.reach("P8", about=turn.phone_number_id)
+    owed = [tools.output(call) for call in reply.calls]
+    origin = replies.Origin(reply.response_id, reply.item_ids, copy.lacking_ids, owed)
+    if (reason := tools.handover_reason(reply.calls)) is not None and turn.snapshot.get("handover_enabled"):
+        replies.store_handover(
+            turn, text=reply.text, reason=reason, tokens_used=reply.tokens_used, origin=origin
+        )
+        return True
+    if not reply.text:
+        tools.owe(turn, origin)
+        return False
+    return replies.store_reply(turn, text=reply.text, tokens_used=reply.tokens_used, origin=origin)
+
+
+def _reply(turn: Turn, copy: transcript.Copy) -> llm.Reply:
+    """Ask the model, and once more in a new conversation where OpenAI's copy is gone or in disorder."""
+    try:
+        return _respond(turn, copy)
+    except llm.ConversationLostError:
+        log.warning("turn.openai_conversation_lost", openai_conversation_id=copy.openai_conversation_id)
+    except llm.UnusableError:
+        transcript.forget_copy(copy)
+        raise
+    transcript.forget_copy(copy)
+    return _respond(turn, transcript.read(turn))
+
+
+def _respond(turn: Turn, copy: transcript.Copy) -> llm.Reply:
+    said = turn.snapshot
+    arguments = prompts.arguments(
+        prompt_id=said["prompt_id"],
+        version=said["prompt_version"],
+        context=prompts.Context(
+            customer_name=said.get("customer_name", ""),
+            channel=said["channel"],
+            business_name=said.get("business_name", ""),
+            timezone=said.get("timezone", "UTC"),
+            now=timezone.now(),
+        ),
+    )
+    items = transcript.items(copy, now=timezone.now(), timezone=said.get("timezone", "UTC"))
+    # No connection is held while a foreign API is called.
+    connection.close()
+    with leases.waiting(turn.lease_token):
+        _bring_into_step(turn, copy)
+        return llm.respond(
+            arguments=arguments,
+            conversation_id=copy.openai_conversation_id,
+            items=items,
+            metadata={"conversation_id": turn.conversation_id, "turn_id": turn.turn_id},
+            safety_identifier=hashlib.sha256(turn.customer_id.encode()).hexdigest(),
+            deadline=turn.ask_until,
+            tools=tools.offered(said),
+            known_item_id=copy.last_item_id,
+            is_repeated=turn.is_resumed,
         )
 
 
-def _reply(turn: Turn) -> llm.Reply:
-    conversation = Conversation.objects.get(pk=turn.conversation_id)
-    known = conversation.openai_conversation_id or _open(turn, replacing=None)
-    try:
-        return _respond(turn, known)
-    except llm.ConversationNotFoundError:
-        log.warning("turn.openai_conversation_gone", openai_conversation_id=known)
-        return _respond(turn, _open(turn, replacing=known))
-
-
-def _respond(turn: Turn, openai_conversation_id: str) -> llm.Reply:
-    messages = list(
-        Message.objects.filter(turn_id=turn.turn_id, author=Message.Author.CUSTOMER).order_by("sequence_no")
-    )
-    if messages:
-        typing.show(messages[-1], phone_number_id=turn.phone_number_id, customer_id=turn.customer_id)
-    attachments.prepare(messages, phone_number_id=turn.phone_number_id, deadline=turn.ask_until)
-    missing = transcript.missing(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
-    items = [*transcript.items(missing), *transcript.turn_items(messages)]
-    arguments = prompts.arguments(
-        prompt_id=turn.snapshot["prompt_id"], version=turn.snapshot["prompt_version"]
-    )
-    # No connection is held while a foreign API is called.
-    connection.close()
-    reply = llm.respond(
-        arguments=arguments,
-        conversation_id=openai_conversation_id,
-        items=items,
-        metadata={"conversation_id": turn.conversation_id, "turn_id": turn.turn_id},
-        safety_identifier=hashlib.sha256(turn.customer_id.encode()).hexdigest(),
-        deadline=turn.ask_until,
-    )
-    transcript.mark_known(missing)
-    return reply
-
-
-def _open(turn: Turn, *, replacing: str | None) -> str:
-    """Open the conversation's copy at OpenAI, holding what was said before this turn."""
-    recent = transcript.recent(conversation_id=turn.conversation_id, before_turn=turn.turn_id)
-    connection.close()
-    opened = llm.create_conversation(
-        items=transcript.items(recent),
-        metadata={"conversation_id": turn.conversation_id},
-        deadline=turn.ask_until,
-    )
-    Conversation.objects.filter(pk=turn.conversation_id, openai_conversation_id=replacing).update(
-        openai_conversation_id=opened
-    )
-    transcript.mark_known(recent)
-    return opened
+def _bring_into_step(turn: Turn, copy: transcript.Copy) -> None:
+    """Open the conversation at OpenAI if there is none, and take out what was never said."""
+    if not copy.openai_conversation_id:
+        opened = llm.create_conversation(
+            metadata={"conversation_id": turn.conversation_id}, deadline=turn.ask_until
+        )
+        transcript.set_copy(copy, opened)
+        connection.close()
+    elif copy.surplus:
+        try:
+            llm.remove_items(
+                conversation_id=copy.openai_conversation_id, item_ids=copy.surplus, deadline=turn.ask_until
+            )
+        except ForeignError as error:
+            raise llm.ConversationLostError("not all could be taken out", code=error.code) from error
+        transcript.clear_surplus(copy)
+        connection.close()

@@ -15,10 +15,11 @@ from conversations.models import Message
 _pool = ThreadPoolExecutor(16, thread_name_prefix="typing")
 
 
-def show(newest: Message, *, phone_number_id: str, customer_id: str) -> None:
-    """Mark the newest message read, and show typing until the reply or the channel's own limit."""
-    if not settings.TYPING_INDICATOR:
+def show(messages: list[Message], *, phone_number_id: str, customer_id: str) -> None:
+    """Mark the newest of the messages read, and show typing until the reply or the channel's own limit."""
+    if not settings.TYPING_INDICATOR or not messages:
         return
+    newest = messages[-1]
     number = PhoneNumber.objects.get(pk=phone_number_id)
     try:
         sender = senders.for_channel(number.type)

@@ -89,6 +89,17 @@ def texts(items: Iterable[Json], *roles: str) -> list[str]:
     return [_said(item["content"]) for item in items if item["type"] == "message" and item["role"] in roles]
 
 
+def since_last_answer(items: Iterable[Json]) -> list[Json]:
+    """Return what was said after the last answer, as when that answer was taken out again."""
+    unanswered: list[Json] = []
+    for item in items:
+        if item["type"] == "function_call" or item.get("role") == "assistant":
+            unanswered.clear()
+        else:
+            unanswered.append(item)
+    return unanswered
+
+
 def size(items: Iterable[Json]) -> int:
     """Return a rough count of tokens."""
     total = 0

@@ -74,7 +74,8 @@ async def _made(  # noqa: PLR0917 - one step of create(), which has them all
         await asyncio.sleep(plan.delay)
     if plan.error:
         return openai_errors.injected_answer(plan)
-    reply = replies.reply(payload, new_items, plan.step)
+    unanswered = openai_items.since_last_answer(conversation.items.values()) if conversation else []
+    reply = replies.reply(payload, [*unanswered, *new_items], plan.step)
     response = _response(payload, conversation, new_items, reply)
     response["created_at"] = int(started)
     entry.response_id = response["id"]

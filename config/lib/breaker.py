@@ -20,7 +20,7 @@ class Breaker:
     def __init__(self, name: str, *, failures: int = 3, window: float = 10, pause: float = 10) -> None:
         self.name = name
         self._window = window
-        self._pause = pause
+        self.pause = pause
         self._failed_at: deque[float] = deque(maxlen=failures)
         self._probe_at = 0.0  # 0 while closed
         self._lock = threading.Lock()
@@ -38,7 +38,7 @@ class Breaker:
             now = time.monotonic()
             if now < self._probe_at:
                 return False
-            self._probe_at = now + self._pause
+            self._probe_at = now + self.pause
             return True
 
     def succeeded(self) -> None:
@@ -62,6 +62,6 @@ class Breaker:
                 and now - self._failed_at[0] <= self._window
             )
             if opens or self.is_open:
-                self._probe_at = now + self._pause
+                self._probe_at = now + self.pause
         if opens:
             log.warning("breaker.opened", breaker=self.name)

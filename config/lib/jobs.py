@@ -17,7 +17,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from config.lib import logs, redis
+from config.lib import failpoints, logs, redis
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +26,10 @@ class Job(StrEnum):
     """Every background job; the value is the Celery task's name."""
 
     DRAIN = "conversations.drain"
+    QUARANTINE = "conversations.quarantine"
     APPLY_EVENTS = "conversations.apply_events"
+    SEND = "conversations.send"
+    CLOSE_CONVERSATIONS = "conversations.close_archived"
     PURGE = "channels_app.purge"
 
 
@@ -39,7 +42,7 @@ def queue(job: Job, kwargs: dict[str, str]) -> str:
     """Name the queue a ring goes to."""
     if job is Job.DRAIN:
         return f"messages.{shard(kwargs['phone_number_id'])}"
-    return "default"
+    return "quarantine" if job is Job.QUARANTINE else "default"
 
 
 def ring(job: Job, *, delay: float = 0, **kwargs: str) -> None:
@@ -68,6 +71,7 @@ def ring_now(job: Job, **kwargs: str) -> None:
 
 
 def _rung(job: Job, kwargs: dict[str, str]) -> None:
+    failpoints.reach("P2")
     try:
         ring_now(job, **kwargs)
     except redis.RedisUnavailableError as error:

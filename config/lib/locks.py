@@ -16,5 +16,15 @@ class Lock(IntEnum):
 
 def take(lock: Lock, *names: str) -> None:
     """Wait for the locks on these names; needs a transaction."""
-    keys = sorted({zlib.crc32(name.encode()) - 2**31 for name in names})
+    keys = sorted({_key(name) for name in names})
     sql.execute("SELECT pg_advisory_xact_lock(%s, key) FROM unnest(%s::int[]) AS key", [lock.value, keys])
+
+
+def try_take(lock: Lock, name: str) -> bool:
+    """Take the lock on a name if nobody has it, and tell whether it was; needs a transaction."""
+    row = sql.row("SELECT pg_try_advisory_xact_lock(%s, %s) AS is_mine", [lock.value, _key(name)])
+    return bool(row and row["is_mine"])
+
+
+def _key(name: str) -> int:
+    return zlib.crc32(name.encode()) - 2**31

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from agents import llm
-from config.lib.errors import RejectedError, UnavailableError
+from config.lib.errors import UnavailableError
 
 
 def respond(conversation: str, *texts: str, **changes) -> llm.Reply:
@@ -25,19 +25,17 @@ def asked(model) -> list[dict]:
 
 
 class TestConversation:
-    def test_is_opened_with_what_was_said_before(self, model):
-        items = [{"type": "message", "role": "user", "content": "My name is Ada"}]
-
+    def test_is_opened_empty(self, model):
         opened = llm.create_conversation(
-            items=items, metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 10
+            metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 10
         )
 
         assert opened.startswith("conv_")
         [request] = model.requests(api="openai", path="/v1/conversations")
-        assert request["body"] == {"items": items, "metadata": {"conversation_id": "cnv_1"}}
+        assert request["body"] == {"metadata": {"conversation_id": "cnv_1"}}
 
     def test_that_is_unknown_is_told_apart(self, model):
-        with pytest.raises(llm.ConversationNotFoundError):
+        with pytest.raises(llm.ConversationLostError):
             respond("conv_unknown")
 
         assert len(asked(model)) == 1
@@ -103,16 +101,32 @@ class TestReply:
         assert respond(conversation).text == "Hi, I"
 
     @pytest.mark.parametrize(
-        "step", [{"text": ""}, {"text": " \n"}, {"refusal": "I cannot."}, {"tool_call": {"name": "x"}}]
+        ("step", "code"),
+        [
+            ({"text": ""}, "empty_output"),
+            ({"text": " \n"}, "empty_output"),
+            ({"refusal": "I cannot."}, "refusal"),
+            ({"text": "Hi", "response_status": "incomplete", "reason": "content_filter"}, "content_filter"),
+        ],
+        ids=str,
     )
-    def test_without_a_text_is_no_reply(self, model, conversation, step):
+    def test_that_cannot_be_sent_is_none(self, model, conversation, step, code):
         model.behave(openai={"script": [step]})
 
-        with pytest.raises(RejectedError) as caught:
+        with pytest.raises(llm.UnusableError) as caught:
             respond(conversation)
 
-        assert caught.value.code == "empty_output"
+        assert caught.value.code == code
         assert len(asked(model)) == 1
+
+    def test_may_be_a_call_of_a_tool(self, model, conversation):
+        model.behave(openai={"script": [{"tool_call": {"name": "x", "arguments": {"a": 1}}}]})
+
+        reply = respond(conversation, tools=[{"type": "function", "name": "x", "parameters": {}}])
+
+        [call] = reply.calls
+        assert (reply.text, call.name, call.arguments) == ("", "x", '{"a": 1}')
+        assert asked(model)[0]["body"]["tools"] == [{"type": "function", "name": "x", "parameters": {}}]
 
     def test_that_failed_is_asked_for_again(self, model, conversation):
         model.behave(openai={"script": [{"response_status": "failed"}]})

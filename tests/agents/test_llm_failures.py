@@ -60,7 +60,7 @@ class TestRetry:
         with pytest.raises(RejectedError) as caught:
             respond(conversation)
 
-        assert not isinstance(caught.value, llm.ConversationNotFoundError)
+        assert not isinstance(caught.value, llm.ConversationLostError)
         assert caught.value.request_id.startswith("req_")
         assert len(asked(model)) == 1
 
@@ -79,7 +79,7 @@ class TestRetry:
         model.behave(conversations={"errors": {"500": 1}, "retry_after": 0})
 
         with pytest.raises(UnavailableError):
-            llm.create_conversation(items=[], metadata={}, deadline=time.monotonic() + 10)
+            llm.create_conversation(metadata={}, deadline=time.monotonic() + 10)
 
         assert len(model.requests(api="openai", path="/v1/conversations")) == 3
 
@@ -165,7 +165,7 @@ class TestConnection:
         with pytest.raises(UnavailableError):
             respond("conv_1")
         with pytest.raises(UnavailableError):
-            llm.create_conversation(items=[], metadata={}, deadline=time.monotonic() + 10)
+            llm.create_conversation(metadata={}, deadline=time.monotonic() + 10)
 
         assert broken_server.calls == 2
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
-from conversations import claims, holding, opening
+from conversations import claims, holding, intake
 from conversations.models import Conversation, Message, Turn
 from tests.factories import SENT_AT, AgentFactory, CustomerFactory, InboundMessageFactory
 
@@ -66,7 +66,7 @@ class TestMessages:
         assert Conversation.objects.get().last_sequence_no == 5
 
     def test_are_never_more_than_a_model_can_be_sent_at_once(self, agent, customer, monkeypatch):
-        monkeypatch.setattr(opening, "MAX_MESSAGES", 3)
+        monkeypatch.setattr(intake, "MAX_MESSAGES", 3)
         InboundMessageFactory.create_batch(5, customer=customer)
 
         first = claim(agent)
@@ -104,6 +104,11 @@ class TestTurn:
             "prompt_id": agent.prompt_id,
             "prompt_version": 1,
             "fallback_message": "Sorry, later.",
+            "handover_enabled": False,
+            "handover_message": "",
+            "customer_name": "",
+            "business_name": "Test",
+            "timezone": "UTC",
             "channel": "whatsapp",
             "price": 1,
             "correlation_id": "trace-2",

@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from billing.models import CreditEntry
+from billing.models import Credit, CreditEntry
 from channels_app.models import Customer, InboundMessage
 from config.lib import jobs
 from conversations import claims, holding
-from conversations.models import Turn
+from conversations.models import Message, Turn
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -207,3 +207,17 @@ class TestQueue:
         valkey.set(f"lock:phone:{agent.phone_number_id}", str(uuid.uuid4()), px=300)
 
         assert claim(agent) is not None
+
+
+class TestPaused:
+    def test_customers_are_heard_and_not_answered(self, agent):
+        customer = wrote(agent, customer__paused_until=timezone.now() + timedelta(minutes=1))
+
+        assert claim(agent) is None
+
+        message = Message.objects.get()
+        assert (message.conversation.customer, message.status) == (customer, "delivered")
+        assert (message.turn, message.openai_knows) == (None, False)
+        assert not Turn.objects.exists()
+        assert InboundMessage.objects.get().status == "done"
+        assert Credit.objects.get().remaining_credits == 10

@@ -30,8 +30,8 @@ def expired(agent, **changes) -> Turn:
     return turn_of(agent, lease_expires_at=timezone.now() - timedelta(seconds=1), **changes)
 
 
-def claim(agent) -> holding.Turn | None:
-    return claims.claim(phone_number_id=agent.phone_number_id)
+def claim(agent, **how) -> holding.Turn | None:
+    return claims.claim(phone_number_id=agent.phone_number_id, **how)
 
 
 class TestResume:
@@ -121,12 +121,24 @@ class TestAttempts:
 
     def test_make_a_turn_poisonous_when_the_third_vanishes(self, agent):
         expired(agent)
-        seen = []
-        for _ in range(3):
-            seen.append(claim(agent).is_poisonous)
+        seen = [claim(agent).is_poisonous]
+        for _ in range(2):
             Turn.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+            seen.append(claim(agent, quarantined=True).is_poisonous)
 
         assert seen == [False, False, True]
+
+    def test_put_a_turn_that_lost_two_holders_into_quarantine(self, agent):
+        expired(agent, attempts=1)
+
+        assert claim(agent) is None
+        assert claim(agent, quarantined=True).attempts == 2
+
+    def test_leave_everything_else_out_of_quarantine(self, agent):
+        expired(agent)
+        InboundMessageFactory(customer__phone_number=agent.phone_number)
+
+        assert claim(agent, quarantined=True) is None
 
 
 class TestClose:

@@ -42,8 +42,8 @@ class TestWaitingNumbers:
 
         assert waiting_numbers() == [agent.phone_number_id]
 
-    @pytest.mark.parametrize("change", [{"due_at": SOON}, {"due_at": None}, {"paused_until": SOON}], ids=str)
-    def test_leave_out_customers_who_are_not_due_or_paused(self, agent, change):
+    @pytest.mark.parametrize("change", [{"due_at": SOON}, {"due_at": None}], ids=str)
+    def test_leave_out_customers_who_are_not_due(self, agent, change):
         [(name, delta)] = change.items()
         customer = CustomerFactory(
             phone_number=agent.phone_number, **{name: delta and timezone.now() + delta}

@@ -93,7 +93,7 @@ class TestAsk:
         Turn.objects.update(attempts=2)
         vanish()
 
-        drain(agent)
+        turns.drain(phone_number_id=agent.phone_number_id, quarantined=True)
 
         assert graph.requests(api="openai") == []
         assert Delivery.objects.get().text == "Sorry, later."

@@ -1,0 +1,211 @@
+"""
+The connection to OpenAI: the official SDK, one client a process, its own retries off.
+
+Each hidden retry would be a second billed call. Errors are sorted by class and code, never by their text.
+"""
+
+import email.utils
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import httpx2
+import openai
+import structlog
+from django.conf import settings
+
+from config.lib import logs
+from config.lib.breaker import Breaker
+from config.lib.errors import RejectedError, UnavailableError
+
+log = structlog.get_logger(__name__)
+
+# Failures in a row (any success starts the count anew), after which OpenAI is left alone for a while.
+breaker = Breaker("openai", failures=5, window=10, pause=10)
+
+# 429s that no waiting mends.
+_OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+
+
+class BreakerOpenError(UnavailableError):
+    """OpenAI failed several times in a row a moment ago and is not asked now; try `retry_after` s later."""
+
+
+class ConversationLostError(RejectedError):
+    """OpenAI no longer has the conversation, or has it in a state that nothing can be added to."""
+
+
+def call(
+    method: str,
+    path: str,
+    *,
+    deadline: float,
+    body: object = None,
+    query: dict[str, object] | None = None,
+    file: tuple[str, bytes, str] | None = None,
+) -> dict[str, Any]:
+    """
+    Call OpenAI once and give the JSON object it answers with; `deadline` is on the monotonic clock.
+
+    Through the SDK's own request method: its typed ones take a copy of each request apart and build a model
+    from each answer, which cost more than the rest of the call.
+
+    :raises UnavailableError: if it is worth another try, or of unknown outcome
+    :raises RejectedError: if it is not
+    """
+    if not breaker.allows():
+        raise BreakerOpenError("breaker open", code="breaker_open", retry_after=breaker.pause)
+    timeout = min(settings.OPENAI_TIMEOUT / 1000, deadline - time.monotonic())
+    if timeout <= 0:
+        raise UnavailableError("no time left for another attempt", code="deadline")
+    try:
+        answer = _object(_request(method, path, body, query, file, timeout))
+    except UnavailableError:
+        breaker.failed()
+        raise
+    except openai.APIStatusError as error:
+        raise _from_status(error) from error
+    except (openai.APIConnectionError, ValueError) as error:
+        breaker.failed()
+        raise UnavailableError(type(error).__name__, code="no_answer") from error
+    except openai.OpenAIError as error:
+        raise RejectedError(type(error).__name__) from error
+    breaker.succeeded()
+    return answer
+
+
+def _request(  # noqa: PLR0917  (one step of `call`, which has them by name)
+    method: str,
+    path: str,
+    body: object,
+    query: dict[str, object] | None,
+    file: tuple[str, bytes, str] | None,
+    timeout: float,
+) -> httpx2.Response:
+    options: dict[str, Any] = {
+        "headers": {settings.CORRELATION_ID_HEADER: logs.correlation_id()},
+        "timeout": timeout,
+    }
+    _until.at = time.monotonic() + timeout
+    if query is not None:
+        options["params"] = query
+    given: dict[str, Any] = {} if body is None else {"body": body}
+    if file is not None:
+        given["files"] = {"file": file}
+        options["headers"]["content-type"] = "multipart/form-data"
+    send = getattr(client(), method.lower())
+    answer: httpx2.Response = send(path, cast_to=httpx2.Response, options=options, **given)
+    return answer
+
+
+def _object(response: httpx2.Response) -> dict[str, Any]:
+    answer = response.json()
+    if not isinstance(answer, dict):
+        raise UnavailableError("the answer is no object", code="unreadable")
+    return answer
+
+
+@lru_cache(maxsize=1)
+def client() -> openai.OpenAI:
+    """Give the process's client."""
+    return openai.OpenAI(
+        api_key=settings.OPENAI_API_KEY,
+        base_url=settings.OPENAI_BASE_URL,
+        max_retries=0,
+        http_client=openai.DefaultHttpx2Client(
+            timeout=settings.OPENAI_TIMEOUT / 1000, transport=_ConnectionPerThread()
+        ),
+    )
+
+
+# --- Errors ------------------------------------------------------------------------------------------
+
+
+def _from_status(error: openai.APIStatusError) -> UnavailableError | RejectedError:
+    about = {"code": error.code or str(error.status_code), "request_id": error.request_id or ""}
+    what = f"{type(error).__name__} {about['code']}"
+    if error.code in _OUT_OF_MONEY or error.status_code in {401, 403}:
+        log.error("llm.account_refused", **about)
+        return RejectedError(what, **about)
+    if _is_about_the_conversation(error):
+        return ConversationLostError(what, **about)
+    if error.status_code >= 500:
+        breaker.failed()
+    else:
+        breaker.succeeded()
+    if (
+        error.status_code in {408, 409, 429}
+        or error.status_code >= 500
+        or error.code == "conversation_locked"
+    ):
+        return UnavailableError(what, **about, retry_after=_retry_after(error))
+    return RejectedError(what, **about)
+
+
+def _is_about_the_conversation(error: openai.APIStatusError) -> bool:
+    """Tell a conversation that is gone, or waits for the output of a tool, from a prompt or model that is."""
+    param = error.param or ""
+    if error.status_code == 404:
+        return error.code != "model_not_found" and not param.startswith("prompt")
+    return error.status_code == 400 and param == "input" and error.code is None
+
+
+def _retry_after(error: openai.APIStatusError) -> float | None:
+    """Read how many seconds to wait, from a number or a date."""
+    headers = error.response.headers
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            return max(0.0, float(milliseconds) / 1000)
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+# --- Connections -------------------------------------------------------------------------------------
+
+_until = threading.local()
+
+
+class _ConnectionPerThread(httpx2.BaseTransport):
+    """
+    Gives each thread a connection of its own.
+
+    A pool shared by hundreds of threads is searched from end to end, under one lock, by every call.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._tls = httpx2.create_ssl_context()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        transport = getattr(self._own, "transport", None)
+        if transport is None:
+            limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
+            transport = self._own.transport = httpx2.HTTPTransport(verify=self._tls, limits=limits)
+        response: httpx2.Response = transport.handle_request(request)
+        response.stream = _Bounded(response.stream)
+        return response
+
+
+class _Bounded(httpx2.SyncByteStream):
+    """A body that must be complete by the deadline: a timeout of its own counts from the last byte only."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._stream:
+            if time.monotonic() > getattr(_until, "at", float("inf")):
+                raise httpx2.ReadTimeout("the answer is not complete in time")
+            yield chunk
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,184 @@
+"""
+Retry by hand: a message that could not be answered is answered, a reply that did not arrive is sent again.
+
+Both do nothing the second time, and both need the channel's window to be open: on WhatsApp and Instagram a
+business may write within 24 hours of the customer's last message.
+"""
+
+import time
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import CreditEntry
+from channels_app.models import InboundMessage, PhoneNumber
+from config.lib import failpoints, sql, stopping
+from config.lib.jobs import Job, ring
+from conversations import leases, outbox, replay
+from conversations.leases import LeaseLostError
+from conversations.models import Message
+
+log = structlog.get_logger(__name__)
+
+WINDOW = timedelta(hours=24)
+
+
+class NotFailedError(Exception):
+    """It has not failed, so there is nothing to try again."""
+
+
+class WindowClosedError(Exception):
+    """The customer last wrote more than 24 hours ago: the channel takes nothing until they write again."""
+
+
+def retry(*, message_id: str) -> bool:
+    """
+    Try a failed message again, whoever said it; tell whether that was begun now, and not before.
+
+    :raises Message.DoesNotExist: if there is none
+    :raises NotFailedError: if it has not failed
+    :raises WindowClosedError: if the channel would not take an answer
+    :raises InsufficientCreditsError: if a reply was refunded and there are no credits to send it again
+    """
+    message = Message.objects.select_related("inbound", "conversation__customer__phone_number").get(
+        pk=message_id
+    )
+    if message.sender == Message.Sender.USER:
+        return _answer_again(message)
+    return _send_again(message)
+
+
+def _answer_again(message: Message) -> bool:
+    """Let a message wait in the inbox again: the next turn takes it along, in its old place."""
+    row = message.inbound
+    if row is not None and row.status == InboundMessage.Status.PENDING and message.status == "failed":
+        return False
+    if row is None or row.status not in {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED}:
+        raise NotFailedError("the message did not fail")
+    _check_window(message)
+    return replay.wait_again(row)
+
+
+def _check_window(message: Message) -> None:
+    customer = message.conversation.customer
+    if customer.phone_number.type == PhoneNumber.Type.WEBCHAT:
+        return
+    newest = (
+        InboundMessage.objects.filter(customer=customer)
+        .order_by("-sent_at")
+        .values_list("sent_at", flat=True)
+        .first()
+    )
+    if newest is None or newest < timezone.now() - WINDOW:
+        raise WindowClosedError("the customer last wrote more than 24 hours ago")
+
+
+# --- A reply -----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def _send_again(message: Message) -> bool:
+    """Make a new attempt of those parts that did not arrive; it is charged if the last one was refunded."""
+    status = sql.row("SELECT status FROM messages WHERE message_id = %s FOR UPDATE", [message.pk])
+    assert status is not None
+    newest = sql.row(_NEWEST_ATTEMPT, [message.pk])
+    if status["status"] != "failed":
+        if newest and newest["attempt"] > 1 and newest["is_pending"]:
+            return False
+        raise NotFailedError("the reply did not fail")
+    _check_window(message)
+    attempt = newest["attempt"] if newest else 1
+    sql.execute(_NEW_ATTEMPT, {"message": message.pk, "attempt": attempt})
+    outbox.refresh([message.pk])
+    if message.turn_id and _was_refunded(outbox.charge_reference(message.turn_id, attempt)):
+        ledger.charge(
+            user_id=message.conversation.agent.user_id,
+            amount=settings.CREDITS_PER_REPLY,
+            reference=outbox.charge_reference(message.turn_id, attempt + 1),
+        )
+    ring(Job.SEND, message_id=message.pk)
+    return True
+
+
+def _was_refunded(reference: str) -> bool:
+    return CreditEntry.objects.filter(kind=CreditEntry.Kind.REFUND, reference=reference).exists()
+
+
+_NEWEST_ATTEMPT = """
+    SELECT attempt, bool_or(state IN ('pending', 'sending')) AS is_pending
+      FROM deliveries WHERE message_id = %s GROUP BY attempt ORDER BY attempt DESC LIMIT 1
+"""
+_NEW_ATTEMPT = """
+    INSERT INTO deliveries (delivery_id, message_id, phone_number_id, attempt, part, text, state, error,
+                            created_at, updated_at)
+    SELECT 'dlv_' || replace(gen_random_uuid()::text, '-', ''), message_id, phone_number_id, attempt + 1,
+           part, text, 'pending', '', statement_timestamp(), statement_timestamp()
+      FROM deliveries
+     WHERE message_id = %(message)s AND attempt = %(attempt)s AND state IN ('failed', 'cancelled')
+"""
+
+
+def send(*, message_id: str) -> None:
+    """Send what waits of a message that belongs to no open turn; several at once send each part once."""
+    token = str(uuid.uuid4())
+    with leases.working():
+        while not stopping.is_stopping.is_set() and (delivery := _begin(message_id, token)) is not None:
+            failpoints.reach("P10", about=delivery["phone_number_id"])
+            deadline = time.monotonic() + 1.5 * settings.GRAPH_TIMEOUT / 1000
+            try:
+                outcome = outbox.post(delivery, deadline=deadline)
+            except LeaseLostError:
+                return
+            _finish(message_id, token, delivery, outcome)
+
+
+def _finish(message_id: str, token: str, delivery: dict[str, Any], outcome: outbox.Outcome) -> None:
+    with transaction.atomic():
+        outbox.finish_sending(
+            {
+                "message": message_id,
+                "delivery": delivery["delivery_id"],
+                "token": token,
+                "state": outcome.state,
+                "provider": outcome.provider_message_id,
+                "error": outcome.error,
+            }
+        )
+        if outcome.state == "failed" and delivery["turn_id"]:
+            reference = outbox.charge_reference(delivery["turn_id"], delivery["attempt"])
+            ledger.refund(reference=reference, reason="reply not delivered")
+
+
+def _begin(message_id: str, token: str) -> dict[str, Any] | None:
+    lease = settings.GRAPH_TIMEOUT / 1000 + 5
+    return sql.row(_BEGIN, {"message": message_id, "token": token, "lease": lease})
+
+
+# A person wants it sent, so a pause does not matter. Parts go one after the other.
+_BEGIN = f"""
+    UPDATE deliveries
+       SET state = 'sending', sending_at = statement_timestamp(), updated_at = statement_timestamp(),
+           lease_token = %(token)s,
+           lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s)
+      FROM messages AS message, conversations AS conversation, phone_numbers AS number, customers AS customer
+     WHERE deliveries.delivery_id = (SELECT delivery_id FROM deliveries
+                                      WHERE message_id = %(message)s AND state = 'pending'
+                                      ORDER BY attempt, part
+                                      LIMIT 1)
+       AND deliveries.state = 'pending'
+       AND NOT EXISTS (SELECT 1 FROM deliveries AS other
+                        WHERE other.message_id = %(message)s AND other.state = 'sending')
+       AND message.message_id = deliveries.message_id
+       AND conversation.conversation_id = message.conversation_id
+       AND number.phone_number_id = deliveries.phone_number_id
+       AND customer.customer_id = conversation.customer_id
+       AND NOT EXISTS (SELECT 1 FROM turns
+                        WHERE turns.turn_id = message.turn_id AND turns.state IN ('claimed', 'answered'))
+    RETURNING {outbox.WHAT_TO_POST}, NULL AS reply_to, message.turn_id
+"""  # noqa: S608  (columns, all our own words)
