@@ -172,6 +172,8 @@ if DATABASE_URL:
                 "max_idle": 60,
             },
             "connect_timeout": 5,
+            # Statements of config/lib/sql.py are planned once a connection: a pooler between must allow that.
+            "prepare_threshold": 2,
             "application_name": APP_NAME,
             # A statement that takes longer is a fault, and would hold a worker and its locks.
             "options": "-c statement_timeout=15s -c lock_timeout=5s"

@@ -161,7 +161,9 @@ _HEAD = """
                AND turns.created_at > statement_timestamp() - make_interval(secs => %(window)s)) AS answered,
            agent.agent_id, agent.prompt_id, agent.fallback_message, agent.handover_enabled,
            agent.handover_message, agent.unavailable_message, number.type AS channel,
-           COALESCE(agent.prompt_version, prompt.current_version) AS prompt_version,
+           -- None where the prompt is not the user's own: then it can only be one of OpenAI's dashboard.
+           CASE WHEN prompt.prompt_id IS NOT NULL
+                THEN COALESCE(agent.prompt_version, prompt.current_version) END AS prompt_version,
            COALESCE(customer.wa_id, customer.bsuid, customer.ig_id, customer.visitor_id) AS address,
            customer.name AS customer_name, business.company_name AS business_name, business.timezone,
            EXISTS (SELECT 1 FROM claimable WHERE claimable.customer_id <> head.customer_id) AS others_wait

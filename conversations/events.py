@@ -26,7 +26,11 @@ PATIENCE = "10 minutes"
 
 
 def apply() -> int:
-    """Apply the events that wait, and say how many were applied."""
+    """
+    Apply the events that wait, and say how many were applied.
+
+    Nothing is done while somebody else does it: what they overlook, the next ring or the sweeper finds.
+    """
     applied = 0
     while True:
         count, is_last = _apply_batch()
@@ -37,7 +41,8 @@ def apply() -> int:
 
 def _apply_batch() -> tuple[int, bool]:
     with transaction.atomic():
-        locks.take(Lock.EVENTS, "")
+        if not locks.try_take(Lock.EVENTS, ""):
+            return 0, True
         events = sql.rows(_WAITING, {"most": BATCH})
         if not events:
             return 0, True
