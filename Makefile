@@ -32,10 +32,10 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check lock migrate psql shell clean
+.PHONY: help setup run test bench chaos chaos-teeth check lock migrate psql shell clean
 
 help: ## List the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 # Bound to make: when that is killed, everything stops in order.
 run: $(INSTALLED) ## Start everything here: Postgres, Valkey, simulator, web, workers (Ctrl-C stops)
@@ -43,6 +43,16 @@ run: $(INSTALLED) ## Start everything here: Postgres, Valkey, simulator, web, wo
 
 test: $(INSTALLED) ## Run the tests (ARGS="-k webhook")
 	@$(BIN)/pytest $(ARGS)
+
+bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --seconds 20"; ARGS=--help)
+	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load $(ARGS)
+
+chaos: $(INSTALLED) ## Kill workers, Redis and Postgres under load and judge the history (ARGS="--seed 7 --short")
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
+	@CHAOS=1 $(BIN)/pytest -m slow tests/chaos
+
+chaos-teeth: $(INSTALLED) ## Take out one safeguard after the other: a test must fail for each (ARGS="fence sweeper")
+	@$(BIN)/python -m tests.chaos.teeth $(ARGS)
 
 check: $(INSTALLED) ## Run every linter, the type checker and Django's own checks
 	$(BIN)/ruff format --check .
