@@ -1,8 +1,8 @@
 """
 The inbox: keeps each message once, in the order of arrival, and rings for the number.
 
-One transaction for a whole webhook. Within a number the intake lock makes the order of ids the order of
-commits, so that no claim can overtake a message that is still being stored.
+One transaction for a whole webhook, or for several. Within a number the intake lock makes the order of ids
+the order of commits, so that no claim can overtake a message that is still being stored.
 """
 
 import hashlib
@@ -26,31 +26,33 @@ EVENTS_DELAY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How much of a webhook was new."""
+    """How much of what webhooks told was new."""
 
     messages: int
     events: int
 
 
-def store(parsed: Parsed) -> Stored:
-    """Store the messages and events of a webhook that were not stored before, and ring for them on commit."""
+def store(*webhooks: Parsed) -> Stored:
+    """Store the messages and events of webhooks that were not stored before, and ring for them on commit."""
+    inbound = [(message, webhook) for webhook in webhooks for message in webhook.inbound]
+    told = [(event, webhook) for webhook in webhooks for event in webhook.events]
     with transaction.atomic():
-        messages = _store_messages(parsed.inbound)
-        events = _store_events(parsed.events)
+        messages = _store_messages(inbound)
+        events = _store_events(told)
         failpoints.reach("P0")
     return Stored(messages=messages, events=events)
 
 
-def _store_messages(inbound: list[Inbound]) -> int:
+def _store_messages(inbound: list[tuple[Inbound, Parsed]]) -> int:
     if not inbound:
         return 0
-    locks.take(Lock.INTAKE, *{message.phone_number_id for message in inbound})
+    locks.take(Lock.INTAKE, *{message.phone_number_id for message, _ in inbound})
     doubles: list[customers.Key] = []
-    people = ((message.phone_number_id, message.person) for message in inbound if message.person.is_known)
+    people = ((message.phone_number_id, message.person) for message, _ in inbound if message.person.is_known)
     known = customers.resolve(people, doubles=doubles)
-    _store_events([_same_person(number, person) for number, person in doubles])
-    rows = [_row(message, known) for message in inbound]
-    new = sql.rows(_INSERT_MESSAGES, [logs.correlation_id(), Jsonb(rows)])
+    _store_events([(_same_person(number, person), Parsed()) for number, person in doubles])
+    rows = [_row(message, known, webhook.correlation_id) for message, webhook in inbound]
+    new = sql.rows(_INSERT_MESSAGES, [Jsonb(rows)])
     if waiting := sorted({row["customer_id"] for row in new if row["status"] == "pending"}):
         _set_due(waiting)
     return len(new)
@@ -69,8 +71,9 @@ def _same_person(phone_number_id: str, person: Person) -> Event:
     )
 
 
-def _row(message: Inbound, known: dict[customers.Key, str]) -> dict[str, object]:
+def _row(message: Inbound, known: dict[customers.Key, str], correlation_id: str) -> dict[str, object]:
     return {
+        "correlation_id": correlation_id or logs.correlation_id(),
         "phone_number_id": message.phone_number_id,
         "customer_id": known.get((message.phone_number_id, message.person)),
         "provider_message_id": message.provider_message_id,
@@ -91,11 +94,11 @@ _INSERT_MESSAGES = """
                                   quoted_id, context, payload, status, reason, sent_at, received_at,
                                   correlation_id)
     SELECT phone_number_id, customer_id, provider_message_id, kind, text, media,
-           quoted_id, context, payload, status, reason, sent_at, clock_timestamp(), %s
+           quoted_id, context, payload, status, reason, sent_at, clock_timestamp(), correlation_id
       FROM ROWS FROM (jsonb_to_recordset(%s) AS (
                phone_number_id text, customer_id text, provider_message_id text, kind text, text text,
                media jsonb, quoted_id text, context text, payload jsonb, status text, reason text,
-               sent_at timestamptz))
+               sent_at timestamptz, correlation_id text))
            WITH ORDINALITY AS told
      ORDER BY ordinality
         ON CONFLICT (phone_number_id, provider_message_id) DO NOTHING
@@ -124,21 +127,23 @@ _SET_DUE = """
 """
 
 
-def _store_events(events: list[Event]) -> int:
+def _store_events(events: list[tuple[Event, Parsed]]) -> int:
     if not events:
         return 0
     # In one order for everybody, since two webhooks may tell the same things at once.
     rows = sorted(
-        (_event_row(event) for event in events), key=lambda row: (row["phone_number_id"], row["event_key"])
+        (_event_row(event, webhook.correlation_id) for event, webhook in events),
+        key=lambda row: (row["phone_number_id"], row["event_key"]),
     )
-    new = sql.execute(_INSERT_EVENTS, [logs.correlation_id(), Jsonb(rows)])
+    new = sql.execute(_INSERT_EVENTS, [Jsonb(rows)])
     if new:
         ring(Job.APPLY_EVENTS, delay=EVENTS_DELAY)
     return new
 
 
-def _event_row(event: Event) -> dict[str, Any]:
+def _event_row(event: Event, correlation_id: str) -> dict[str, Any]:
     return {
+        "correlation_id": correlation_id or logs.correlation_id(),
         "phone_number_id": event.phone_number_id,
         "kind": event.kind,
         "event_key": hashlib.sha256(event.key.encode()).hexdigest(),
@@ -155,10 +160,10 @@ _INSERT_EVENTS = """
     INSERT INTO channel_events (phone_number_id, kind, event_key, provider_message_id, callback_data, person,
                                 data, payload, occurred_at, outcome, correlation_id)
     SELECT phone_number_id, kind, event_key, provider_message_id, callback_data, person,
-           data, payload, occurred_at, '', %s
+           data, payload, occurred_at, '', correlation_id
       FROM ROWS FROM (jsonb_to_recordset(%s) AS (
                phone_number_id text, kind text, event_key text, provider_message_id text, callback_data text,
-               person jsonb, data jsonb, payload jsonb, occurred_at timestamptz))
+               person jsonb, data jsonb, payload jsonb, occurred_at timestamptz, correlation_id text))
            WITH ORDINALITY AS told
      ORDER BY ordinality
         ON CONFLICT (phone_number_id, kind, event_key) DO NOTHING

@@ -8,10 +8,11 @@ import hashlib
 from datetime import datetime
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from channels_app import inbox, spool
+from channels_app.batches import Batches
 from channels_app.inbox import Stored
 from channels_app.meta import body, instagram, whatsapp
 from channels_app.meta.types import Inbound, Parsed, Problem
@@ -26,26 +27,36 @@ _PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.
 postgres = Breaker("postgres", failures=2, window=5, pause=1)
 
 
+# How long a webhook waits for others to be stored together with; Meta wants its answer within 250 ms.
+LINGER = 0.01
+
+
+class _UnwritableError(Exception):
+    """Postgres cannot be written, or what waits in the spool must come first."""
+
+
 class NowhereToKeepError(Exception):
     """Neither Postgres nor the spool could keep the webhook: the sender has to."""
 
 
 def take(raw: bytes, *, now: datetime) -> Stored | None:
     """
-    Keep what a webhook tells; None when it waits in the spool.
+    Keep what a webhook tells, and say how much that was; None when it waits in the spool.
 
     :raises NowhereToKeepError: if neither store can keep it
     """
-    if not spool.is_in_use() and postgres.allows():
-        try:
-            stored = store(raw, now=now)
-        except (OperationalError, InterfaceError) as error:
-            postgres.failed()
-            connection.close()
-            log.warning("intake.postgres_away", reason=type(error).__name__)
-        else:
-            postgres.succeeded()
-            return stored
+    parsed = parse(raw, now=now)
+    parsed.correlation_id = logs.correlation_id()
+    try:
+        _batches.add((raw, parsed))
+    except _UnwritableError:
+        log.debug("intake.to_the_spool")
+    except (DatabaseError, ValueError):
+        # One of those that came together is to blame: each for itself.
+        store(raw, now=now)
+        return Stored(messages=len(parsed.inbound), events=len(parsed.events))
+    else:
+        return Stored(messages=len(parsed.inbound), events=len(parsed.events))
     try:
         spool.append(spool.Waiting(raw=raw, received_at=now, correlation_id=logs.correlation_id()))
     except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
@@ -53,13 +64,34 @@ def take(raw: bytes, *, now: datetime) -> Stored | None:
     return None
 
 
+def _write(webhooks: list[tuple[bytes, Parsed]]) -> None:
+    """Keep what came at once, unless it has to go to the spool."""
+    if spool.is_in_use() or not postgres.allows():
+        raise _UnwritableError
+    try:
+        _store(webhooks)
+    except (OperationalError, InterfaceError) as error:
+        postgres.failed()
+        connection.close()
+        log.warning("intake.postgres_away", reason=type(error).__name__)
+        raise _UnwritableError from error
+    postgres.succeeded()
+
+
+_batches = Batches(_write, linger=LINGER, most=100)
+
+
 def store(raw: bytes, *, now: datetime) -> Stored:
     """Parse a webhook's body and keep everything in it in one transaction; twice is the same as once."""
-    parsed = parse(raw, now=now)
-    with transaction.atomic():
-        stored = inbox.store(parsed)
+    return _store([(raw, parse(raw, now=now))])
+
+
+@transaction.atomic
+def _store(webhooks: list[tuple[bytes, Parsed]]) -> Stored:
+    stored = inbox.store(*(parsed for _, parsed in webhooks))
+    for raw, parsed in webhooks:
         if parsed.problems:
-            _keep_dead(raw, parsed.problems)
+            _keep_dead(raw, parsed)
     return stored
 
 
@@ -91,8 +123,9 @@ def empty_spool() -> int:
     return stored
 
 
-def _keep_dead(raw: bytes, problems: list[Problem]) -> None:
+def _keep_dead(raw: bytes, parsed: Parsed) -> None:
     """Keep the whole body, once: to replay it does nothing to what was stored already."""
+    problems = parsed.problems
     reason = "; ".join(problem.reason for problem in problems)[:255]
     log.warning("intake.dead_letter", reason=reason, size=len(raw))
     DeadLetter.objects.bulk_create(
@@ -102,7 +135,7 @@ def _keep_dead(raw: bytes, problems: list[Problem]) -> None:
                 reason=reason,
                 raw=raw,
                 digest=hashlib.sha256(raw).hexdigest(),
-                correlation_id=logs.correlation_id(),
+                correlation_id=parsed.correlation_id or logs.correlation_id(),
             )
         ],
         ignore_conflicts=True,

@@ -17,7 +17,7 @@ from billing import ledger
 from config.lib import failpoints, ids, locks, sql
 from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
-from conversations import intake, lines, replies, takeover
+from conversations import lines, replies, takeover, uptake
 from conversations.holding import NO_CREDITS, QUARANTINED_AFTER, Turn, close, held
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ def _claim(phone_number_id: str, line: lines.Line, *, quarantined: bool, waits: 
 
 def _take_up(phone_number_id: str, head: dict[str, Any]) -> Turn | None:
     if head["is_paused"]:
-        intake.store(head, turn_id=None)
+        uptake.store(head, turn_id=None)
         return None
     if head["answered"] >= settings.REPLY_BUDGET:
         takeover.pause(customer_id=head["customer_id"], reason="reply_budget")
@@ -195,7 +195,7 @@ def _open(phone_number_id: str, head: dict[str, Any]) -> Turn | None:
         "drafts": 0,
         "snapshot": {**{name: head[name] for name in _KEPT}, "price": settings.CREDITS_PER_REPLY},
     }
-    stored = intake.store(head, turn_id=turn_id, token=token, turn=row)
+    stored = uptake.store(head, turn_id=turn_id, token=token, turn=row)
     if stored is None:
         return None
     row["conversation_id"] = stored.conversation_id

@@ -12,7 +12,7 @@ from billing import events, ledger
 from channels_app import senders
 from channels_app.senders.contract import NotDeliveredError
 from config.lib import ids, sql
-from conversations import intake, takeover
+from conversations import takeover, uptake
 from conversations.holding import TAKEN_OVER, Turn, close, held_error
 from conversations.leases import LeaseLostError
 
@@ -234,7 +234,7 @@ def _join(turn: Turn, draft: dict[str, Any]) -> bool:
         held_error(turn)
         head = sql.row(_CUSTOMER, [turn.customer_id])
         assert head is not None
-        if intake.store(head, turn_id=turn.turn_id, conversation_id=turn.conversation_id) is None:
+        if uptake.store(head, turn_id=turn.turn_id, conversation_id=turn.conversation_id) is None:
             return False
         sql.execute(_THROW_DRAFT_AWAY, draft)
     turn.drafts += 1

@@ -101,8 +101,9 @@ class Problem:
 
 @dataclass(slots=True)
 class Parsed:
-    """All that one webhook body held."""
+    """All that one webhook body held, and the correlation id it came with."""
 
     inbound: list[Inbound] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    correlation_id: str = ""

@@ -38,22 +38,22 @@ def execute(statement: str, parameters: Parameters = ()) -> int:
 
 
 @contextlib.contextmanager
-def _run(statement: str, parameters: Parameters) -> Iterator[Cursor[Any]]:
+def _run(statement: str, parameters: Parameters) -> Iterator[Any]:
     """
     Run a statement that Postgres has to parse and plan only once for each connection.
 
-    Django's cursor puts the parameters into the text, so that each execution is planned anew: that took longer
-    than the execution itself.
+    Django's cursor puts the parameters into the text, so that each execution is planned anew: that took
+    longer than the execution itself.
     """
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     if connection.needs_rollback:
         connection.validate_no_broken_transaction()
     # Where Django counts queries, as in tests, it is to count these too.
-    with connection.cursor() if connection.queries_logged else Cursor(connection.connection) as cursor:
-        with connection.wrap_database_errors:
-            cursor.execute(statement, parameters or None)
-            yield cursor
+    opened = connection.cursor() if connection.queries_logged else Cursor(connection.connection)
+    with opened as cursor, connection.wrap_database_errors:
+        cursor.execute(statement, parameters or None)
+        yield cursor
 
 
 def loaded(value: str) -> Any:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
-from conversations import claims, holding, intake
+from conversations import claims, holding, uptake
 from conversations.models import Conversation, Message, Turn
 from tests.factories import SENT_AT, AgentFactory, CustomerFactory, InboundMessageFactory
 
@@ -66,7 +66,7 @@ class TestMessages:
         assert Conversation.objects.get().last_sequence_no == 5
 
     def test_are_never_more_than_a_model_can_be_sent_at_once(self, agent, customer, monkeypatch):
-        monkeypatch.setattr(intake, "MAX_MESSAGES", 3)
+        monkeypatch.setattr(uptake, "MAX_MESSAGES", 3)
         InboundMessageFactory.create_batch(5, customer=customer)
 
         first = claim(agent)
