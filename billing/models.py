@@ -59,7 +59,7 @@ class CreditEntry(models.Model):
         REFUND = "refund"
         ADJUSTMENT = "adjustment"
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="credit_entries")
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="credit_entries")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     amount = models.IntegerField(help_text="credits added (positive) or taken (negative)")
     reference = models.CharField(max_length=200, help_text="what it was for; once per kind")

@@ -21,7 +21,7 @@ from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
 
 # Statuses come in crowds; one application a moment later takes them all.
-EVENTS_DELAY = 0.25
+EVENTS_DELAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class Customer(models.Model):
     customer_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "cus"))
     # Customers may write to a number before it is registered here.
     phone_number = models.ForeignKey(
-        PhoneNumber, models.DO_NOTHING, db_constraint=False, related_name="customers"
+        PhoneNumber, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="customers"
     )
     wa_id = models.CharField(max_length=50, null=True, blank=True)
     bsuid = models.CharField(max_length=150, null=True, blank=True)
@@ -94,7 +94,11 @@ class Customer(models.Model):
     class Meta:
         db_table = "customers"
         constraints = [
-            models.UniqueConstraint(fields=["phone_number", name], name=f"customers_one_per_{name}")
+            models.UniqueConstraint(
+                fields=["phone_number", name],
+                name=f"customers_one_per_{name}",
+                condition=Q(**{f"{name}__isnull": False}),
+            )
             for name in ("wa_id", "bsuid", "ig_id", "visitor_id")
         ] + [
             models.CheckConstraint(
@@ -128,9 +132,11 @@ class InboundMessage(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     phone_number = models.ForeignKey(
-        PhoneNumber, models.DO_NOTHING, db_constraint=False, related_name="inbox"
+        PhoneNumber, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="inbox"
     )
-    customer = models.ForeignKey(Customer, models.PROTECT, null=True, related_name="inbox")
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, null=True, db_index=False, related_name="inbox"
+    )
     provider_message_id = models.TextField()
     kind = models.CharField(max_length=30)
     text = models.TextField(blank=True)
@@ -169,6 +175,8 @@ class InboundMessage(models.Model):
             models.Index(
                 fields=["customer", "id"], name="inbound_waiting_by_customer", condition=Q(status="pending")
             ),
+            # read by retrying.retry (when a customer last wrote) and identity.move
+            models.Index(fields=["customer", "sent_at"], name="inbound_by_customer"),
             models.Index(fields=["turn_id"], name="inbound_by_turn", condition=Q(turn_id__isnull=False)),
         ]
 
@@ -181,7 +189,7 @@ class ChannelEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     phone_number = models.ForeignKey(
-        PhoneNumber, models.DO_NOTHING, db_constraint=False, related_name="events"
+        PhoneNumber, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="events"
     )
     kind = models.CharField(max_length=30)
     event_key = models.CharField(

@@ -15,10 +15,10 @@ class Conversation(models.Model):
     """The talk of one customer with one agent, and its copy at OpenAI."""
 
     conversation_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "cnv"))
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="conversations")
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="conversations")
+    agent = models.ForeignKey(Agent, models.PROTECT, db_index=False, related_name="conversations")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_index=False, related_name="conversations")
     customer_phone = models.CharField(max_length=150, help_text="the phone, or the id they are known by")
-    openai_conversation_id = models.CharField(max_length=100, null=True, blank=True, db_index=True)
+    openai_conversation_id = models.CharField(max_length=100, null=True, blank=True)
     openai_last_item_id = models.CharField(
         max_length=100, blank=True, db_default="", help_text="the newest output in OpenAI's copy that we know"
     )
@@ -55,6 +55,11 @@ class Conversation(models.Model):
                 condition=Q(is_active=True),
             ),
         ]
+        indexes = [
+            models.Index(fields=["agent"], name="conversations_by_agent"),
+            models.Index(fields=["customer"], name="conversations_by_customer"),
+            models.Index(fields=["openai_conversation_id"], name="conversations_by_openai_id"),
+        ]
 
     def __str__(self) -> str:
         return self.conversation_id
@@ -72,9 +77,9 @@ class Turn(models.Model):
     OPEN = (State.CLAIMED, State.ANSWERED)
 
     turn_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "trn"))
-    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="turns")
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="turns")
-    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="turns")
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, db_index=False, related_name="turns")
+    customer = models.ForeignKey(Customer, models.PROTECT, db_index=False, related_name="turns")
+    conversation = models.ForeignKey(Conversation, models.PROTECT, db_index=False, related_name="turns")
     state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
     lease_token = models.UUIDField(null=True, blank=True, help_text="its holder; none = handed back")
     lease_expires_at = models.DateTimeField()
@@ -106,18 +111,15 @@ class Turn(models.Model):
             ),
         ]
         indexes = [
-            # read by claims.claim (turns to resume, and how many are open) and by the sweeper
+            # read by claims.claim (turns to resume, and how many are open), the sweeper and leases
             models.Index(
                 fields=["phone_number", "lease_expires_at"],
                 name="turns_open_by_number",
                 condition=Q(state__in=["claimed", "answered"]),
             ),
-            # read by leases.renew and leases.hand_back
-            models.Index(
-                fields=["lease_token"],
-                name="turns_by_lease",
-                condition=Q(state__in=["claimed", "answered"]),
-            ),
+            # read by claims.claim: how many replies a customer had lately
+            models.Index(fields=["customer", "created_at"], name="turns_by_customer"),
+            models.Index(fields=["conversation"], name="turns_by_conversation"),
         ]
 
     def __str__(self) -> str:
@@ -144,8 +146,12 @@ class Message(models.Model):
         FAILED = "failed"
 
     message_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "msg"))
-    conversation = models.ForeignKey(Conversation, models.PROTECT, related_name="messages")
-    turn = models.ForeignKey(Turn, models.PROTECT, null=True, blank=True, related_name="messages")
+    conversation = models.ForeignKey(
+        Conversation, models.PROTECT, db_index=False, related_name="messages"
+    )
+    turn = models.ForeignKey(
+        Turn, models.PROTECT, null=True, blank=True, db_index=False, related_name="messages"
+    )
     inbound = models.OneToOneField(
         InboundMessage, models.PROTECT, null=True, blank=True, related_name="message"
     )
@@ -206,6 +212,7 @@ class Message(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["turn"], name="messages_by_turn", condition=Q(turn__isnull=False)),
             # read by events.apply: the message a reaction, an edit or a quote speaks of
             models.Index(
                 fields=["provider_message_id"],
@@ -238,8 +245,10 @@ class Delivery(models.Model):
         CANCELLED = "cancelled"
 
     delivery_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "dlv"))
-    message = models.ForeignKey(Message, models.PROTECT, related_name="deliveries")
-    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="deliveries")
+    message = models.ForeignKey(Message, models.PROTECT, db_index=False, related_name="deliveries")
+    phone_number = models.ForeignKey(
+        PhoneNumber, models.PROTECT, db_index=False, related_name="deliveries"
+    )
     attempt = models.PositiveSmallIntegerField(default=1)
     part = models.PositiveSmallIntegerField(default=1)
     text = models.TextField()

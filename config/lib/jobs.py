@@ -7,6 +7,7 @@ broker (Celery's ETAs are run again by every visibility timeout), and equal ring
 """
 
 import heapq
+import itertools
 import threading
 import time
 import zlib
@@ -78,26 +79,33 @@ def _rung(job: Job, kwargs: dict[str, str]) -> None:
         log.debug("jobs.ring_lost", job=job.value, reason=str(error))
 
 
+# A moment, as a number of grains, the job, and what it is rung for.
+Slot = tuple[int, Job, tuple[str, ...]]
+
+
 class _Timer:
     """Rings that are due later; a restart forgets them, and the sweeper does not."""
 
-    # Rings of one job for one number closer together than this become one.
+    # Rings of one job for one number closer together than this become one. Events come in crowds, and one
+    # application takes them all.
     GRAIN = 0.02
+    GRAINS = {Job.APPLY_EVENTS: 0.5}
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Job, dict[str, str]]] = []
-        self._waiting: set[tuple[int, Job, tuple[str, ...]]] = set()
+        self._heap: list[tuple[float, int, Slot, dict[str, str]]] = []
+        self._waiting: set[Slot] = set()
+        self._counter = itertools.count()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def add(self, job: Job, kwargs: dict[str, str], delay: float) -> None:
-        due = time.monotonic() + delay
-        slot = (int(due / self.GRAIN) + 1, job, tuple(kwargs.values()))
+        grain = self.GRAINS.get(job, self.GRAIN)
+        slot = (int((time.monotonic() + delay) / grain) + 1, job, tuple(kwargs.values()))
         with self._changed:
             if slot in self._waiting:
                 return
             self._waiting.add(slot)
-            heapq.heappush(self._heap, (slot[0] * self.GRAIN, id(slot), job, kwargs))
+            heapq.heappush(self._heap, (slot[0] * grain, next(self._counter), slot, kwargs))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="ring-timer", daemon=True)
                 self._thread.start()
@@ -112,9 +120,9 @@ class _Timer:
         with self._changed:
             while not self._heap or self._heap[0][0] > time.monotonic():
                 self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
-            due, _, job, kwargs = heapq.heappop(self._heap)
-            self._waiting.discard((round(due / self.GRAIN), job, tuple(kwargs.values())))
-            return job, kwargs
+            _, _, slot, kwargs = heapq.heappop(self._heap)
+            self._waiting.discard(slot)
+            return slot[1], kwargs
 
 
 _timer = _Timer()
