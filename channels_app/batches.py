@@ -1,68 +1,52 @@
 """
 Has what comes at once written at once: one transaction, and its costs, for many.
 
-Whoever comes first waits a moment, then writes what has come by then, its own and the others'; the others
-wait for that.
+On an event loop: what comes waits a moment for others, then all is written together by a thread, while what
+comes next is collected.
 """
 
-import threading
-import time
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[T]):
-    item: T
-    woken: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
-    error: Exception | None = None
-
-
 class Batches(Generic[T]):
-    """Collects items of many threads for one function that writes them together."""
+    """Collects items for one function that writes them together, one batch after the other."""
 
     def __init__(self, write: Callable[[list[T]], None], *, linger: float, most: int) -> None:
         self._write = write
         self._linger = linger
         self._most = most
-        self._waiting: list[_Entry[T]] = []
-        self._is_led = False
-        self._guard = threading.Lock()
+        self._waiting: list[tuple[T, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
-    def add(self, item: T) -> None:
-        """Have an item written, and wait until it is; raises what the function raises."""
-        entry = _Entry(item)
-        with self._guard:
-            self._waiting.append(entry)
-            entry.leads, self._is_led = not self._is_led, True
-        if not entry.leads:
-            entry.woken.wait()
-        if entry.leads:
-            self._lead()
-        if entry.error is not None:
-            raise entry.error
+    def add(self, item: T) -> "asyncio.Future[None]":
+        """Have an item written; the future is done when it is, or raises what the function raised."""
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((item, written))
+        if self._writer is None or self._writer.done():
+            self._writer = loop.create_task(self._run())
+        return written
 
-    def _lead(self) -> None:
-        time.sleep(self._linger)
-        with self._guard:
+    async def _run(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self._linger)
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-        try:
-            self._write([entry.item for entry in batch])
-        except Exception as error:  # noqa: BLE001  (whoever added an item gets it)
-            for entry in batch:
-                entry.error = error
-        finally:
-            self._pass_on(batch)
-
-    def _pass_on(self, batch: list[_Entry[T]]) -> None:
-        with self._guard:
-            self._is_led = bool(self._waiting)
-            if self._waiting:
-                self._waiting[0].leads = True
-                self._waiting[0].woken.set()
-        for entry in batch:
-            entry.woken.set()
+            items = [item for item, _ in batch]
+            error = None
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._write, items)
+            except Exception as raised:  # noqa: BLE001  (whoever added an item gets it)
+                error = raised
+            for _, written in batch:
+                if written.done():  # nobody waits for it any more
+                    continue
+                if error is None:
+                    written.set_result(None)
+                else:
+                    written.set_exception(error)

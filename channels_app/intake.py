@@ -5,10 +5,11 @@ Whatever in it cannot be read is kept as a dead letter, together with the rest a
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from channels_app import inbox, spool
@@ -28,10 +29,10 @@ postgres = Breaker("postgres", failures=2, window=5, pause=1)
 
 
 # How long a webhook waits for others to be stored together with; Meta wants its answer within 250 ms.
-LINGER = 0.01
+LINGER = 0.005
 
 
-class _UnwritableError(Exception):
+class UnwritableError(Exception):
     """Postgres cannot be written, or what waits in the spool must come first."""
 
 
@@ -39,59 +40,93 @@ class NowhereToKeepError(Exception):
     """Neither Postgres nor the spool could keep the webhook: the sender has to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A webhook's body as it came, its signature already checked, and what it tells."""
+
+    raw: bytes
+    received_at: datetime
+    parsed: Parsed
+
+
 def take(raw: bytes, *, now: datetime) -> Stored | None:
     """
-    Keep what a webhook tells, and say how much that was; None when it waits in the spool.
+    Keep what a webhook tells; None when it waits in the spool.
 
     :raises NowhereToKeepError: if neither store can keep it
     """
+    webhook = arrived(raw, now=now)
+    try:
+        return write([webhook])
+    except UnwritableError:
+        spool_one(webhook)
+        return None
+
+
+def arrived(raw: bytes, *, now: datetime) -> Arrived:
+    """Read a webhook that was just received."""
     parsed = parse(raw, now=now)
     parsed.correlation_id = logs.correlation_id()
-    try:
-        _batches.add((raw, parsed))
-    except _UnwritableError:
-        log.debug("intake.to_the_spool")
-    except (DatabaseError, ValueError):
-        # One of those that came together is to blame: each for itself.
-        store(raw, now=now)
-        return Stored(messages=len(parsed.inbound), events=len(parsed.events))
-    else:
-        return Stored(messages=len(parsed.inbound), events=len(parsed.events))
-    try:
-        spool.append(spool.Waiting(raw=raw, received_at=now, correlation_id=logs.correlation_id()))
-    except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
-        raise NowhereToKeepError(type(error).__name__) from error
-    return None
+    return Arrived(raw, now, parsed)
 
 
-def _write(webhooks: list[tuple[bytes, Parsed]]) -> None:
-    """Keep what came at once, unless it has to go to the spool."""
+def write(webhooks: list[Arrived]) -> Stored:
+    """
+    Keep what webhooks tell in one transaction; twice is the same as once.
+
+    :raises UnwritableError: if they have to go to the spool
+    """
     if spool.is_in_use() or not postgres.allows():
-        raise _UnwritableError
+        raise UnwritableError
     try:
-        _store(webhooks)
+        stored = _store(webhooks)
     except (OperationalError, InterfaceError) as error:
         postgres.failed()
         connection.close()
         log.warning("intake.postgres_away", reason=type(error).__name__)
-        raise _UnwritableError from error
+        raise UnwritableError from error
     postgres.succeeded()
+    return stored
 
 
-_batches = Batches(_write, linger=LINGER, most=100)
+def _write_batch(webhooks: list[Arrived]) -> None:
+    try:
+        write(webhooks)
+    finally:
+        connection.close()
+
+
+batches = Batches(_write_batch, linger=LINGER, most=100)
+
+
+def spool_one(webhook: Arrived) -> None:
+    """
+    Put a webhook at the end of the spool.
+
+    :raises NowhereToKeepError: if it does not fit, or Redis does not take it
+    """
+    waiting = spool.Waiting(
+        raw=webhook.raw,
+        received_at=webhook.received_at,
+        correlation_id=webhook.parsed.correlation_id,
+    )
+    try:
+        spool.append(waiting)
+    except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
+        raise NowhereToKeepError(type(error).__name__) from error
 
 
 def store(raw: bytes, *, now: datetime) -> Stored:
     """Parse a webhook's body and keep everything in it in one transaction; twice is the same as once."""
-    return _store([(raw, parse(raw, now=now))])
+    return _store([arrived(raw, now=now)])
 
 
 @transaction.atomic
-def _store(webhooks: list[tuple[bytes, Parsed]]) -> Stored:
-    stored = inbox.store(*(parsed for _, parsed in webhooks))
-    for raw, parsed in webhooks:
-        if parsed.problems:
-            _keep_dead(raw, parsed)
+def _store(webhooks: list[Arrived]) -> Stored:
+    stored = inbox.store(*(webhook.parsed for webhook in webhooks))
+    for webhook in webhooks:
+        if webhook.parsed.problems:
+            _keep_dead(webhook.raw, webhook.parsed)
     return stored
 
 

@@ -134,9 +134,7 @@ class InboundMessage(models.Model):
     phone_number = models.ForeignKey(
         PhoneNumber, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="inbox"
     )
-    customer = models.ForeignKey(
-        Customer, models.PROTECT, null=True, db_index=False, related_name="inbox"
-    )
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, db_index=False, related_name="inbox")
     provider_message_id = models.TextField()
     kind = models.CharField(max_length=30)
     text = models.TextField(blank=True)

@@ -2,7 +2,8 @@
 The webhook all of Meta's products post to.
 
 It answers 200 only when everything in the body that can be kept is kept; a body nobody could ever read is
-answered 200 too, since Meta would repeat it for days.
+answered 200 too, since Meta would repeat it for days. Where it is served on an event loop, `reception` stands
+in front of it.
 """
 
 import hmac
@@ -22,6 +23,17 @@ from channels_app.meta import signature
 from config.lib import failpoints
 
 log = structlog.get_logger(__name__)
+
+
+def refusal(*, raw: bytes, signature_header: str, content_type: str) -> int | None:
+    """Give the status a webhook is refused with; None if it is to be taken in."""
+    if not signature.is_valid(raw=raw, header=signature_header, secrets=settings.WEBHOOK_SECRETS):
+        log.warning("webhook.signature_refused", size=len(raw))
+        return 401
+    if content_type.partition(";")[0].strip().lower() not in {"application/json", ""}:
+        log.warning("webhook.not_json", content_type=content_type[:100])
+        return 415
+    return None
 
 
 class MetaWebhookView(APIView):
@@ -75,13 +87,13 @@ class MetaWebhookView(APIView):
             raw = request._request.body  # noqa: SLF001  (DRF would have it parsed first)
         except RequestDataTooBig:
             return HttpResponse(status=413)
-        header = request.headers.get("X-Hub-Signature-256", "")
-        if not signature.is_valid(raw=raw, header=header, secrets=settings.WEBHOOK_SECRETS):
-            log.warning("webhook.signature_refused", size=len(raw))
-            return HttpResponse(status=401)
-        if request.content_type.partition(";")[0].strip().lower() not in {"application/json", ""}:
-            log.warning("webhook.not_json", content_type=request.content_type[:100])
-            return HttpResponse(status=415)
+        refused = refusal(
+            raw=raw,
+            signature_header=request.headers.get("X-Hub-Signature-256", ""),
+            content_type=request.content_type,
+        )
+        if refused is not None:
+            return HttpResponse(status=refused)
         try:
             stored = intake.take(raw, now=timezone.now())
         except intake.NowhereToKeepError as error:

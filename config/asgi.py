@@ -1,5 +1,5 @@
 """
-What `web` and `webhook` serve: the WSGI application, behind a reader that lets nobody hold a thread.
+What `web` and `webhook` serve: the webhook on the event loop, everything else by the WSGI application.
 
 A client that drips its body would keep one of the few threads for as long as it likes. Here the whole body is
 read on the event loop first, within BODY_SECONDS; only then a thread is taken.
@@ -13,7 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any, cast
 
-from config.wsgi import application as wsgi
+from config.wsgi import application as wsgi  # sets Django up
+
+# isort: split
+from channels_app import reception
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -43,10 +46,19 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     except _GoneError:
         return
     else:
-        answer = await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, body))
+        answer = await _answer(scope, body)
     status, headers, content = answer
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+async def _answer(scope: Scope, body: bytes) -> Answer:
+    headers = _lower_headers(scope["headers"])
+    what = {"method": scope["method"], "path": scope["path"], "scheme": scope["scheme"]}
+    if reception.is_ordinary(**what, headers=headers, size=len(body)):
+        status, named = await reception.receive(raw=body, headers=headers)
+        return status, [(name.encode(), value.encode()) for name, value in named.items()], b""
+    return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, body))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -88,6 +100,15 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
             key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
             environ[key] = f"{environ[key]},{value}" if key in environ else value
     return environ
+
+
+def _lower_headers(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Give headers by lower-case name; what came twice is joined, and so proves nothing."""
+    found: dict[str, str] = {}
+    for name, value in given:
+        key, text = name.decode("latin1").lower(), value.decode("latin1")
+        found[key] = f"{found[key]},{text}" if key in found else text
+    return found
 
 
 def _headers(given: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:

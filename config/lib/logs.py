@@ -103,6 +103,11 @@ def correlation_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
 
 
+def correlation_of(given: str) -> str:
+    """Take a caller's correlation id if it can be one, or make one."""
+    return given if _CORRELATION_ID.fullmatch(given) else ids.new("cor")
+
+
 class CorrelationMiddleware:
     """Takes the caller's correlation id, or makes one, binds it to every log line and gives it back."""
 
@@ -111,8 +116,7 @@ class CorrelationMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Handle one request."""
-        given = request.headers.get(settings.CORRELATION_ID_HEADER, "")
-        correlation = given if _CORRELATION_ID.fullmatch(given) else ids.new("cor")
+        correlation = correlation_of(request.headers.get(settings.CORRELATION_ID_HEADER, ""))
         with structlog.contextvars.bound_contextvars(correlation_id=correlation):
             response = self.get_response(request)
         response.headers[settings.CORRELATION_ID_HEADER] = correlation

@@ -1,0 +1,92 @@
+"""
+The webhook on the event loop, in front of Django: the same checks and the same intake as the view's.
+
+Three of four webhooks are statuses, each of which would cost a thread, a Django request and a transaction.
+Whatever is not an ordinary POST to the webhook is left to Django.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+
+from channels_app import intake, webhook
+from config.lib import failpoints, logs
+
+log = structlog.get_logger(__name__)
+
+# A larger body is read by a thread: the event loop has others to serve.
+LARGE = 64 * 1024
+# What Postgres has not written by then goes to the spool as well; twice is the same as once.
+PATIENCE = 4.0
+
+Answer = tuple[int, dict[str, str]]
+
+
+def is_ordinary(*, method: str, path: str, scheme: str, headers: Mapping[str, str], size: int) -> bool:
+    """Tell whether a request is one for us; `headers` have lower-case names."""
+    if method != "POST" or path != settings.WEBHOOK_PATH or size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return False
+    domain, _ = split_domain_port(headers.get("host", ""))
+    secure = settings.SECURE_PROXY_SSL_HEADER
+    is_secure = scheme == "https" or bool(
+        secure and headers.get(secure[0].removeprefix("HTTP_").lower().replace("_", "-")) == secure[1]
+    )
+    return validate_host(domain, settings.ALLOWED_HOSTS) and (is_secure or not settings.SECURE_SSL_REDIRECT)
+
+
+async def receive(*, raw: bytes, headers: Mapping[str, str]) -> Answer:
+    """Take in a webhook and give the status and the headers of the answer."""
+    correlation = logs.correlation_of(headers.get(settings.CORRELATION_ID_HEADER.lower(), ""))
+    with structlog.contextvars.bound_contextvars(correlation_id=correlation):
+        status = webhook.refusal(
+            raw=raw,
+            signature_header=headers.get("x-hub-signature-256", ""),
+            content_type=headers.get("content-type", ""),
+        )
+        if status is None:
+            status = await _take(raw)
+    answer = {settings.CORRELATION_ID_HEADER: correlation}
+    return status, answer | ({"retry-after": "5"} if status == 503 else {})
+
+
+async def _take(raw: bytes) -> int:
+    now = timezone.now()
+    arrived = intake.arrived(raw, now=now) if len(raw) < LARGE else await _aside(intake.arrived, raw, now=now)
+    try:
+        await asyncio.wait_for(intake.batches.add(arrived), PATIENCE)
+    except intake.UnwritableError:
+        return await _spool(arrived)
+    except TimeoutError:
+        intake.postgres.failed()
+        return await _spool(arrived)
+    except Exception:  # one of those that came together is to blame: each for itself
+        log.exception("webhook.batch_failed")
+        return await _alone(arrived)
+    failpoints.reach("P1")
+    log.info("webhook.received", size=len(raw))
+    return 200
+
+
+async def _alone(arrived: intake.Arrived) -> int:
+    try:
+        await _aside(intake.write, [arrived])
+    except intake.UnwritableError:
+        return await _spool(arrived)
+    return 200
+
+
+async def _spool(arrived: intake.Arrived) -> int:
+    try:
+        await _aside(intake.spool_one, arrived)
+    except intake.NowhereToKeepError as error:
+        log.error("webhook.refused", reason=str(error), size=len(arrived.raw))
+        return 503
+    log.info("webhook.spooled", size=len(arrived.raw))
+    return 200
+
+
+_aside = asyncio.to_thread
