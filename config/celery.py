@@ -20,8 +20,10 @@ def _declare_queues(sender: Celery, **_: Any) -> None:
     from django.conf import settings  # noqa: PLC0415  (not configured when this module is imported)
 
     shards = [f"messages.{n}" for n in range(settings.MESSAGE_QUEUE_SHARDS)]
+    # A ring that is lost is rung again, so that the broker need not keep it until it is acknowledged.
     sender.conf.task_queues = [
-        Queue(name, routing_key=name) for name in (*shards, "extraction", "default", "quarantine")
+        Queue(name, routing_key=name, no_ack=True)
+        for name in (*shards, "extraction", "default", "quarantine")
     ]
 
 

@@ -162,7 +162,7 @@ if DATABASE_URL:
         "ENGINE": "django.db.backends.postgresql",
         # With a pool, close() hands the connection back; it is tested when taken out again, so a restart of
         # Postgres costs nobody a failed request.
-        "CONN_HEALTH_CHECKS": True,
+        "CONN_HEALTH_CHECKS": env.bool("DATABASE_HEALTH_CHECKS", default=True),
         "OPTIONS": {
             **DATABASES["default"].get("OPTIONS", {}),
             "pool": {

@@ -50,17 +50,20 @@ class Copy:
 
 def read(turn: Turn) -> Copy:
     """Look up how the copy of a turn's conversation stands."""
-    row = sql.row(_COPY, [turn.conversation_id])
-    assert row is not None
+    rows = sql.rows(_COPY, [_MOST_READ, turn.conversation_id])
     copy = Copy(
         conversation_id=turn.conversation_id,
-        openai_conversation_id=row["openai_conversation_id"] or "",
-        last_item_id=row["openai_last_item_id"],
-        owed=sql.loaded(row["openai_owed"]),
-        surplus=sql.loaded(row["openai_surplus"]),
-        is_paused=row["is_paused"],
+        openai_conversation_id=rows[0]["openai_conversation_id"] or "",
+        last_item_id=rows[0]["openai_last_item_id"],
+        owed=sql.loaded(rows[0]["openai_owed"]),
+        surplus=sql.loaded(rows[0]["openai_surplus"]),
+        is_paused=rows[0]["is_paused"],
     )
-    for message in reversed(list(Message.objects.raw(_LACKING, [turn.conversation_id, _MOST_READ]))):
+    for row in rows:
+        if row["message_id"] is None:
+            continue
+        message = Message.from_db("default", _READ, [row[name] for name in _READ])
+        message.media = sql.loaded(row["media"])
         if not message.reaction_known and message.reaction:
             copy.reacted.append(message)
         if message.turn_id == turn.turn_id:
@@ -73,21 +76,29 @@ def read(turn: Turn) -> Copy:
     return copy
 
 
-_COPY = """
-    SELECT openai_conversation_id, openai_last_item_id, openai_owed, openai_surplus,
-           COALESCE(customers.paused_until > statement_timestamp(), false) AS is_paused
-      FROM conversations JOIN customers USING (customer_id)
-     WHERE conversation_id = %s
-"""
+_WANTED = {
+    *("message_id", "conversation_id", "turn_id", "sender", "kind", "text", "media", "context", "quoted_id"),
+    *("provider_message_id", "timestamp", "openai_knows", "reaction", "reaction_known"),
+}
+_READ = [field.attname for field in Message._meta.concrete_fields if field.attname in _WANTED]  # noqa: SLF001
 
 # A reply that did not arrive was not said.
-_LACKING = """
-    SELECT * FROM messages
-     WHERE conversation_id = %s AND (NOT openai_knows OR NOT reaction_known)
-       AND deleted_at IS NULL AND NOT (sender = 'agent' AND status = 'failed')
-     ORDER BY sequence_no DESC
-     LIMIT %s
-"""
+_COPY = f"""
+    SELECT copy.openai_conversation_id, openai_last_item_id, openai_owed, openai_surplus,
+           COALESCE(customers.paused_until > statement_timestamp(), false) AS is_paused,
+           {", ".join(f"lacking.{name}" for name in _READ)}
+      FROM conversations AS copy
+      JOIN customers USING (customer_id)
+      LEFT JOIN LATERAL (
+           SELECT * FROM messages
+            WHERE messages.conversation_id = copy.conversation_id
+              AND (NOT openai_knows OR NOT reaction_known)
+              AND deleted_at IS NULL AND NOT (sender = 'agent' AND status = 'failed')
+            ORDER BY sequence_no DESC
+            LIMIT %s) AS lacking ON true
+     WHERE copy.conversation_id = %s
+     ORDER BY lacking.sequence_no
+"""  # noqa: S608  (columns, all our own words)
 
 
 def items(copy: Copy, *, now: datetime, timezone: str) -> list[Item]:
