@@ -16,7 +16,7 @@ from billing import ledger
 from channels_app.models import ChannelEvent
 from config.lib import locks, sql
 from config.lib.locks import Lock
-from conversations import changes, echoes, identity, outbox
+from conversations import changes, echoes, identity, outbox, statuses
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +109,7 @@ def _advance(matched: list[dict[str, Any]]) -> None:
     links = [[row["event_id"] for row in matched], [row["delivery_id"] for row in matched]]
     advanced = sql.rows(_ADVANCE, links)
     failed = {row["delivery_id"] for row in advanced if row["state"] == "failed"}
-    outbox.refresh(message_ids)
+    statuses.refresh(message_ids)
     refused = {
         outbox.charge_reference(row["turn_id"], row["attempt"])
         for row in matched

@@ -146,9 +146,7 @@ class Message(models.Model):
         FAILED = "failed"
 
     message_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "msg"))
-    conversation = models.ForeignKey(
-        Conversation, models.PROTECT, db_index=False, related_name="messages"
-    )
+    conversation = models.ForeignKey(Conversation, models.PROTECT, db_index=False, related_name="messages")
     turn = models.ForeignKey(
         Turn, models.PROTECT, null=True, blank=True, db_index=False, related_name="messages"
     )
@@ -246,9 +244,7 @@ class Delivery(models.Model):
 
     delivery_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "dlv"))
     message = models.ForeignKey(Message, models.PROTECT, db_index=False, related_name="deliveries")
-    phone_number = models.ForeignKey(
-        PhoneNumber, models.PROTECT, db_index=False, related_name="deliveries"
-    )
+    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, db_index=False, related_name="deliveries")
     attempt = models.PositiveSmallIntegerField(default=1)
     part = models.PositiveSmallIntegerField(default=1)
     text = models.TextField()

@@ -20,6 +20,7 @@ from channels_app.models import PhoneNumber
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
 from config.lib import failpoints, sql
 from config.lib.crypto import DecryptionError
+from conversations import statuses
 from conversations.holding import TAKEN_OVER, Turn, close, held_error
 from conversations.leases import LeaseLostError
 
@@ -223,7 +224,7 @@ def finish_sending(facts: dict[str, Any]) -> None:
     sql.execute(_FINISH_SENDING, facts)
     if facts["state"] == "failed":
         sql.execute(_CANCEL_REST, facts)
-    refresh([facts["message"]])
+    statuses.refresh([facts["message"]])
 
 
 _FINISH_SENDING = """
@@ -261,7 +262,7 @@ def _cancel_unsent(turn: Turn) -> bool:
     cancelled = sql.rows(_CANCEL_UNSENT, [TAKEN_OVER, turn.turn_id])
     if cancelled:
         log.warning("turn.cancelled_by_pause", deliveries=len(cancelled))
-        refresh([cancelled[0]["message_id"]])
+        statuses.refresh([cancelled[0]["message_id"]])
         ledger.refund(reference=turn.turn_id, reason=TAKEN_OVER)
     return bool(cancelled)
 
@@ -273,49 +274,4 @@ _CANCEL_UNSENT = """
      WHERE messages.message_id = deliveries.message_id AND messages.turn_id = %s
        AND messages.author = 'ai' AND deliveries.state = 'pending'
     RETURNING deliveries.message_id
-"""
-
-
-def refresh(message_ids: list[str]) -> None:
-    """
-    Give messages the status of their newest attempt's deliveries; their rows are locked by the caller.
-
-    A reply that was never said must not stay in OpenAI's copy: its items go to the conversation's surplus.
-    """
-    sql.execute(_REFRESH, [message_ids])
-
-
-_REFRESH = """
-    WITH found AS (
-        SELECT message_id,
-               string_agg(error, '; ' ORDER BY part)
-                   FILTER (WHERE state IN ('failed', 'cancelled')) AS error,
-               CASE WHEN bool_or(state IN ('failed', 'cancelled')) THEN 'failed'
-                    WHEN bool_or(state IN ('pending', 'sending', 'unknown')) THEN 'pending'
-                    WHEN bool_or(state = 'sent') THEN 'sent'
-                    WHEN bool_or(state = 'delivered') THEN 'delivered'
-                    ELSE 'read' END AS status,
-               bool_and(state IN ('failed', 'cancelled')) AS is_unsaid
-          FROM deliveries
-         WHERE message_id = ANY(%s)
-           AND attempt = (SELECT max(attempt) FROM deliveries AS newer
-                           WHERE newer.message_id = deliveries.message_id)
-         GROUP BY message_id),
-    unsaid AS (
-        SELECT conversation_id, jsonb_agg(item) AS items
-          FROM messages JOIN found USING (message_id)
-          CROSS JOIN jsonb_array_elements(openai_item_ids) AS item
-         WHERE found.is_unsaid AND openai_knows
-         GROUP BY conversation_id),
-    surplus AS (
-        UPDATE conversations SET openai_surplus = openai_surplus || unsaid.items
-          FROM unsaid WHERE conversations.conversation_id = unsaid.conversation_id)
-    UPDATE messages
-       SET status = found.status,
-           failure_reason = CASE WHEN found.status = 'failed' THEN found.error ELSE '' END,
-           failed_at = CASE WHEN found.status = 'failed' THEN statement_timestamp() END,
-           openai_knows = openai_knows AND NOT found.is_unsaid,
-           openai_item_ids = CASE WHEN found.is_unsaid THEN '[]' ELSE openai_item_ids END
-      FROM found
-     WHERE messages.message_id = found.message_id AND messages.status <> found.status
 """

@@ -20,7 +20,7 @@ from billing.models import CreditEntry
 from channels_app.models import InboundMessage, PhoneNumber
 from config.lib import failpoints, sql, stopping
 from config.lib.jobs import Job, ring
-from conversations import leases, outbox, replay
+from conversations import leases, outbox, replay, statuses
 from conversations.leases import LeaseLostError
 from conversations.models import Message
 
@@ -95,7 +95,7 @@ def _send_again(message: Message) -> bool:
     _check_window(message)
     attempt = newest["attempt"] if newest else 1
     sql.execute(_NEW_ATTEMPT, {"message": message.pk, "attempt": attempt})
-    outbox.refresh([message.pk])
+    statuses.refresh([message.pk])
     if message.turn_id and _was_refunded(outbox.charge_reference(message.turn_id, attempt)):
         ledger.charge(
             user_id=message.conversation.agent.user_id,

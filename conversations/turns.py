@@ -14,7 +14,7 @@ from agents import directory, llm, prompts
 from config.lib import failpoints, sql, stopping
 from config.lib.errors import ForeignError, UnavailableError
 from config.lib.jobs import Job, ring
-from conversations import attachments, claims, leases, outbox, replies, tools, transcript, typing
+from conversations import attachments, calls, claims, leases, outbox, replies, transcript, typing
 from conversations.holding import Turn
 from conversations.leases import LeaseLostError
 
@@ -119,15 +119,15 @@ def _answered(turn: Turn) -> bool:
     reply = _reply(turn, copy)
     turn.is_resumed = False
     failpoints.reach("P8", about=turn.phone_number_id)
-    owed = [tools.output(call) for call in reply.calls]
+    owed = [calls.output(call) for call in reply.calls]
     origin = replies.Origin(reply.response_id, reply.item_ids, copy.lacking_ids, owed)
-    if (reason := tools.handover_reason(reply.calls)) is not None and turn.snapshot.get("handover_enabled"):
+    if (reason := calls.handover_reason(reply.calls)) is not None and turn.snapshot.get("handover_enabled"):
         replies.store_handover(
             turn, text=reply.text, reason=reason, tokens_used=reply.tokens_used, origin=origin
         )
         return True
     if not reply.text:
-        tools.owe(turn, origin)
+        calls.owe(turn, origin)
         return False
     return replies.store_reply(turn, text=reply.text, tokens_used=reply.tokens_used, origin=origin)
 
@@ -170,7 +170,7 @@ def _respond(turn: Turn, copy: transcript.Copy) -> llm.Reply:
             metadata={"conversation_id": turn.conversation_id, "turn_id": turn.turn_id},
             safety_identifier=hashlib.sha256(turn.customer_id.encode()).hexdigest(),
             deadline=turn.ask_until,
-            tools=tools.offered(said),
+            tools=calls.offered(said),
             known_item_id=copy.last_item_id,
             is_repeated=turn.is_resumed,
         )

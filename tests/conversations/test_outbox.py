@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.senders import whatsapp
-from conversations import claims, holding, outbox, replies
+from conversations import claims, holding, outbox, replies, statuses
 from conversations.leases import LeaseLostError
 from conversations.models import Conversation, Delivery, Message, Turn
 from tests.factories import AgentFactory, InboundMessageFactory
@@ -177,7 +177,7 @@ class TestRefresh:
             Delivery.objects.filter(part=part).update(state=state, error=f"{part}: {state}")
         reply = Message.objects.get(author="ai")
 
-        outbox.refresh([reply.message_id])
+        statuses.refresh([reply.message_id])
 
         reply.refresh_from_db()
         assert reply.status == status
@@ -187,13 +187,13 @@ class TestRefresh:
         replies.store_reply(claimed(), text="Hi")
         first = Delivery.objects.get()
         Delivery.objects.update(state="failed", error="refused")
-        outbox.refresh([first.message_id])
+        statuses.refresh([first.message_id])
         Delivery.objects.create(
             message=first.message, phone_number=first.phone_number, attempt=2, text="Hi", state="sent",
             updated_at=timezone.now(),
         )  # fmt: skip
 
-        outbox.refresh([first.message_id])
+        statuses.refresh([first.message_id])
 
         reply = Message.objects.get(author="ai")
         assert (reply.status, reply.failure_reason, reply.failed_at) == ("sent", "", None)

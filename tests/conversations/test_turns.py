@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from agents import openai_client
 from billing.models import Credit
-from conversations import claims, replies, turns
+from conversations import claims, leases, replies, transcript, turns
 from conversations.models import Conversation, Delivery, Message, Turn
 from tests.conversations.test_outbox import lose
-from tests.factories import AgentFactory, InboundMessageFactory, PhoneNumberFactory
+from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory, PhoneNumberFactory
 
 
 @pytest.fixture
@@ -137,3 +138,120 @@ class TestLost:
         assert Turn.objects.get().state == "claimed"
         assert not Delivery.objects.exists()
         assert graph.requests(api="graph") == []
+
+
+class TestDeferred:
+    def test_by_a_long_retry_after_is_handed_back_until_then(self, agent, graph):
+        graph.behave(openai={"script": [{"status": 429, "retry_after": 60}]})
+        wrote(agent)
+
+        drain(agent)
+
+        turn = Turn.objects.get()
+        assert (turn.state, turn.lease_token, turn.attempts) == ("claimed", None, 0)
+        assert timedelta(seconds=50) < turn.not_before - timezone.now() < timedelta(seconds=61)
+        assert drain(agent) == 0
+
+        Turn.objects.update(not_before=timezone.now())
+        drain(agent)
+        assert (Turn.objects.get().state, Delivery.objects.get().state) == ("done", "sent")
+        assert Credit.objects.get().remaining_credits == 9
+
+    def test_is_never_longer_than_a_quarter_of_an_hour_in_all(self, agent, graph):
+        graph.behave(openai={"script": [{"status": 429, "retry_after": 3600}] * 2})
+        wrote(agent)
+        drain(agent)
+        assert Turn.objects.get().not_before - timezone.now() < timedelta(minutes=15, seconds=1)
+
+        Turn.objects.update(not_before=timezone.now(), created_at=timezone.now() - timedelta(minutes=16))
+        drain(agent)
+
+        assert Turn.objects.get().state == "failed"
+        assert Delivery.objects.get().text == "Sorry, later."
+        assert Credit.objects.get().remaining_credits == 10
+
+    def test_lets_nobody_overtake_the_customer(self, agent, graph):
+        graph.behave(openai={"script": [{"status": 429, "retry_after": 60}]})
+        wrote(agent)
+        drain(agent)
+        customer = Turn.objects.get().customer
+
+        InboundMessageFactory(customer=customer)
+
+        assert drain(agent) == 0
+
+    def test_while_openai_is_left_alone(self, agent, graph):
+        for _ in range(5):
+            openai_client.breaker.failed()
+        wrote(agent)
+
+        drain(agent)
+
+        assert graph.requests(api="openai") == []
+        assert Turn.objects.get().not_before > timezone.now()
+
+
+class TestAskedAgain:
+    @pytest.fixture
+    def answered(self, agent, graph) -> str:
+        """A turn whose holder vanished after the model had answered, and what it was."""
+        wrote(agent, text="Hello")
+        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        reply = turns._reply(turn, transcript.read(turn))
+        vanish()
+        return reply.text
+
+    def test_an_answer_that_is_there_is_not_paid_for_twice(self, agent, graph, answered):
+        drain(agent)
+
+        assert len(graph.requests(api="openai", path="/v1/responses")) == 1
+        assert Message.objects.get(author="ai").text == answered
+        assert Message.objects.get(author="customer").openai_knows
+        assert Conversation.objects.get().openai_last_item_id
+
+    def test_the_answer_before_it_is_not_taken_for_it(self, agent, graph):
+        customer = CustomerFactory(phone_number=agent.phone_number)
+        InboundMessageFactory(customer=customer, text="First")
+        drain(agent)
+        InboundMessageFactory(customer=customer, text="Second")
+        claims.claim(phone_number_id=agent.phone_number_id)
+        vanish()
+
+        drain(agent)
+
+        assert "Second" in Message.objects.filter(author="ai").order_by("sequence_no").last().text
+        assert len(graph.requests(api="openai", path="/v1/responses")) == 2
+
+    def test_a_copy_in_disorder_is_rebuilt_from_the_transcript(self, agent, graph):
+        customer = CustomerFactory(phone_number=agent.phone_number)
+        graph.behave(openai={"script": [{"text": "Hi", "tool_call": {"name": "x"}}]})
+        InboundMessageFactory(customer=customer, text="First")
+        drain(agent)
+        Conversation.objects.update(openai_owed=[])  # the call stands there without its output
+        InboundMessageFactory(customer=customer, text="Second")
+
+        drain(agent)
+
+        opened = [r for r in graph.requests(api="openai") if r["path"] == "/v1/conversations"]
+        last = graph.requests(api="openai", path="/v1/responses")[-1]["body"]
+        assert len(opened) == 2
+        assert [item["content"].split("\n")[-1] for item in last["input"]] == ["First", "Hi", "Second"]
+        assert set(Turn.objects.values_list("state", flat=True)) == {"done"}
+
+
+class TestHandBack:
+    def test_gives_up_what_only_waits_uncounted(self, agent, graph):
+        wrote(agent)
+        turn = claims.claim(phone_number_id=agent.phone_number_id)
+
+        assert leases.hand_back([turn.lease_token]) == 1
+
+        again = claims.claim(phone_number_id=agent.phone_number_id)
+        assert (again.turn_id, again.attempts, again.is_resumed) == (turn.turn_id, 0, True)
+
+    def test_keeps_what_is_answered(self, agent, graph):
+        wrote(agent)
+        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        replies.store_reply(turn, text="Hi")
+
+        assert leases.hand_back([turn.lease_token]) == 0

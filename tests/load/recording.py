@@ -32,7 +32,7 @@ class Profile:
             raise StartError(f"There is no {self.process!r} to profile; there are {', '.join(system.pids)}.")
         command = [
             str(Path(sys.prefix) / "bin" / "py-spy"), "record", "--pid", str(system.pids[self.process]),
-            "--subprocesses", "--rate", "100", "--nonblocking", "--format", self.form,
+            "--subprocesses", "--rate", "100", "--nonblocking", "--gil", "--format", self.form,
             "--duration", "100000", "--output", str(self.file),
         ]  # fmt: skip
         self.recorder = subprocess.Popen(
