@@ -30,6 +30,9 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+# For tests that ask OpenAI itself; no other test sees it.
+LIVE_OPENAI_API_KEY = os.environ.get("OPENAI_API_KEY", "")
+
 for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
     del os.environ[_name]
 
