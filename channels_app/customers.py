@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from django.db.models import Q
-
 from channels_app.meta.types import Person
 from channels_app.models import Customer
+from config.lib import ids, sql
 
 Key = tuple[str, Person]
 _IDS = ("wa_id", "bsuid", "ig_id")
@@ -38,13 +37,11 @@ class _Known:
 
     def __init__(self, wanted: list[Key]) -> None:
         self._by_id: dict[tuple[str, str, str], Customer] = {}
-        numbers = {number for number, _ in wanted}
-        by_any_id = Q(pk__in=[])
         for name in _IDS:
-            if ids := [getattr(person, name) for _, person in wanted if getattr(person, name)]:
-                by_any_id |= Q(**{f"{name}__in": ids})
-        for customer in Customer.objects.filter(by_any_id, phone_number_id__in=numbers):
-            self.index(customer)
+            keys = [(number, getattr(person, name)) for number, person in wanted if getattr(person, name)]
+            if keys:
+                for row in sql.rows(_FIND[name], [list(column) for column in zip(*keys, strict=True)]):
+                    self.index(Customer.from_db("default", _COLUMNS, list(row.values())))
 
     def index(self, customer: Customer) -> None:
         """Make a customer known by all ids they have by now."""
@@ -60,16 +57,27 @@ class _Known:
         return None
 
     def add(self, phone_number_id: str, person: Person) -> Customer:
-        customer = Customer.objects.create(
-            phone_number_id=phone_number_id,
-            wa_id=person.wa_id,
-            bsuid=person.bsuid,
-            ig_id=person.ig_id,
-            name=person.name,
-            username=person.username,
-        )
+        ids_and_names = [getattr(person, name) for name in _COLUMNS[2:]]
+        values = [ids.new("cus"), phone_number_id, *ids_and_names]
+        sql.execute(_ADD, values)
+        customer = Customer.from_db("default", _COLUMNS, values)
         self.index(customer)
         return customer
+
+
+_COLUMNS = ["customer_id", "phone_number_id", "wa_id", "bsuid", "ig_id", "username", "name"]
+_FIND = {
+    name: f"""
+        SELECT {", ".join(f"customers.{column}" for column in _COLUMNS)}
+          FROM unnest(%s::text[], %s::text[]) AS told (number, id)
+          JOIN customers ON phone_number_id = told.number AND {name} = told.id
+    """  # noqa: S608  (columns, all our own words)
+    for name in _IDS
+}
+_ADD = f"""
+    INSERT INTO customers ({", ".join(_COLUMNS)}, pause_reason, created_at)
+    VALUES ({", ".join(["%s"] * len(_COLUMNS))}, '', statement_timestamp())
+"""  # noqa: S608  (columns, all our own words)
 
 
 def _learn(customer: Customer, person: Person) -> bool:

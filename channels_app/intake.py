@@ -28,8 +28,10 @@ _PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.
 postgres = Breaker("postgres", failures=2, window=5, pause=1)
 
 
-# How long a webhook waits for others to be stored together with; Meta wants its answer within 250 ms.
+# How long a webhook waits for others to be stored together with, in seconds. Nobody waits for a status, but
+# Meta wants its answer within 250 ms.
 LINGER = 0.005
+EVENTS_LINGER = 0.05
 
 
 class UnwritableError(Exception):
@@ -96,7 +98,13 @@ def _write_batch(webhooks: list[Arrived]) -> None:
         connection.close()
 
 
-batches = Batches(_write_batch, linger=LINGER, most=100)
+_messages = Batches(_write_batch, linger=LINGER, most=100)
+_events = Batches(_write_batch, linger=EVENTS_LINGER, most=100)
+
+
+def batches(webhook: Arrived) -> Batches[Arrived]:
+    """Give the batches a webhook is stored in."""
+    return _messages if webhook.parsed.inbound or webhook.parsed.problems else _events
 
 
 def spool_one(webhook: Arrived) -> None:

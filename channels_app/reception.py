@@ -57,7 +57,7 @@ async def _take(raw: bytes) -> int:
     now = timezone.now()
     arrived = intake.arrived(raw, now=now) if len(raw) < LARGE else await _aside(intake.arrived, raw, now=now)
     try:
-        await asyncio.wait_for(intake.batches.add(arrived), PATIENCE)
+        await asyncio.wait_for(intake.batches(arrived).add(arrived), PATIENCE)
     except intake.UnwritableError:
         return await _spool(arrived)
     except TimeoutError:

@@ -60,13 +60,15 @@ def ring_now(job: Job, **kwargs: str) -> None:
 
     :raises RedisUnavailableError: if the broker does not take it
     """
-    headers = {"correlation_id": logs.correlation_id()}
     redis.call(
         current_app.send_task,
         job.value,
         kwargs=kwargs,
+        # What it would be shown as in events that nobody listens to.
+        argsrepr="",
+        kwargsrepr="",
         queue=queue(job, kwargs),
-        headers=headers,
+        headers={"correlation_id": logs.correlation_id()},
         retry=False,
     )
 

@@ -1,5 +1,6 @@
 """Doorbells."""
 
+import base64
 import json
 
 import pytest
@@ -64,7 +65,8 @@ class TestRing:
         sent = json.loads(valkey.lpop(jobs.queue(Job.DRAIN, {"phone_number_id": NUMBER})))
         assert sent["headers"]["task"] == "conversations.drain"
         assert sent["headers"]["correlation_id"] == "trace-1"
-        assert NUMBER in sent["headers"]["kwargsrepr"]
+        assert json.loads(base64.b64decode(sent["body"]))[1] == {"phone_number_id": NUMBER}
+        assert (sent["headers"]["argsrepr"], sent["headers"]["kwargsrepr"]) == ("", "")
 
     def test_that_redis_does_not_take_is_lost_without_a_sound(
         self, servers, valkey, db, django_capture_on_commit_callbacks, caplog
