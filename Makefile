@@ -50,6 +50,7 @@ bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --
 chaos: $(INSTALLED) ## Kill workers, Redis and Postgres under load and judge the history (ARGS="--seed 7 --short")
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
 	@CHAOS=1 $(BIN)/pytest -m slow tests/chaos
+	@CHAOS=1 $(BIN)/pytest tests/chaos/test_claim_machine.py tests/billing/test_ledger_machine.py
 
 chaos-teeth: $(INSTALLED) ## Take out one safeguard after the other: a test must fail for each (ARGS="fence sweeper")
 	@$(BIN)/python -m tests.chaos.teeth $(ARGS)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception
 from tenacity.wait import wait_exponential_jitter
 
 from agents import openai_client
@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 LONGEST_PAUSE = 10.0
 # Failures told in an answer that is itself complete, of which some pass.
 _PASSING = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
+# Another request works on the conversation: that is waited out, and is no failure.
+_LOCKED = "conversation_locked"
+_LOCKED_PAUSE = 1.0
 _backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 
@@ -120,7 +123,7 @@ def respond(
 
     def attempt() -> Reply:
         nonlocal may_be_answered
-        if may_be_answered and (found := _answer_in(conversation_id, known_item_id, deadline)):
+        if may_be_answered and (found := _answer_in(conversation_id, items[-1], known_item_id, deadline)):
             log.warning("llm.answer_found", openai_conversation_id=conversation_id)
             return found
         try:
@@ -132,9 +135,9 @@ def respond(
     return _retried(attempt, deadline)
 
 
-def _answer_in(conversation_id: str, known_item_id: str, deadline: float) -> Reply | None:
+def _answer_in(conversation_id: str, asked: Item, known_item_id: str, deadline: float) -> Reply | None:
     """
-    Find an answer at the end of the conversation that is not the one we know.
+    Find an answer to what was `asked` last at the end of the conversation, which is not the one we know.
 
     https://platform.openai.com/docs/api-reference/conversations/list-items
     """
@@ -143,12 +146,23 @@ def _answer_in(conversation_id: str, known_item_id: str, deadline: float) -> Rep
     output: list[Item] = []
     for item in page.get("data") or ():
         is_said = item.get("type") == "message" and item.get("role") == "assistant"
-        if item.get("id") == known_item_id or not (
-            is_said or item.get("type") in {"function_call", "reasoning"}
-        ):
+        if item.get("id") == known_item_id:
             break
-        output.insert(0, item)
-    return _reply(output, response_id="", tokens_used=0) if output else None
+        if is_said or item.get("type") in {"function_call", "reasoning"}:
+            output.insert(0, item)
+        elif output and _words(item) == _words(asked):
+            return _reply(output, response_id="", tokens_used=0)
+        else:
+            break
+    return None
+
+
+def _words(item: Item) -> str:
+    """Give what an item of the input says, in whatever form it says it."""
+    content = item.get("content") or item.get("output") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "input_text")
 
 
 def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: float) -> None:
@@ -234,10 +248,20 @@ def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
 
 
 def _retried(attempt: Callable[[], T], deadline: float) -> T:
+    failed = 0
+
+    def counted() -> T:
+        nonlocal failed
+        try:
+            return attempt()
+        except UnavailableError as error:
+            failed += error.code != _LOCKED
+            raise
+
     retrying = Retrying(
         retry=retry_if_exception(_is_worth_another),
         stop=lambda state: (
-            stop_after_attempt(settings.OPENAI_MAX_RETRIES)(state)
+            failed >= settings.OPENAI_MAX_RETRIES
             or _pause(state) > LONGEST_PAUSE
             or time.monotonic() + _pause(state) >= deadline
         ),
@@ -245,7 +269,7 @@ def _retried(attempt: Callable[[], T], deadline: float) -> T:
         before_sleep=_announce,
         reraise=True,
     )
-    return retrying(attempt)
+    return retrying(counted)
 
 
 def _is_worth_another(error: BaseException) -> bool:
@@ -256,8 +280,11 @@ def _is_worth_another(error: BaseException) -> bool:
 def _pause(state: RetryCallState) -> float:
     """Wait as long as asked by Retry-After, else longer each time."""
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, UnavailableError) else None
-    return asked if asked is not None else _backoff(state)
+    if not isinstance(error, UnavailableError):
+        return 0
+    if error.retry_after is not None:
+        return error.retry_after
+    return _LOCKED_PAUSE if error.code == _LOCKED else _backoff(state)
 
 
 def _announce(state: RetryCallState) -> None:

@@ -173,11 +173,12 @@ if DATABASE_URL:
             },
             "connect_timeout": 5,
             # Statements of config/lib/sql.py are planned once a connection: a pooler between must allow that.
-            "prepare_threshold": 2,
+            "prepare_threshold": 0,
             "application_name": APP_NAME,
-            # A statement that takes longer is a fault, and would hold a worker and its locks.
+            # A statement that takes longer is a fault, and would hold a worker and its locks. Prepared
+            # statements look rows up by key: left to itself Postgres plans some of them anew each time.
             "options": "-c statement_timeout=15s -c lock_timeout=5s"
-            " -c idle_in_transaction_session_timeout=15s",
+            " -c idle_in_transaction_session_timeout=15s -c plan_cache_mode=force_generic_plan",
         },
     }
 

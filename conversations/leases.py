@@ -7,6 +7,7 @@ process that stops hands its turns back, all but those it is sending for.
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 import structlog
@@ -26,7 +27,7 @@ class _Keeper:
     """The leases this process holds, and which of them may be handed back at any time."""
 
     def __init__(self) -> None:
-        self._held: set[str] = set()
+        self._held: dict[str, float] = {}
         self._waiting: set[str] = set()
         self._busy = 0
         self._lock = threading.Lock()
@@ -35,7 +36,7 @@ class _Keeper:
     @contextlib.contextmanager
     def held(self, token: str) -> Iterator[None]:
         with self._lock:
-            self._held.add(token)
+            self._held[token] = _lease_from(time.monotonic())
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
                 self._thread.start()
@@ -43,7 +44,11 @@ class _Keeper:
             yield
         finally:
             with self._lock:
-                self._held.discard(token)
+                self._held.pop(token, None)
+
+    def is_valid(self, token: str) -> bool:
+        with self._lock:
+            return time.monotonic() < self._held.get(token, 0)
 
     @contextlib.contextmanager
     def waiting(self, token: str) -> Iterator[None]:
@@ -84,12 +89,23 @@ class _Keeper:
                 tokens = list(self._held)
             if not tokens:
                 continue
+            asked_at = time.monotonic()
             try:
-                renew(tokens)
+                self._renewed(renew(tokens), asked_at)
             except Error as error:
                 log.warning("leases.not_renewed", held=len(tokens), reason=type(error).__name__)
             finally:
                 connection.close()
+
+    def _renewed(self, tokens: list[str], asked_at: float) -> None:
+        with self._lock:
+            for token in tokens:
+                if token in self._held:
+                    self._held[token] = _lease_from(asked_at)
+
+
+def _lease_from(moment: float) -> float:
+    return moment + float(settings.TURN_LEASE) / 1000
 
 
 _keeper = _Keeper()
@@ -97,22 +113,26 @@ stopping.register(hand_back=_keeper.hand_back, is_busy=_keeper.is_busy)
 
 # While the body runs: the lease is kept alive; …
 held = _keeper.held
+# It has not run out by our own clock, which goes on while this process is frozen.
+is_valid = _keeper.is_valid
 # … it may be handed back at any time, since its holder only waits for the model; …
 waiting = _keeper.waiting
 # … the process must not end, unless whatever it works on is waiting.
 working = _keeper.working
 
 
-def renew(tokens: list[str]) -> None:
-    """Extend the leases that are still ours, each to its deadline at most."""
-    sql.execute(
+def renew(tokens: list[str]) -> list[str]:
+    """Extend the leases that are still ours, each to its deadline at most, and list them."""
+    renewed = sql.rows(
         """
         UPDATE turns
            SET lease_expires_at = LEAST(statement_timestamp() + make_interval(secs => %s), deadline_at)
          WHERE lease_token = ANY(%s::uuid[]) AND state IN ('claimed', 'answered')
+        RETURNING lease_token::text
         """,
         [settings.TURN_LEASE / 1000, tokens],
     )
+    return [row["lease_token"] for row in renewed]
 
 
 def hand_back(tokens: list[str]) -> int:

@@ -7,7 +7,9 @@ repeats, until a status or an echo proves that it arrived.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,7 +22,7 @@ from channels_app.models import PhoneNumber
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
 from config.lib import failpoints, sql
 from config.lib.crypto import DecryptionError
-from conversations import statuses
+from conversations import leases, statuses
 from conversations.holding import TAKEN_OVER, Turn, close, held_error
 from conversations.leases import LeaseLostError
 
@@ -44,7 +46,7 @@ def deliver(turn: Turn) -> None:
     """
     while (delivery := _begin_sending(turn)) is not None:
         failpoints.reach("P10", about=turn.phone_number_id)
-        outcome = post(delivery, deadline=turn.deadline)
+        outcome = post(delivery, may_go=partial(_may_go, turn))
         failpoints.reach("P11", about=turn.phone_number_id)
         is_ended = sql.insist(
             lambda: _finish(turn, delivery, outcome),  # noqa: B023  (called before the next round)
@@ -124,11 +126,16 @@ _BEGIN_SENDING = f"""
 # --- The POST ----------------------------------------------------------------------------------------
 
 
-def post(delivery: dict[str, Any], *, deadline: float) -> Outcome:
+def _may_go(turn: Turn) -> bool:
+    """Tell whether the turn is still ours, right before a POST: this process may have been frozen."""
+    return time.monotonic() < turn.deadline and leases.is_valid(turn.lease_token)
+
+
+def post(delivery: dict[str, Any], *, may_go: Callable[[], bool]) -> Outcome:
     """
     Post one delivery, once.
 
-    :raises LeaseLostError: if the deadline has passed, as when this process was frozen: nothing is posted
+    :raises LeaseLostError: if it may not go any more: nothing is posted
     """
     number = PhoneNumber(phone_number_id=delivery["phone_number_id"], access_token=delivery["access_token"])
     # No connection is held while a foreign API is called.
@@ -147,7 +154,7 @@ def post(delivery: dict[str, Any], *, deadline: float) -> Outcome:
             sender_id=delivery["sender_id"],
             reply_to=delivery["reply_to"] or "",
         )
-        if time.monotonic() > deadline:
+        if not may_go():
             raise LeaseLostError
         provider_message_id = senders.for_channel(delivery["type"]).send(outgoing)
     except DecryptionError as error:

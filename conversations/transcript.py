@@ -153,12 +153,16 @@ def clear_surplus(copy: Copy) -> None:
 
 
 @transaction.atomic
-def forget_copy(copy: Copy) -> None:
-    """Give up a copy that is gone or in disorder: the next one starts empty and lacks the newest messages."""
-    Conversation.objects.filter(pk=copy.conversation_id).update(
+def forget(conversation_id: str) -> None:
+    """
+    Give up the copy of a conversation of ours, which is gone or in disorder.
+
+    The next one starts empty and lacks the newest messages.
+    """
+    Conversation.objects.filter(pk=conversation_id).update(
         openai_conversation_id=None, openai_last_item_id="", openai_owed=[], openai_surplus=[]
     )
-    newest = Message.objects.filter(conversation_id=copy.conversation_id).order_by("-sequence_no")
+    newest = Message.objects.filter(conversation_id=conversation_id).order_by("-sequence_no")
     Message.objects.filter(pk__in=list(newest.values_list("pk", flat=True)[:MOST_EARLIER])).update(
         openai_knows=False, openai_item_ids=[]
     )

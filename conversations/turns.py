@@ -37,11 +37,8 @@ def drain(*, phone_number_id: str, quarantined: bool = False) -> int:
             turn = claims.claim(phone_number_id=phone_number_id, quarantined=quarantined)
             if turn is None:
                 break
-            with (
-                structlog.contextvars.bound_contextvars(
-                    correlation_id=turn.correlation_id, turn_id=turn.turn_id
-                ),
-                leases.held(turn.lease_token),
+            with structlog.contextvars.bound_contextvars(
+                correlation_id=turn.correlation_id, turn_id=turn.turn_id
             ):
                 answer(turn)
             answered += 1
@@ -55,14 +52,14 @@ def drain(*, phone_number_id: str, quarantined: bool = False) -> int:
 def answer(turn: Turn) -> None:
     """Bring a turn that this process holds to its end, or leave it to whoever holds it by now."""
     try:
-        if turn.state == "claimed":
-            failpoints.reach("P7", about=turn.phone_number_id)
-            _ask(turn)
-        else:
-            outbox.give_up_sending(turn)
-        if turn.state == "answered":
-            failpoints.reach("P9", about=turn.phone_number_id)
-            outbox.deliver(turn)
+        with leases.held(turn.lease_token):
+            if turn.state == "claimed":
+                _ask(turn)
+            else:
+                outbox.give_up_sending(turn)
+            if turn.state == "answered":
+                failpoints.reach("P9", about=turn.phone_number_id)
+                outbox.deliver(turn)
     except LeaseLostError:
         log.warning("turn.lease_lost")
     except OperationalError as error:
@@ -78,6 +75,7 @@ def _ask(turn: Turn) -> None:
         log.error("turn.given_up", attempts=turn.attempts)
         _fail(turn, "its worker died each time")
         return
+    failpoints.reach("P7", about=turn.phone_number_id)
     try:
         while not _answered(turn):
             pass
@@ -91,6 +89,9 @@ def _ask(turn: Turn) -> None:
 def _fail(turn: Turn, reason: str, error: ForeignError | None = None) -> None:
     if error is not None:
         log.error("turn.not_answered", reason=str(error), code=error.code, request_id=error.request_id)
+    if isinstance(error, UnavailableError):
+        # An answer may still come: into a copy that nobody looks at any more.
+        transcript.forget(turn.conversation_id)
     sql.insist(lambda: replies.store_failure(turn, error=reason), until=turn.deadline)
 
 
@@ -139,9 +140,9 @@ def _reply(turn: Turn, copy: transcript.Copy) -> llm.Reply:
     except llm.ConversationLostError:
         log.warning("turn.openai_conversation_lost", openai_conversation_id=copy.openai_conversation_id)
     except llm.UnusableError:
-        transcript.forget_copy(copy)
+        transcript.forget(turn.conversation_id)
         raise
-    transcript.forget_copy(copy)
+    transcript.forget(turn.conversation_id)
     return _respond(turn, transcript.read(turn))
 
 

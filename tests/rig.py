@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ COMMANDS = {
                   "--hostname", "extractor@%h"],
     "sweeper": [sys.executable, "manage.py", "sweep"],
 }  # fmt: skip
+# The second of a kind, for tests that need two.
+COMMANDS["worker2"] = [word.replace("worker@", "worker2@") for word in COMMANDS["worker"]]
+COMMANDS["sweeper2"] = COMMANDS["sweeper"]
 
 
 def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
@@ -85,7 +89,7 @@ class Rig:
         self.servers = servers
         self.simulator = Simulator()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._changed: set[str] = set()
+        self._changes: dict[str, dict[str, str]] = {}
         self._migrated = False
 
     # --- processes
@@ -107,8 +111,7 @@ class Rig:
                 COMMANDS[name], cwd=PROJECT, env={**os.environ, **changes}, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
-        if changes:
-            self._changed.add(name)
+        self._changes[name] = changes
 
     def _wait_for(self, name: str) -> None:
         if name == "simulator":
@@ -150,11 +153,55 @@ class Rig:
         self.stop(name)
         self.start(name, **changes)
 
+    def have(self, *names: str, **changes: str) -> None:
+        """Have processes run in just this environment: those that do not are killed and started."""
+        for name in names:
+            if not self.is_running(name) or self._changes.get(name) != changes:
+                self.kill(name)
+        self.start(*names, **changes)
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether a process lives; one that is frozen does."""
+        return name in self._processes and self._processes[name].poll() is None
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and its children: freeze it, wake it, ask it to go."""
+        os.killpg(self.pid(name), number)
+
+    def wait_for_end(self, name: str, *, seconds: float = 30) -> int:
+        """Wait until a process has ended by itself, and give what it returned (-9: killed)."""
+        return self._processes[name].wait(seconds)
+
+    @contextlib.contextmanager
+    def supervised(self, *names: str, **changes: str) -> Iterator[list[str]]:
+        """Start processes again when they die, as systemd does; what died is in the list, in order."""
+        deaths: list[str] = []
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not stop.wait(0.1):
+                for name in names:
+                    if not self.is_running(name):
+                        deaths.append(name)
+                        self._start(name, changes)
+
+        watcher = threading.Thread(target=watch, name="supervisor")
+        watcher.start()
+        try:
+            yield deaths
+        finally:
+            stop.set()
+            watcher.join()
+
     def settle(self) -> None:
-        """Put back processes that a test changed."""
-        for name in self._changed:
-            self.stop(name)
-        self._changed.clear()
+        """Put back processes that a test changed, and end those that only some tests need."""
+        for name, changes in list(self._changes.items()):
+            if changes or name in {"worker2", "sweeper2"}:
+                self.stop(name)
+                del self._changes[name]
 
     def stop_all(self) -> None:
         for name in list(self._processes):

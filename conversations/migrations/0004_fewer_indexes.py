@@ -15,6 +15,14 @@ BEGIN
 END $$;
 """
 
+# Taking the plain index off a column, Django takes unique ones with a condition along.
+UNIQUE_AGAIN = """
+CREATE UNIQUE INDEX IF NOT EXISTS turns_one_open_per_customer
+    ON turns (customer_id) WHERE state IN ('claimed', 'answered');
+CREATE UNIQUE INDEX IF NOT EXISTS messages_one_ai_reply_per_turn
+    ON messages (turn_id) WHERE author = 'ai' AND turn_id IS NOT NULL;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -151,5 +159,6 @@ class Migration(migrations.Migration):
             model_name="turn",
             index=models.Index(fields=["conversation"], name="turns_by_conversation"),
         ),
+        migrations.RunSQL(UNIQUE_AGAIN, migrations.RunSQL.noop),
         migrations.RunSQL(DROP_LIKE, migrations.RunSQL.noop),
     ]

@@ -2,23 +2,30 @@
 
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import PhoneNumber
-from conversations import holding, outbox, replies
+from conversations import holding, leases, outbox, replies
 from conversations.leases import LeaseLostError
 from conversations.models import Delivery, Message, Turn
 from tests.conversations.test_outbox import LONG, claimed, lose
 
 
 @pytest.fixture
-def turn(graph, transactional_db, valkey) -> holding.Turn:
+def turn(graph, transactional_db, valkey) -> Iterator[holding.Turn]:
     """A turn whose reply has three parts."""
     turn = claimed()
     replies.store_reply(turn, text=LONG * 3)
-    return turn
+    with leases.held(turn.lease_token):
+        yield turn
+
+
+def deliver(turn: holding.Turn) -> None:
+    with leases.held(turn.lease_token):
+        outbox.deliver(turn)
 
 
 def states() -> list[str]:
@@ -35,7 +42,7 @@ def finish(turn, delivery, *outcome) -> None:
 
 class TestDeliver:
     def test_posts_the_parts_in_order_and_ends_the_turn(self, graph, turn):
-        outbox.deliver(turn)
+        deliver(turn)
 
         posts = graph.requests(api="graph")
         deliveries = Delivery.objects.order_by("part")
@@ -51,7 +58,7 @@ class TestDeliver:
     def test_when_one_part_fails_cancels_the_rest_and_gives_the_credit_back(self, graph, turn):
         graph.behave(graph={"script": [{"delay": 0}, {"code": 131047}]})
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert states() == ["sent", "failed", "cancelled"]
         assert len(graph.requests(api="graph")) == 2
@@ -64,7 +71,7 @@ class TestDeliver:
     def test_of_unknown_outcome_is_not_repeated_and_keeps_the_charge(self, graph, turn):
         graph.behave(graph={"script": [{"drop_after_accept": True}]})
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert states() == ["unknown", "sent", "sent"]
         assert len(graph.requests(api="graph")) == 3
@@ -75,7 +82,7 @@ class TestDeliver:
         Delivery.objects.filter(part=1).update(state="sent")
         Delivery.objects.filter(part=2).update(state="unknown")
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert len(graph.requests(api="graph")) == 1
         assert states() == ["sent", "unknown", "sent"]
@@ -84,7 +91,7 @@ class TestDeliver:
         turn = claimed(fallback_message="Please try later.")
         replies.store_failure(turn, error="model: 500")
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         row = Turn.objects.get()
         assert (states(), row.state, row.error) == (["sent"], "failed", "model: 500")
@@ -96,7 +103,7 @@ class TestDeliver:
         turn = claimed(fallback_message="Please try later.")
         replies.store_failure(turn, error="model: 500")
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert balance() == 10
         assert CreditEntry.objects.filter(kind="refund").count() == 1
@@ -105,7 +112,7 @@ class TestDeliver:
     def test_with_a_token_nobody_can_read_fails(self, graph, turn, token):
         PhoneNumber.objects.update(access_token=token)
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert states() == ["failed", "cancelled", "cancelled"]
         assert graph.requests(api="graph") == []
@@ -117,7 +124,7 @@ class TestDeliver:
         number.set_access_token(token)
         number.save()
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert states() == ["failed", "cancelled", "cancelled"]
         assert balance() == 10
@@ -126,7 +133,7 @@ class TestDeliver:
         turn = claimed(phone_number__type="webchat")
         replies.store_reply(turn, text="Hi")
 
-        outbox.deliver(turn)
+        deliver(turn)
 
         assert states() == ["failed"]
         assert graph.requests(api="graph") == []
@@ -138,7 +145,7 @@ class TestLease:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            outbox.deliver(turn)
+            deliver(turn)
 
         assert graph.requests(api="graph") == []
         assert states() == ["pending"] * 3
@@ -148,7 +155,7 @@ class TestLease:
         turn.deadline = time.monotonic() - 1
 
         with pytest.raises(LeaseLostError):
-            outbox.deliver(turn)
+            deliver(turn)
 
         assert graph.requests(api="graph") == []
 

@@ -89,7 +89,7 @@ class TestForgotten:
         for number in range(1, 26):
             MessageFactory(conversation=conversation, sequence_no=number, text=str(number))
 
-        transcript.forget_copy(read(conversation))
+        transcript.forget(conversation.conversation_id)
 
         copy = read(conversation)
         assert (copy.openai_conversation_id, copy.surplus, copy.owed) == ("", [], [])
