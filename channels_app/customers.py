@@ -70,7 +70,7 @@ _FIND = {
     name: f"""
         SELECT {", ".join(f"customers.{column}" for column in _COLUMNS)}
           FROM unnest(%s::text[], %s::text[]) AS told (number, id)
-          JOIN customers ON phone_number_id = told.number AND {name} = told.id
+          JOIN customers ON phone_number_id = told.number AND {name} = told.id AND {name} IS NOT NULL
     """  # noqa: S608  (columns, all our own words)
     for name in _IDS
 }

@@ -176,9 +176,11 @@ if DATABASE_URL:
             "prepare_threshold": 0,
             "application_name": APP_NAME,
             # A statement that takes longer is a fault, and would hold a worker and its locks. Prepared
-            # statements look rows up by key: left to itself Postgres plans some of them anew each time.
+            # statements look rows up by key. Left to itself Postgres plans some of them anew each time, and
+            # for tables that were small when they were first planned it keeps reading all of them.
             "options": "-c statement_timeout=15s -c lock_timeout=5s"
-            " -c idle_in_transaction_session_timeout=15s -c plan_cache_mode=force_generic_plan",
+            " -c idle_in_transaction_session_timeout=15s"
+            " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off",
         },
     }
 

@@ -121,18 +121,19 @@ def waiting_numbers() -> list[str]:
 
 
 _WAITING = """
+    WITH waiting AS (
+        SELECT DISTINCT message.phone_number_id
+          FROM inbound_messages AS message
+          JOIN customers AS customer USING (customer_id)
+         WHERE message.status = 'pending' AND customer.due_at <= statement_timestamp()
+           AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
+                                                 AND turns.state IN ('claimed', 'answered')))
     SELECT phone_number_id
-      FROM agents JOIN phone_numbers AS number USING (phone_number_id)
+      FROM waiting
+      JOIN agents USING (phone_number_id)
+      JOIN phone_numbers AS number USING (phone_number_id)
      WHERE agents.deleted_at IS NULL AND number.deleted_at IS NULL
-       AND EXISTS (
-           SELECT 1
-             FROM inbound_messages AS message
-             JOIN customers AS customer USING (customer_id)
-            WHERE message.phone_number_id = agents.phone_number_id AND message.status = 'pending'
-              AND customer.due_at <= statement_timestamp()
-              AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
-                                                    AND turns.state IN ('claimed', 'answered')))
-       AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = agents.phone_number_id
+       AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = waiting.phone_number_id
                                          AND turns.state IN ('claimed', 'answered')) < %(concurrency)s
      UNION
     SELECT phone_number_id

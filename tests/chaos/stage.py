@@ -94,10 +94,13 @@ class Line:
         return sum(send["body"]["biz_opaque_callback_data"] in ours for send in self.business.sends())
 
     def asks(self, token: str) -> int:
-        """Count how often the model was asked in a message's turn."""
+        """Count how often the model was asked in a message's turn; who was told to wait has not asked."""
         turn_id = self.turn(token)["turn_id"]
         asked = self.rig.simulator.requests(api="openai", path="/v1/responses")
-        return sum(request["body"]["metadata"].get("turn_id") == turn_id for request in asked)
+        return sum(
+            request["body"]["metadata"].get("turn_id") == turn_id and request["status"] != 400
+            for request in asked
+        )
 
     def lines(self, token: str) -> list[tuple[str, int]]:
         """Give the ledger's lines for a message's turn."""
