@@ -319,14 +319,18 @@ class ClaimMachine(RuleBasedStateMachine):
             return
         if not (holder.holds and holder.model.state == "answered"):
             with suppress(LeaseLostError):  # where it holds the turn still, that has ended
-                outbox.deliver(holder.turn)
+                self._deliver(holder)
             return
         if holder.model.sending is not holder.token:
             outbox.give_up_sending(holder.turn)
         if index % 3 == 0 and self._begin_sending(holder):
             return
-        outbox.deliver(holder.turn)
+        self._deliver(holder)
         self.posts += self.model.deliver(holder.model)
+
+    def _deliver(self, holder: Holder) -> None:
+        with leases.held(holder.turn.lease_token):
+            outbox.deliver(holder.turn)
 
     def _begin_sending(self, holder: Holder) -> bool:
         begun = outbox._begin(turn_id=holder.turn.turn_id, token=holder.turn.lease_token)
