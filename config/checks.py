@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 from typing import Any
 
 from django.conf import settings
@@ -98,6 +99,8 @@ def _check_production() -> list[CheckMessage]:
         for name, value in settings.DEVELOPMENT_SECRETS.items()
         if value == needed[name] or value in (needed[name] if isinstance(needed[name], list) else [])
     ]
+    if os.environ.get("FAILPOINTS"):
+        found.append(Error("FAILPOINTS is for tests: it kills processes.", id="config.E010"))
     if settings.DEBUG:
         found.append(Error("DJANGO_DEBUG must be off in production.", id="config.E008"))
     if "*" in settings.ALLOWED_HOSTS:

@@ -125,7 +125,9 @@ _WAITING = """
         SELECT DISTINCT message.phone_number_id
           FROM inbound_messages AS message
           JOIN customers AS customer USING (customer_id)
-         WHERE message.status = 'pending' AND customer.due_at <= statement_timestamp()
+         -- What was due a moment ago has its own ring, which is on its way.
+         WHERE message.status = 'pending'
+           AND customer.due_at <= statement_timestamp() - interval '500 milliseconds'
            AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
                                                  AND turns.state IN ('claimed', 'answered')))
     SELECT phone_number_id

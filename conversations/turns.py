@@ -27,15 +27,14 @@ PATIENCE = 15 * 60.0
 def drain(*, phone_number_id: str, quarantined: bool = False) -> int:
     """Answer turns of a number until none can be claimed, and say how many there were."""
     answered = 0
-    if directory.get(phone_number_id) is None:
-        log.warning("number.nobody_answers", phone_number_id=phone_number_id)
-        return answered
     with leases.working():
         while not stopping.is_stopping.is_set():
             # Whoever stands in line for a busy number must not hold a connection meanwhile.
             connection.close()
             turn = claims.claim(phone_number_id=phone_number_id, quarantined=quarantined)
             if turn is None:
+                if not answered and directory.get(phone_number_id) is None:
+                    log.warning("number.nobody_answers", phone_number_id=phone_number_id)
                 break
             with structlog.contextvars.bound_contextvars(
                 correlation_id=turn.correlation_id, turn_id=turn.turn_id
@@ -89,7 +88,7 @@ def _ask(turn: Turn) -> None:
 def _fail(turn: Turn, reason: str, error: ForeignError | None = None) -> None:
     if error is not None:
         log.error("turn.not_answered", reason=str(error), code=error.code, request_id=error.request_id)
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError) and not isinstance(error, llm.BreakerOpenError):
         # An answer may still come: into a copy that nobody looks at any more.
         transcript.forget(turn.conversation_id)
     sql.insist(lambda: replies.store_failure(turn, error=reason), until=turn.deadline)
