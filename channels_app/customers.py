@@ -29,6 +29,7 @@ def resolve(people: Iterable[Key], *, doubles: list[Key] | None = None) -> dict[
             if doubles is not None and _is_double(customer, person):
                 doubles.append((phone_number_id, person))
         found[phone_number_id, person] = customer.customer_id
+    known.insert()
     return found
 
 
@@ -37,6 +38,7 @@ class _Known:
 
     def __init__(self, wanted: list[Key]) -> None:
         self._by_id: dict[tuple[str, str, str], Customer] = {}
+        self._new: list[Customer] = []
         for name in _IDS:
             keys = [(number, getattr(person, name)) for number, person in wanted if getattr(person, name)]
             if keys:
@@ -57,12 +59,17 @@ class _Known:
         return None
 
     def add(self, phone_number_id: str, person: Person) -> Customer:
-        ids_and_names = [getattr(person, name) for name in _COLUMNS[2:]]
-        values = [ids.new("cus"), phone_number_id, *ids_and_names]
-        sql.execute(_ADD, values)
-        customer = Customer.from_db("default", _COLUMNS, values)
+        about = {name: getattr(person, name) for name in _COLUMNS[2:]}
+        customer = Customer(customer_id=ids.new("cus"), phone_number_id=phone_number_id, **about)
+        self._new.append(customer)
         self.index(customer)
         return customer
+
+    def insert(self) -> None:
+        """Write down the new ones, with all that was learned of them by now."""
+        if self._new:
+            rows = [{name: getattr(customer, name) for name in _COLUMNS} for customer in self._new]
+            sql.execute(_INSERT, [sql.jsonb(rows)])
 
 
 _COLUMNS = ["customer_id", "phone_number_id", "wa_id", "bsuid", "ig_id", "username", "name"]
@@ -74,9 +81,10 @@ _FIND = {
     """  # noqa: S608  (columns, all our own words)
     for name in _IDS
 }
-_ADD = f"""
+_INSERT = f"""
     INSERT INTO customers ({", ".join(_COLUMNS)}, pause_reason, created_at)
-    VALUES ({", ".join(["%s"] * len(_COLUMNS))}, '', statement_timestamp())
+    SELECT {", ".join(_COLUMNS)}, '', statement_timestamp()
+      FROM jsonb_to_recordset(%s) AS new ({", ".join(f"{name} text" for name in _COLUMNS)})
 """  # noqa: S608  (columns, all our own words)
 
 
@@ -93,7 +101,7 @@ def _learn(customer: Customer, person: Person) -> bool:
         if value and getattr(customer, name) is None and not _is_taken(customer, name, value):
             setattr(customer, name, value)
             changed.append(name)
-    if changed:
+    if changed and not customer._state.adding:  # noqa: SLF001  (a new one is inserted with all of it)
         customer.save(update_fields=changed)
     return bool(changed)
 

@@ -6,6 +6,7 @@ published after the surrounding transaction commits. One that is due later waits
 broker (Celery's ETAs are run again by every visibility timeout), and equal rings for one moment become one.
 """
 
+import atexit
 import heapq
 import itertools
 import threading
@@ -47,11 +48,12 @@ def queue(job: Job, kwargs: dict[str, str]) -> str:
 
 
 def ring(job: Job, *, delay: float = 0, **kwargs: str) -> None:
-    """Ring for a job once the transaction commits, `delay` seconds later; without Redis nothing happens."""
-    if delay > 0:
-        transaction.on_commit(lambda: _timer.add(job, kwargs, delay), robust=True)
-    else:
-        transaction.on_commit(lambda: _rung(job, kwargs), robust=True)
+    """
+    Ring for a job once the transaction commits, `delay` seconds later; without Redis nothing happens.
+
+    By a thread of its own: whoever rings must not wait for Redis, and of equal rings that wait one is enough.
+    """
+    transaction.on_commit(lambda: _timer.add(job, kwargs, delay), robust=True)
 
 
 def ring_now(job: Job, **kwargs: str) -> None:
@@ -73,20 +75,22 @@ def ring_now(job: Job, **kwargs: str) -> None:
     )
 
 
-def _rung(job: Job, kwargs: dict[str, str]) -> None:
+def _rung(job: Job, kwargs: dict[str, str], correlation_id: str) -> None:
     failpoints.reach("P2")
     try:
-        ring_now(job, **kwargs)
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            ring_now(job, **kwargs)
     except redis.RedisUnavailableError as error:
         log.debug("jobs.ring_lost", job=job.value, reason=str(error))
 
 
 # A moment, as a number of grains, the job, and what it is rung for.
 Slot = tuple[int, Job, tuple[str, ...]]
+AT_ONCE = 0
 
 
 class _Timer:
-    """Rings that are due later; a restart forgets them, and the sweeper does not."""
+    """Rings that wait to be published; a restart forgets them, and the sweeper does not."""
 
     # Rings of one job for one number closer together than this become one. Events come in crowds, and one
     # application takes them all.
@@ -94,37 +98,58 @@ class _Timer:
     GRAINS = {Job.APPLY_EVENTS: 0.5}
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Slot, dict[str, str]]] = []
+        self._heap: list[tuple[float, int, Slot, dict[str, str], str]] = []
         self._waiting: set[Slot] = set()
         self._counter = itertools.count()
+        self._is_ringing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def add(self, job: Job, kwargs: dict[str, str], delay: float) -> None:
         grain = self.GRAINS.get(job, self.GRAIN)
-        slot = (int((time.monotonic() + delay) / grain) + 1, job, tuple(kwargs.values()))
+        moment = int((time.monotonic() + delay) / grain) + 1 if delay > 0 else AT_ONCE
+        slot = (moment, job, tuple(kwargs.values()))
         with self._changed:
             if slot in self._waiting:
                 return
             self._waiting.add(slot)
-            heapq.heappush(self._heap, (slot[0] * grain, next(self._counter), slot, kwargs))
+            entry = (moment * grain, next(self._counter), slot, kwargs, logs.correlation_id())
+            heapq.heappush(self._heap, entry)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="ring-timer", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def flush(self, timeout: float) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._is_ringing and not (self._heap and self._heap[0][0] <= time.monotonic()),
+                timeout,
+            )
 
     def _run(self) -> None:
         while True:
-            job, kwargs = self._next()
-            _rung(job, kwargs)
+            _rung(*self._next())
+            with self._changed:
+                self._is_ringing = False
+                self._changed.notify_all()
 
-    def _next(self) -> tuple[Job, dict[str, str]]:
+    def _next(self) -> tuple[Job, dict[str, str], str]:
         with self._changed:
             while not self._heap or self._heap[0][0] > time.monotonic():
                 self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
-            _, _, slot, kwargs = heapq.heappop(self._heap)
+            _, _, slot, kwargs, correlation_id = heapq.heappop(self._heap)
             self._waiting.discard(slot)
-            return slot[1], kwargs
+            self._is_ringing = True
+            return slot[1], kwargs, correlation_id
 
 
 _timer = _Timer()
+
+
+def flush(timeout: float = 2.0) -> None:
+    """Wait until what is to be rung by now was rung: for a process that ends, as a command does."""
+    _timer.flush(timeout)
+
+
+atexit.register(flush)

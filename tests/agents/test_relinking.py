@@ -35,6 +35,7 @@ def number_of(agent: Agent) -> str | None:
 
 def rung_for(valkey) -> set[str]:
     """List the archives that a ring asks to be closed."""
+    jobs.flush()
     rings = [json.loads(ring) for ring in valkey.lrange(jobs.queue(Job.CLOSE_CONVERSATIONS, {}), 0, -1)]
     assert {ring["headers"]["task"] for ring in rings} <= {Job.CLOSE_CONVERSATIONS}
     return {json.loads(b64decode(ring["body"]))[1]["archive_id"] for ring in rings}

@@ -178,15 +178,18 @@ class TestRing:
 
         store(message("a"))
 
+        jobs.flush()
         assert valkey.llen(jobs.queue(jobs.Job.DRAIN, {"phone_number_id": "1"})) == 1
 
     def test_is_not_made_for_what_was_known(self, valkey, transactional_db, settings):
         settings.REPLY_DEBOUNCE = 0
         store(message("a"))
+        jobs.flush()
         valkey.flushdb()
 
         store(message("a"))
 
+        jobs.flush()
         assert valkey.keys("messages.*") == []
 
     def test_is_not_made_when_the_transaction_fails(self, valkey, transactional_db, settings):
@@ -196,6 +199,7 @@ class TestRing:
             store(message("a"))
             transaction.set_rollback(True)
 
+        jobs.flush()
         assert valkey.keys("messages.*") == []
 
     def test_that_redis_does_not_take_costs_no_message(self, servers, valkey, transactional_db, settings):

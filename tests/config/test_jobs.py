@@ -15,6 +15,7 @@ SHARDS = "from config.lib import jobs; print([jobs.shard(str(n)) for n in range(
 
 
 def rings(valkey, *numbers: str) -> int:
+    jobs.flush()
     queues = {jobs.queue(Job.DRAIN, {"phone_number_id": number}) for number in numbers or [NUMBER]}
     return sum(valkey.llen(queue) for queue in queues)
 

@@ -162,6 +162,7 @@ class TestRing:
         valkey.flushdb()
         with capture(execute=True):
             claim(agent)
+        jobs.flush()
         return valkey.llen(jobs.queue(jobs.Job.DRAIN, {"phone_number_id": agent.phone_number_id}))
 
     def test_is_made_when_others_wait(self, valkey, agent, django_capture_on_commit_callbacks):
