@@ -98,7 +98,7 @@ SAFEGUARDS = (
         raise _BusyError
 """,
         "",
-        ("tests/chaos/test_guards.py::TestClaimLock",),
+        ("tests/conversations/test_claims_at_once.py", "tests/chaos/test_guards.py::TestClaimLock"),
     ),
     Safeguard(
         "intake-lock",
@@ -146,7 +146,7 @@ SAFEGUARDS = (
     Safeguard(
         "lease-kept",
         "conversations/leases.py",
-        "                renew(tokens)\n",
+        "                self._renewed(renew(tokens), asked_at)\n",
         "                pass\n",
         ("tests/chaos/test_guards.py::TestLease",),
     ),

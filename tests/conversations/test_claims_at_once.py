@@ -4,10 +4,13 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from django.db import connection
+import pytest
+from django.db import connection, transaction
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
+from config.lib import locks
+from config.lib.locks import Lock
 from conversations import claims, holding
 from conversations.models import Turn
 from tests.factories import AgentFactory, InboundMessageFactory
@@ -78,3 +81,34 @@ class TestEightThreads:
         assert Credit.objects.get().remaining_credits == 0
         assert CreditEntry.objects.filter(kind="charge").count() == 5
         assert InboundMessage.objects.filter(status="rejected").count() == CUSTOMERS - 5
+
+
+class TestAnotherProcess:
+    def test_that_claims_is_waited_for(self, valkey, transactional_db):
+        """Its threads stand in no line of ours: only the lock in Postgres keeps us out."""
+        message = InboundMessageFactory(customer__phone_number=AgentFactory().phone_number)
+        number = message.phone_number_id
+        taken, ended = threading.Event(), threading.Event()
+
+        def other() -> None:
+            with transaction.atomic():
+                locks.take(Lock.CLAIM, number)
+                taken.set()
+                ended.wait(10)
+            connection.close()
+
+        def ours() -> holding.Turn | None:
+            try:
+                return claims.claim(phone_number_id=number)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            pool.submit(other)
+            assert taken.wait(10)
+            claim = pool.submit(ours)
+            with pytest.raises(TimeoutError):
+                claim.result(0.5)
+            ended.set()
+
+            assert claim.result(10).customer_id == message.customer_id
