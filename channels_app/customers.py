@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from psycopg.types.json import Jsonb
+
 from channels_app.meta.types import Person
 from channels_app.models import Customer
 from config.lib import ids, sql
@@ -69,7 +71,7 @@ class _Known:
         """Write down the new ones, with all that was learned of them by now."""
         if self._new:
             rows = [{name: getattr(customer, name) for name in _COLUMNS} for customer in self._new]
-            sql.execute(_INSERT, [sql.jsonb(rows)])
+            sql.execute(_INSERT, [Jsonb(rows)])
 
 
 _COLUMNS = ["customer_id", "phone_number_id", "wa_id", "bsuid", "ig_id", "username", "name"]

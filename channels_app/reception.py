@@ -55,7 +55,11 @@ async def receive(*, raw: bytes, headers: Mapping[str, str]) -> Answer:
 
 async def _take(raw: bytes) -> int:
     now = timezone.now()
-    arrived = intake.arrived(raw, now=now) if len(raw) < LARGE else await _aside(intake.arrived, raw, now=now)
+    arrived = (
+        intake.arrived(raw, now=now)
+        if len(raw) < LARGE
+        else await asyncio.to_thread(intake.arrived, raw, now=now)
+    )
     try:
         await asyncio.wait_for(intake.batches(arrived).add(arrived), PATIENCE)
     except intake.UnwritableError:
@@ -73,7 +77,7 @@ async def _take(raw: bytes) -> int:
 
 async def _alone(arrived: intake.Arrived) -> int:
     try:
-        await _aside(intake.write, [arrived])
+        await asyncio.to_thread(intake.write, [arrived])
     except intake.UnwritableError:
         return await _spool(arrived)
     return 200
@@ -81,12 +85,9 @@ async def _alone(arrived: intake.Arrived) -> int:
 
 async def _spool(arrived: intake.Arrived) -> int:
     try:
-        await _aside(intake.spool_one, arrived)
+        await asyncio.to_thread(intake.spool_one, arrived)
     except intake.NowhereToKeepError as error:
         log.error("webhook.refused", reason=str(error), size=len(arrived.raw))
         return 503
     log.info("webhook.spooled", size=len(arrived.raw))
     return 200
-
-
-_aside = asyncio.to_thread

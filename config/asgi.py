@@ -53,12 +53,12 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer(scope: Scope, body: bytes) -> Answer:
-    headers = _lower_headers(scope["headers"])
+    headers = _headers(scope["headers"])
     what = {"method": scope["method"], "path": scope["path"], "scheme": scope["scheme"]}
     if reception.is_ordinary(**what, headers=headers, size=len(body)):
         status, named = await reception.receive(raw=body, headers=headers)
         return status, [(name.encode(), value.encode()) for name, value in named.items()], b""
-    return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, body))
+    return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, headers, body))
 
 
 async def _body(receive: Receive) -> bytes:
@@ -74,7 +74,7 @@ async def _body(receive: Receive) -> bytes:
                 return b"".join(parts)
 
 
-def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
+def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
     """Say in WSGI's words (PEP 3333) what ASGI said."""
     host, port = scope.get("server") or ("localhost", 80)
     environ: dict[str, Any] = {
@@ -95,27 +95,22 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
     }
-    for name, value in _headers(scope["headers"]):
-        if name != "CONTENT_LENGTH":
-            key = name if name == "CONTENT_TYPE" else f"HTTP_{name}"
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    for name, value in headers.items():
+        if name != "content-length":
+            key = name.upper().replace("-", "_")
+            environ[key if name == "content-type" else f"HTTP_{key}"] = value
     return environ
 
 
-def _lower_headers(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def _headers(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Give headers by lower-case name; what came twice is joined, and so proves nothing."""
     found: dict[str, str] = {}
     for name, value in given:
-        key, text = name.decode("latin1").lower(), value.decode("latin1")
-        found[key] = f"{found[key]},{text}" if key in found else text
-    return found
-
-
-def _headers(given: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[str, str]]:
-    for name, value in given:
         # With an underscore it could pass for another header: WSGI writes both alike.
         if b"_" not in name:
-            yield name.decode("latin1").upper().replace("-", "_"), value.decode("latin1")
+            key, text = name.decode("latin1").lower(), value.decode("latin1")
+            found[key] = f"{found[key]},{text}" if key in found else text
+    return found
 
 
 def _call(environ: dict[str, Any]) -> Answer:

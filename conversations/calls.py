@@ -9,6 +9,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from psycopg.types.json import Jsonb
+
 from agents.llm import ToolCall
 from config.lib import sql
 from config.lib.errors import RejectedError
@@ -67,7 +69,7 @@ def owe(turn: Turn, origin: Origin) -> None:
         "turn": turn.turn_id,
         "token": turn.lease_token,
         "known": list(origin.known),
-        "owed": sql.jsonb(list(origin.owed)),
+        "owed": Jsonb(list(origin.owed)),
         "last_item": origin.item_ids[-1] if origin.item_ids else "",
     }
     if not sql.execute(_OWE, facts):

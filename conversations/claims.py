@@ -195,10 +195,9 @@ def _open(phone_number_id: str, head: dict[str, Any]) -> Turn | None:
         "drafts": 0,
         "snapshot": {**{name: head[name] for name in _KEPT}, "price": settings.CREDITS_PER_REPLY},
     }
-    stored = uptake.store(head, turn_id=turn_id, token=token, turn=row)
-    if stored is None:
+    row["conversation_id"] = uptake.store(head, turn_id=turn_id, token=token, turn=row)
+    if row["conversation_id"] is None:
         return None
-    row["conversation_id"] = stored.conversation_id
     turn = held(row, token)
     try:
         ledger.charge(user_id=head["user_id"], amount=settings.CREDITS_PER_REPLY, reference=turn_id)

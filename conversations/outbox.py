@@ -174,23 +174,23 @@ def post(delivery: dict[str, Any], *, may_go: Callable[[], bool]) -> Outcome:
 
 def _finish(turn: Turn, delivery: dict[str, Any], outcome: Outcome) -> bool:
     """Write down how a POST ended, and tell whether the turn ended with it, as it mostly does."""
-    facts = {
-        "turn": turn.turn_id,
-        "token": turn.lease_token,
+    if outcome.state == "sent" and delivery["is_last"]:
+        facts = {**_facts(delivery, outcome, token=turn.lease_token), "turn": turn.turn_id}
+        if sql.execute(_FINISH_ALL, facts):
+            return True
+    finish_sending(delivery, outcome, token=turn.lease_token, turn_id=turn.turn_id)
+    return False
+
+
+def _facts(delivery: dict[str, Any], outcome: Outcome, *, token: str) -> dict[str, Any]:
+    return {
+        "token": token,
         "delivery": delivery["delivery_id"],
         "message": delivery["message_id"],
         "state": outcome.state,
         "provider": outcome.provider_message_id,
         "error": outcome.error,
     }
-    if outcome.state == "sent" and delivery["is_last"] and sql.execute(_FINISH_ALL, facts):
-        return True
-    with transaction.atomic():
-        finish_sending(facts)
-        if outcome.state == "failed":
-            reference = charge_reference(turn.turn_id, delivery["attempt"])
-            ledger.refund(reference=reference, reason="reply not delivered")
-    return False
 
 
 # The last part was sent, and the turn is done: what `finish_sending`, `refresh` and `close` do, at once.
@@ -225,13 +225,22 @@ _FINISH_ALL = """
 """
 
 
-def finish_sending(facts: dict[str, Any]) -> None:
-    """Write down how a POST ended; a status that was told in the meantime is not taken back."""
+@transaction.atomic
+def finish_sending(delivery: dict[str, Any], outcome: Outcome, *, token: str, turn_id: str | None) -> None:
+    """
+    Write down how a POST ended; a status that was told in the meantime is not taken back.
+
+    If it failed, what this attempt to send a turn's reply cost comes back.
+    """
+    facts = _facts(delivery, outcome, token=token)
     sql.execute("SELECT 1 FROM messages WHERE message_id = %(message)s FOR UPDATE", facts)
     sql.execute(_FINISH_SENDING, facts)
-    if facts["state"] == "failed":
+    if outcome.state == "failed":
         sql.execute(_CANCEL_REST, facts)
     statuses.refresh([facts["message"]])
+    if outcome.state == "failed" and turn_id:
+        reference = charge_reference(turn_id, delivery["attempt"])
+        ledger.refund(reference=reference, reason="reply not delivered")
 
 
 _FINISH_SENDING = """

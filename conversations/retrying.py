@@ -135,24 +135,7 @@ def send(*, message_id: str) -> None:
                 outcome = outbox.post(delivery, may_go=lambda: time.monotonic() < deadline)  # noqa: B023
             except LeaseLostError:
                 return
-            _finish(message_id, token, delivery, outcome)
-
-
-def _finish(message_id: str, token: str, delivery: dict[str, Any], outcome: outbox.Outcome) -> None:
-    with transaction.atomic():
-        outbox.finish_sending(
-            {
-                "message": message_id,
-                "delivery": delivery["delivery_id"],
-                "token": token,
-                "state": outcome.state,
-                "provider": outcome.provider_message_id,
-                "error": outcome.error,
-            }
-        )
-        if outcome.state == "failed" and delivery["turn_id"]:
-            reference = outbox.charge_reference(delivery["turn_id"], delivery["attempt"])
-            ledger.refund(reference=reference, reason="reply not delivered")
+            outbox.finish_sending(delivery, outcome, token=token, turn_id=delivery["turn_id"])
 
 
 def _begin(message_id: str, token: str) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ As the messages of a new turn, of one that is being answered, or, while a person
 in the transaction of whoever claims.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -17,14 +16,6 @@ from config.lib import ids, sql
 MAX_MESSAGES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """How many messages were taken, and into which conversation."""
-
-    conversation_id: str
-    count: int
-
-
 def store(
     head: dict[str, Any],
     *,
@@ -32,9 +23,11 @@ def store(
     token: str | None = None,
     turn: dict[str, Any] | None = None,
     conversation_id: str | None = None,
-) -> Stored | None:
+) -> str | None:
     """
-    Take a customer's waiting messages, in the order they were written; None if there is nothing to take.
+    Take a customer's waiting messages, in the order they were written, and say into which conversation.
+
+    None if there is nothing to take.
 
     They go to the customer's active conversation with the agent, made if need be, or to the one given.
     With a `turn` its row is made too, held by `token`.
@@ -72,7 +65,7 @@ def store(
         },
     )
     assert row is not None
-    return Stored(conversation_id=row["conversation_id"], count=len(waiting))
+    return str(row["conversation_id"])
 
 
 def _message(row: dict[str, Any], number: int) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from psycopg import Cursor
-from psycopg.types.json import Jsonb
 
 Parameters = Mapping[str, Any] | Sequence[Any]
 T = TypeVar("T")
@@ -59,11 +58,6 @@ def _run(statement: str, parameters: Parameters) -> Iterator[Any]:
 def loaded(value: str) -> Any:
     """Read a jsonb column of `rows`; Django leaves it as text."""
     return json.loads(value)
-
-
-def jsonb(value: object) -> Jsonb:
-    """Give a value as a parameter for a jsonb column."""
-    return Jsonb(value)
 
 
 def insist(write: Callable[[], T], *, until: float) -> T:
