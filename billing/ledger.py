@@ -22,9 +22,9 @@ class InsufficientCreditsError(Exception):
     """The balance is smaller than what should be taken."""
 
 
-def grant(*, user_id: str, amount: int, reference: str, reason: str = "") -> bool:
+def grant(*, user_id: str, amount: int, reference: str, reason: str = "", actor: str = "") -> bool:
     """Add `amount` credits, once per reference; tell whether they were added now."""
-    return _give(Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason)
+    return _give(Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason, actor=actor)
 
 
 def charge(*, user_id: str, amount: int, reference: str) -> None:
@@ -100,8 +100,9 @@ def _read_balance(user_id: str) -> int:
     return Credit.objects.values_list("remaining_credits", flat=True).filter(user_id=user_id).first() or 0
 
 
-def _give(kind: Kind, *, user_id: str, amount: int, reference: str, reason: str) -> bool:
-    is_new = _enter(kind, user_id=user_id, amount=amount, reference=reference, reason=reason) is not None
+def _give(kind: Kind, *, user_id: str, amount: int, reference: str, reason: str, actor: str = "") -> bool:
+    entered = _enter(kind, user_id=user_id, amount=amount, reference=reference, reason=reason, actor=actor)
+    is_new = entered is not None
     if is_new:
         cache.drop(_key(user_id))
     return is_new

@@ -1,5 +1,6 @@
 """The business (a user), what it may spend, and the keys it calls us with."""
 
+from datetime import datetime
 from functools import partial
 
 from django.db import models
@@ -145,3 +146,29 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.prefix
+
+    def works(self, now: datetime) -> bool:
+        """Tell whether it is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class IdempotencyKey(models.Model):
+    """An answer that is given again when its request is repeated; kept for a day."""
+
+    owner = models.CharField(max_length=50, help_text="the caller's user, or `operator`")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what was asked")
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "idempotency_keys"
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "key"], name="idempotency_keys_once_per_owner")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_keys_by_age")]
+
+    def __str__(self) -> str:
+        return self.key

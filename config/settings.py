@@ -62,6 +62,11 @@ ALLOWED_HOSTS = env.list(
 )
 API_PORT = env.int("API_PORT", default=8080)
 API_KEY_HEADER = env.str("API_KEY_HEADER", default="x-api-key")
+# Requests a minute: of one API key, and with wrong keys from one address.
+API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=1000)
+API_FAILURE_LIMIT = env.int("API_FAILURE_LIMIT", default=60)
+# Proxies in front of us that add to X-Forwarded-For; with none the header is not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 WEBHOOK_PORT = env.int("WEBHOOK_PORT", default=3000)
 WEBHOOK_PATH = env.str("WEBHOOK_PATH", default="/webhook/meta")
 WEBHOOK_SECRETS = [secret.strip() for secret in _secret("WEBHOOK_SECRET").split(",") if secret.strip()]
@@ -133,21 +138,51 @@ if env.bool("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.api.parsing.AlwaysJSON",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["config.lib.api.parsing.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "config.lib.api.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": TRUSTED_PROXIES,
+    "COERCE_DECIMAL_TO_STRING": False,
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "config.lib.api.failures.ProblemHandler",
+    "EXCEPTION_FORMATTER_CLASS": "config.lib.api.failures.ProblemFormatter",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Multi-channel AI agent service",
-    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.",
+    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.\n\n"
+    "Everything here is JSON. How keys, rate limits, pages, Idempotency-Key, ETags and errors work is told once "
+    "in [the conventions](/docs/api).",
     "VERSION": APP_VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"persistAuthorization": True, "displayRequestDuration": True, "deepLinking": True},
+    "TAGS": [
+        {"name": "Users", "description": "Businesses that use the service."},
+        {"name": "API keys", "description": "Keys of a business."},
+        {"name": "Credits", "description": "What a business may spend, and where it went."},
+        {"name": "Phone numbers", "description": "WhatsApp numbers, Instagram accounts and web chats."},
+        {"name": "Agents", "description": "Who answers on a number."},
+        {"name": "Prompts", "description": "What agents speak with, in versions."},
+        {"name": "Conversations", "description": "Talks with customers, and how people take part."},
+        {"name": "Messages", "description": "What was said."},
+        {"name": "Usage", "description": "What was done, and what was left behind."},
+        {"name": "Webhook", "description": "Where Meta delivers."},
+        {"name": "Health", "description": "For whoever watches the service."},
+    ],
 }
 
 # --- Postgres ----------------------------------------------------------------------------------------

@@ -1,0 +1,46 @@
+"""Accounts of businesses: opened with a balance of 0 and a first key."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from billing import keys
+from billing.models import ApiKey, Credit, User
+
+
+class EmailTakenError(Exception):
+    """Another user has this e-mail address."""
+
+
+def open_account(*, email: str, company_name: str = "", timezone: str = "UTC") -> tuple[User, ApiKey, str]:
+    """
+    Make a user and its first key; the key's text is given this once.
+
+    :raises EmailTakenError: if another user has the address
+    """
+    try:
+        with transaction.atomic():
+            user = User.objects.create(email=email.lower(), company_name=company_name, timezone=timezone)
+            Credit.objects.create(user=user)
+            return (user, *keys.create(user_id=user.user_id, name="first key"))
+    except IntegrityError as error:
+        raise EmailTakenError(email) from error
+
+
+def change(user: User, **changes: Any) -> User:
+    """
+    Change what is said of a user: `email`, `company_name`, `timezone`.
+
+    :raises EmailTakenError: if another user has the address
+    """
+    if "email" in changes:
+        changes["email"] = changes["email"].lower()
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if changes:
+        try:
+            with transaction.atomic():
+                user.save(update_fields=list(changes))
+        except IntegrityError as error:
+            raise EmailTakenError(changes["email"]) from error
+    return user

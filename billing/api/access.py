@@ -1,0 +1,155 @@
+"""
+Who may do what: the base of every view of the management API.
+
+An operator's key may do everything. A business's key reaches what lies below `/users/{its own id}`; whatever
+belongs to others does not exist for it.
+"""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer, Serializer
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from billing import throttling
+from billing.authentication import ApiKeyAuthentication, Caller, caller_of
+from billing.models import User
+from config.lib.api import pagination
+from config.lib.api.problems import ProblemError, not_found
+
+
+class IsOperator(BasePermission):
+    """Lets operators through where a method is theirs alone."""
+
+    message = "This needs an operator's key."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the caller may."""
+        return request.method not in getattr(view, "operator_methods", ()) or caller_of(request).is_operator
+
+
+class KeyThrottle(BaseThrottle):
+    """Counts the requests of a key."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """Count one, and tell whether it may go on."""
+        self.standing = throttling.of_key(caller_of(request).key_prefix)
+        view.standing = self.standing  # type: ignore[attr-defined]
+        return self.standing is None or self.standing.is_allowed
+
+    def wait(self) -> float | None:
+        """Say how long to wait."""
+        return self.standing.seconds if self.standing else None
+
+
+class ApiView(APIView):
+    """A view of the management API; `operator_methods` are those a business's key may not use."""
+
+    authentication_classes = (ApiKeyAuthentication,)
+    permission_classes = (IsAuthenticated, IsOperator)
+    throttle_classes = (KeyThrottle,)
+    operator_methods: ClassVar[tuple[str, ...]] = ()
+    metadata_class = None  # OPTIONS tells nothing: /schema does
+    standing: throttling.Standing | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever holds the key."""
+        return caller_of(self.request)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Ask who is calling, count it, and only then look at what is asked for."""
+        self.perform_authentication(request)
+        super().check_throttles(request)
+        self.admit(**kwargs)
+        super().initial(request, *args, **kwargs)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing: it was counted already."""
+
+    def admit(self, **kwargs: str) -> None:
+        """
+        Look whether the caller may come here at all.
+
+        :raises ProblemError: 404 if there is nothing here for them
+        """
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """
+        Add what every answer tells.
+
+        https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+        """
+        response["Cache-Control"] = "no-store"
+        if standing := self.standing:
+            response["RateLimit-Policy"] = f'"key";q={standing.limit};w={throttling.WINDOW}'
+            response["RateLimit"] = f'"key";r={standing.remaining};t={standing.seconds}'
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def read_body(self, serializer: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
+        """
+        Give the body as the serializer understands it.
+
+        :raises ValidationError: if it does not fit
+        """
+        checked = serializer(data=self.request.data, partial=partial, context={"request": self.request})
+        checked.is_valid(raise_exception=True)
+        found: dict[str, Any] = checked.validated_data
+        return found
+
+    def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """
+        Give the query parameters as the serializer understands them.
+
+        :raises ValidationError: if they do not fit, or one is given twice
+        """
+        given = self.request.query_params
+        twice = [name for name, values in given.lists() if len(values) > 1]
+        if twice:
+            raise ProblemError(
+                HTTPStatus.BAD_REQUEST,
+                "parameter_repeated",
+                "A query parameter may be given once.",
+                field=twice[0],
+            )
+        checked = serializer(data=given.dict())
+        checked.is_valid(raise_exception=True)
+        found: dict[str, Any] = checked.validated_data
+        return found
+
+    def page(
+        self,
+        rows: QuerySet[Any],
+        *,
+        query: dict[str, Any],
+        order: tuple[str, ...],
+        serializer: type[BaseSerializer[Any]],
+        **beside: Any,
+    ) -> Response:
+        """Answer a page of a list; see `config.lib.api.pagination.page`."""
+        return pagination.page(
+            rows, request=self.request, query=query, order=order, serializer=serializer, **beside
+        )
+
+
+class TenantView(ApiView):
+    """A view below `/users/{user_id}/`: `user_id` is one the caller may see."""
+
+    user_id: str
+
+    def admit(self, **kwargs: str) -> None:
+        """
+        Find out whose things are asked for.
+
+        :raises ProblemError: 404 if they are not the caller's, or there is no such user
+        """
+        asked = kwargs["user_id"]
+        is_theirs = self.caller.user_id == asked
+        if not is_theirs and not (self.caller.is_operator and User.objects.filter(pk=asked).exists()):
+            raise not_found()
+        self.user_id = asked

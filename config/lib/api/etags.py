@@ -1,0 +1,38 @@
+"""ETags of single things, so that nobody overwrites what they have not seen."""
+
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.lib.api.problems import ProblemError
+
+
+def of(data: Any) -> str:
+    """Give the ETag of what is shown."""
+    return f'"{hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'
+
+
+def tagged(data: Any, *, status: int = HTTPStatus.OK, **headers: str) -> Response:
+    """Answer one thing with its ETag."""
+    return Response(data, status=status, headers={**headers, "ETag": of(data)})
+
+
+def check(request: Request, data: Any) -> None:
+    """
+    Compare `If-Match`, if it is given, with what is there now; the row behind it is locked by the caller.
+
+    :raises ProblemError: 412 if somebody has changed it since
+    """
+    given = request.headers.get("If-Match")
+    if given is None or given.strip() == "*":
+        return
+    if of(data) not in {tag.strip() for tag in given.split(",")}:
+        raise ProblemError(
+            HTTPStatus.PRECONDITION_FAILED,
+            "precondition_failed",
+            "It has changed since you read it. Read it again.",
+        )

@@ -1,0 +1,98 @@
+"""
+Pages of a list: each begins after the last row of the one before, found by an index.
+
+A row that is written meanwhile neither moves the others to another page nor makes a page slower, and nothing
+is counted.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import FieldError
+from django.core.exceptions import ValidationError as InvalidValueError
+from django.db.models import Model, Q, QuerySet
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from config.lib.api.problems import field_error
+
+
+def page(
+    rows: QuerySet[Any],
+    *,
+    request: Request,
+    query: dict[str, Any],
+    order: Sequence[str],
+    serializer: type[BaseSerializer[Any]],
+    **beside: Any,
+) -> Response:
+    """
+    Answer one page: `{"data": [...], "next_cursor": ...}`, and the members `beside` it.
+
+    `query` holds `limit` and perhaps `cursor`, as `PageQuery` read them. `order` names columns, all of them
+    ascending or all with a `-`; together they are unique.
+
+    :raises ValidationError: if the cursor is none of ours
+    """
+    limit = query["limit"]
+    found = list(_after(rows, query.get("cursor"), order).order_by(*order)[: limit + 1])
+    shown = found[:limit]
+    following = _cursor(shown[-1], order) if len(found) > limit else None
+    data = serializer(shown, many=True, context={"request": request}).data
+    response = Response({**beside, "data": data, "next_cursor": following})
+    if following:
+        parameters = {**request.query_params.dict(), "cursor": following}
+        response["Link"] = f'<{request.path}?{urlencode(parameters)}>; rel="next"'
+    return response
+
+
+def _names(order: Sequence[str]) -> list[str]:
+    return [name.removeprefix("-") for name in order]
+
+
+def _cursor(row: Model, order: Sequence[str]) -> str:
+    values = [getattr(row, name) for name in _names(order)]
+    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def _after(rows: QuerySet[Any], cursor: str | None, order: Sequence[str]) -> QuerySet[Any]:
+    """Leave out what comes before the cursor, in a form that an index on `order` can follow."""
+    if cursor is None:
+        return rows
+    names, is_descending = _names(order), order[0].startswith("-")
+    values = _values(rows.model, cursor, names)
+    beyond = "lt" if is_descending else "gt"
+    place = Q(pk__in=[])
+    for n, name in enumerate(names):
+        equal = dict(zip(names[:n], values[:n], strict=True))
+        place |= Q(**equal, **{f"{name}__{beyond}": values[n]})
+    return rows.filter(place, **{f"{names[0]}__{beyond}e": values[0]})
+
+
+def _values(model: type[Model], cursor: str, names: list[str]) -> list[Any]:
+    try:
+        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = [_field(model, name).to_python(value) for name, value in zip(names, found, strict=True)]
+    except (ValueError, TypeError, binascii.Error, InvalidValueError, FieldError, RecursionError) as error:
+        raise _invalid_cursor() from error
+    if any(value is None or (isinstance(value, str) and "\0" in value) for value in values):
+        raise _invalid_cursor()
+    if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
+        raise _invalid_cursor()
+    return values
+
+
+def _field(model: type[Model], name: str) -> Any:
+    return model._meta.get_field(name)  # noqa: SLF001  (documented: Django's model meta API)
+
+
+def _invalid_cursor() -> ValidationError:
+    return ValidationError({"cursor": [field_error("invalid_cursor", "is not a cursor of this list")]})

@@ -1,0 +1,242 @@
+"""
+How the API is described: what all operations have in common is written once, here.
+
+`operation` stands on a view's method. Errors that any operation of its kind may give (401, 404, 429 …) are
+added by what the operation is; those of its own are named with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from django.conf import settings
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from config.lib.api import parsing, problems
+
+View = TypeVar("View", bound=Callable[..., Any])
+# Code and detail of one error.
+Problem = tuple[str, str]
+
+_MARK = "x-problems"
+_NOT_FITTING: Problem = ("validation_error", "The request does not fit what is documented.")
+_COMMON: dict[int, Problem] = {
+    401: ("unauthorized", "A valid API key is needed."),
+    429: ("throttled", "Request was throttled. Expected available in 12 seconds."),
+    500: ("internal_error", "Something went wrong here; it is in the log."),
+    503: ("unavailable", "The service cannot answer right now. Try again."),
+}
+_NO_SUCH: Problem = ("not_found", "There is no such thing here.")
+_OPERATORS_ONLY: Problem = ("permission_denied", "This needs an operator's key.")
+_BODY: dict[int, Problem] = {
+    413: ("payload_too_large", f"A body may have at most {parsing.MOST_BYTES} bytes."),
+    415: ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
+}
+_IDEMPOTENCY: dict[int, list[Problem]] = {
+    409: [("idempotency_key_in_use", "A request with this Idempotency-Key is under way.")],
+    422: [("idempotency_key_reused", "This Idempotency-Key was used for another request.")],
+}
+_CHANGED: Problem = ("precondition_failed", "It has changed since you read it. Read it again.")
+
+
+class FieldProblemSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(
+        help_text="Name of the field, with dots into nested ones; empty = the whole."
+    )
+    code = serializers.CharField(help_text="For machines, e.g. `required`.")
+    detail = serializers.CharField(help_text="For people.")
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="Where the error is explained.")
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField(help_text="The HTTP status.")
+    code = serializers.CharField(help_text="For machines; stays the same.")
+    detail = serializers.CharField(help_text="For people; may change.")
+    correlation_id = serializers.CharField(allow_blank=True, help_text="Name it when you ask for help.")
+    errors = FieldProblemSerializer(many=True, required=False, help_text="Which fields are wrong.")  # type: ignore[assignment]
+
+
+def operation(
+    *,
+    summary: str,
+    description: str,
+    tag: str,
+    operation_id: str,
+    responses: Mapping[int, Any],
+    request: Any = None,
+    query: type[serializers.Serializer[Any]] | None = None,
+    errors: Mapping[int, Sequence[Problem]] | None = None,
+    request_example: Any = None,
+    response_example: Any = None,
+    idempotency: str = "",
+    if_match: bool = False,
+    operators_only: bool = False,
+) -> Callable[[View], View]:
+    """
+    Describe an operation.
+
+    `responses` gives a serializer (or None) by status of success; `errors` gives code and detail of
+    what else it may answer.
+    `idempotency` is `required` or `optional` where an Idempotency-Key is read. Examples are plain data.
+    """
+    own: dict[int, list[Problem]] = {status: list(found) for status, found in (errors or {}).items()}
+    parameters: list[Any] = [query] if query else []
+    if idempotency:
+        parameters.append(_idempotency_key(is_required=idempotency == "required"))
+        for status, found in _IDEMPOTENCY.items():
+            own.setdefault(status, []).extend(found)
+    if if_match:
+        parameters.append(_IF_MATCH)
+        own.setdefault(412, []).append(_CHANGED)
+    if operators_only:
+        own.setdefault(403, []).append(_OPERATORS_ONLY)
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        description=f"{description}\n\n{_limit()}",
+        tags=[tag],
+        request=request,
+        responses=dict(responses),
+        parameters=parameters,
+        examples=_examples(request_example, response_example, min(responses)),
+        extensions={_MARK: own, "x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}},
+    )
+
+
+def page_of(
+    serializer: type[serializers.Serializer[Any]], **beside: serializers.Field[Any, Any, Any, Any]
+) -> serializers.Serializer[Any]:
+    """Describe a page of a list, and the members `beside` it."""
+    name = serializer.__name__.removesuffix("Serializer")
+    return inline_serializer(
+        f"{name}Page",
+        {
+            **beside,
+            "data": serializer(many=True),
+            "next_cursor": serializers.CharField(
+                allow_null=True, help_text="Give it as `cursor` for the next page; null on the last."
+            ),
+        },
+    )
+
+
+def _limit() -> str:
+    return f"Rate limit: {settings.API_RATE_LIMIT} requests a minute per API key, over all operations."
+
+
+def _examples(request: Any, response: Any, status: int) -> list[OpenApiExample]:
+    found = []
+    if request is not None:
+        found.append(OpenApiExample("Request", value=request, request_only=True))
+    if response is not None:
+        found.append(
+            OpenApiExample("Response", value=response, response_only=True, status_codes=[str(status)])
+        )
+    return found
+
+
+def _idempotency_key(*, is_required: bool) -> OpenApiParameter:
+    return OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+        OpenApiParameter.HEADER,
+        required=is_required,
+        description="A new value, such as a UUID, for each thing to be done: repeating the request with the "
+        "same one within 24 hours does nothing and gives the first answer again.",
+    )
+
+
+_IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` you read: the change is refused if somebody else was quicker.",
+)
+
+
+class ProblemAutoSchema(AutoSchema):
+    """Adds to every operation the errors and headers it shares with its like."""
+
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
+    ) -> dict[str, Any] | None:
+        """Describe one operation."""
+        found: dict[str, Any] | None = super().get_operation(path, path_regex, path_prefix, method, registry)
+        if found is None or _MARK not in found:
+            return found
+        reference = self.resolve_serializer(ProblemSerializer, "response").ref
+        for status, listed in self._problems(found).items():
+            found["responses"][str(status)] = _response(status, listed, reference)
+        for status, response in found["responses"].items():
+            response.setdefault("headers", {}).update(_headers(int(status), method))
+        return found
+
+    def _problems(self, found: dict[str, Any]) -> dict[int, list[Problem]]:
+        own: dict[int, list[Problem]] = found.pop(_MARK)
+        common = {status: [problem] for status, problem in _COMMON.items()}
+        has_query = any(parameter["in"] == "query" for parameter in found.get("parameters", []))
+        if "requestBody" in found:
+            common |= {status: [problem] for status, problem in _BODY.items()}
+        if "requestBody" in found or has_query or 412 in own or 422 in own:
+            common[400] = [_NOT_FITTING]
+        if "{" in self.path:
+            common[404] = [_NO_SUCH]
+        for status, listed in own.items():
+            common.setdefault(status, []).extend(listed)
+        return dict(sorted(common.items()))
+
+    def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
+        schema = super()._postprocess_serializer_schema(  # type: ignore[no-untyped-call]
+            schema, serializer, direction
+        )
+        if direction == "request" and getattr(serializer, "is_strict", False):
+            schema["additionalProperties"] = False
+        return schema
+
+
+def _response(status: int, listed: list[Problem], reference: dict[str, str]) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            problems.MEDIA_TYPE: {
+                "schema": reference,
+                "examples": {code: {"value": _example(status, code, detail)} for code, detail in listed},
+            }
+        },
+    }
+
+
+def _example(status: int, code: str, detail: str) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if code == "validation_error":
+        extra["errors"] = [{"field": "name", "code": "required", "detail": "This field is required."}]
+    return problems.document(status, code, detail, **extra) | {
+        "correlation_id": "cor_01KB2T7M3G5Q8R9S0T1V2W3X4Y"
+    }
+
+
+def _headers(status: int, method: str) -> dict[str, Any]:
+    found = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
+    if status not in {401, 500, 503}:
+        found["RateLimit"] = _header("What is left: `r` requests for `t` seconds.")
+        found["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
+    if status == 401:
+        found["WWW-Authenticate"] = _header("How to authenticate.")
+    if status in {429, 503}:
+        found["Retry-After"] = _header("Seconds to wait.")
+    if status == 200 and method == "GET":
+        found["ETag"] = _header("The version of what is shown, where it can be changed.")
+        found["Link"] = _header("The next page of a list, with `rel=next`.")
+    return found
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"schema": {"type": "string"}, "description": description}
