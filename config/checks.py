@@ -57,6 +57,9 @@ def _check_numbers() -> list[CheckMessage]:
         "OPENAI_MAX_RETRIES": (1, 10),
         "WORKER_POLL_INTERVAL": (50, 60_000),
         "DATABASE_POOL_SIZE": (1, 1000),
+        "API_RATE_LIMIT": (1, 10**6),
+        "API_FAILURE_LIMIT": (1, 10**6),
+        "TRUSTED_PROXIES": (0, 10),
         "CREDITS_PER_REPLY": (0, 1000),
         "EXTRACTION_INTERVAL": (1, 10**9) if settings.APP_ENV != "production" else (300_000, 900_000),
     }

@@ -1,17 +1,26 @@
 """Every address of the service."""
 
 from django.conf import settings
-from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerView, SpectacularYAMLAPIView
+from django.urls import include, path
+from django.views.generic import RedirectView
 
 from channels_app.webhook import MetaWebhookView
+from config.docs.views import DocumentationView
 from config.health import LiveView, ReadyView
 
 urlpatterns = [
+    path("", include("billing.urls")),
+    path("", include("config.schema")),
     path(settings.WEBHOOK_PATH.lstrip("/"), MetaWebhookView.as_view(), name="webhook-meta"),
     path("health/live", LiveView.as_view(), name="health-live"),
     path("health/ready", ReadyView.as_view(), name="health-ready"),
-    path("schema", SpectacularSwaggerView.as_view(url_name="schema-json"), name="schema"),
-    path("schema/openapi.json", SpectacularJSONAPIView.as_view(), name="schema-json"),
-    path("schema/openapi.yaml", SpectacularYAMLAPIView.as_view(), name="schema-yaml"),
+    path("", RedirectView.as_view(url="/docs/"), name="home"),
+    path("docs", RedirectView.as_view(url="/docs/"), name="docs-home"),
+    path("docs/", DocumentationView.as_view(), name="docs"),
+    path("docs/<path:address>", DocumentationView.as_view(), name="docs-file"),
 ]
+
+handler400 = "config.lib.api.failures.bad_request"
+handler403 = "config.lib.api.failures.permission_denied"
+handler404 = "config.lib.api.failures.page_not_found"
+handler500 = "config.lib.api.failures.server_error"
