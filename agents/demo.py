@@ -35,6 +35,7 @@ class Demo:
 
     user_id: str
     api_key: str
+    operator_key: str
     phone_number_id: str
     display_phone_number: str
 
@@ -63,12 +64,19 @@ def seed() -> Demo:
             fallback_message=FALLBACK_MESSAGE,
             channel=channel,
         )
-    return Demo(user.user_id, _api_key(user), PHONE_NUMBER_ID, PHONE_NUMBER)
+    return Demo(
+        user_id=user.user_id,
+        api_key=_api_key("demo", user_id=user.user_id),
+        operator_key=_api_key("demoop", user_id=None),
+        phone_number_id=PHONE_NUMBER_ID,
+        display_phone_number=PHONE_NUMBER,
+    )
 
 
-def _api_key(user: User) -> str:
-    """Derive the demo key, so that it can be shown again although only its hash is kept."""
-    key = f"mcak_demo_{hashlib.sha256(settings.SECRET_KEY.encode()).hexdigest()[:43]}"
-    if not ApiKey.objects.filter(prefix="demo").exists():
-        keys.register(key, user_id=user.user_id, name="demo")
+def _api_key(prefix: str, *, user_id: str | None) -> str:
+    """Derive a demo key, so that it can be shown again although only its hash is kept."""
+    seed = settings.SECRET_KEY if user_id else f"operator {settings.SECRET_KEY}"
+    key = f"mcak_{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:43]}"
+    if not ApiKey.objects.filter(prefix=prefix).exists():
+        keys.register(key, user_id=user_id, name="demo")
     return key

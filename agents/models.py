@@ -8,7 +8,19 @@ from django.db.models.functions import Now
 
 from billing.models import User
 from channels_app.models import PhoneNumber
-from config.lib import ids
+from config.lib import ids, tenancy
+
+
+class PromptQuerySet(models.QuerySet["Prompt"]):
+    """Filters worth naming."""
+
+    def of(self, user_id: str) -> "PromptQuerySet":
+        """
+        Keep what belongs to a business.
+
+        :raises TenantMissingError: if it is not said which
+        """
+        return self.filter(user_id=tenancy.required(user_id))
 
 
 class Prompt(models.Model):
@@ -19,6 +31,8 @@ class Prompt(models.Model):
     name = models.CharField(max_length=255)
     current_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = PromptQuerySet.as_manager()
 
     class Meta:
         db_table = "prompts"
@@ -61,6 +75,14 @@ class AgentQuerySet(models.QuerySet["Agent"]):
     def live(self) -> "AgentQuerySet":
         """Leave out the deleted."""
         return self.filter(deleted_at=None)
+
+    def of(self, user_id: str) -> "AgentQuerySet":
+        """
+        Keep what belongs to a business.
+
+        :raises TenantMissingError: if it is not said which
+        """
+        return self.filter(user_id=tenancy.required(user_id))
 
 
 class Agent(models.Model):
@@ -109,6 +131,18 @@ class Agent(models.Model):
         return self.name
 
 
+class ConversationArchiveQuerySet(models.QuerySet["ConversationArchive"]):
+    """Filters worth naming."""
+
+    def of(self, user_id: str) -> "ConversationArchiveQuerySet":
+        """
+        Keep what happened on a business's numbers.
+
+        :raises TenantMissingError: if it is not said which
+        """
+        return self.filter(phone_number__user_id=tenancy.required(user_id))
+
+
 class ConversationArchive(models.Model):
     """
     An agent left a number: its talks there end.
@@ -122,6 +156,8 @@ class ConversationArchive(models.Model):
     phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, related_name="archives")
     archived_at = models.DateTimeField(db_default=Now())
     closed_at = models.DateTimeField(null=True, blank=True, help_text="when its talks were closed")
+
+    objects = ConversationArchiveQuerySet.as_manager()
 
     class Meta:
         db_table = "conversation_archives"

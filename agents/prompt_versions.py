@@ -73,6 +73,19 @@ def rollback(*, prompt_id: str, to: int) -> PromptVersion:
     return _point(prompt, _found(prompt_id, to))
 
 
+@transaction.atomic
+def rename(*, prompt_id: str, name: str) -> Prompt:
+    """
+    Give a prompt another name.
+
+    :raises PromptNotFoundError: if there is no such prompt
+    """
+    prompt = _locked(prompt_id)
+    prompt.name = name
+    prompt.save(update_fields=["name"])
+    return prompt
+
+
 def preview(*, prompt_id: str, context: Context, version: int | None = None) -> str:
     """
     Give the instructions of a version, the current one unless told otherwise, as the model would get them.

@@ -1,15 +1,17 @@
 """Puts an agent on a phone number."""
 
+import contextlib
+
 from django.conf import settings
 from django.db import transaction
 
-from agents import directory
-from agents.models import Agent
-from channels_app import ownership
+from agents import lifecycle
+from agents.relinking import NumberTakenError
+from channels_app import numbers, ownership
 from channels_app.models import PhoneNumber
+from channels_app.numbers import NumberExistsError
 
 
-@transaction.atomic
 def register(
     *,
     user_id: str,
@@ -24,35 +26,45 @@ def register(
     """
     Register a number or account with an agent; what is registered already is left as it is but the token.
 
+    :raises InvalidNumberError: if a number cannot look like this
     :raises NotTheOwnerError: in production, if the token cannot read the number from Graph
+    :raises NumberExistsError: if it is another user's
+    :raises PromptNotFoundError: if the user has no such prompt
     """
+    numbers.check(type=channel, phone_number_id=phone_number_id, access_token=access_token)
+    # Graph is asked before the transaction: none is held open meanwhile.
     if settings.IS_PRODUCTION:
         ownership.verify(
             phone_number_id=phone_number_id,
             channel=channel,
             access_token=access_token,
         )
-    number, _ = PhoneNumber.objects.get_or_create(
-        phone_number_id=phone_number_id,
-        user_id=user_id,
-        defaults={
-            "type": channel,
-            "external_number": external_number,
-            "display_name": name,
-        },
-    )
-    number.set_access_token(access_token)
-    number.deleted_at = None
-    number.save(update_fields=["access_token", "deleted_at"])
-    Agent.objects.get_or_create(
-        phone_number=number,
-        deleted_at=None,
-        defaults={
-            "user_id": user_id,
-            "prompt_id": prompt_id,
-            "name": name,
-            "fallback_message": fallback_message,
-        },
-    )
-    directory.drop(user_id=user_id, phone_number_id=phone_number_id)
+    with transaction.atomic():
+        number = _number(
+            user_id=user_id,
+            phone_number_id=phone_number_id,
+            type=channel,
+            external_number=external_number,
+            access_token=access_token,
+            display_name=name,
+        )
+        with contextlib.suppress(NumberTakenError):
+            lifecycle.create(
+                user_id=user_id,
+                phone_number_id=phone_number_id,
+                prompt_id=prompt_id,
+                name=name,
+                fallback_message=fallback_message,
+            )
     return number
+
+
+def _number(*, user_id: str, phone_number_id: str, access_token: str, **fields: str) -> PhoneNumber:
+    try:
+        return numbers.register(
+            user_id=user_id, phone_number_id=phone_number_id, access_token=access_token, **fields
+        )
+    except NumberExistsError:
+        if not PhoneNumber.objects.of(user_id).live().filter(pk=phone_number_id).exists():
+            raise
+    return numbers.change(phone_number_id=phone_number_id, access_token=access_token)

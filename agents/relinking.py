@@ -1,4 +1,4 @@
-"""Moves a phone number to another agent, which ends the talks of whoever answered there before."""
+"""Moves agents between phone numbers, which ends the talks of whoever answered there before."""
 
 from django.db import transaction
 from django.db.models import Q
@@ -57,6 +57,30 @@ def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> Con
     if left:
         _archive(left, old=agent, new=None)
     return _archive(phone_number_id, old=present, new=agent)
+
+
+@transaction.atomic
+def unlink(*, agent_id: str) -> ConversationArchive | None:
+    """
+    Take an agent off its number, on which nobody answers then; None where it had no number.
+
+    :raises NotFoundError: if there is no such live agent
+    """
+    agent = Agent.objects.live().select_for_update(no_key=True).filter(pk=agent_id).first()
+    if agent is None:
+        raise NotFoundError(f"there is no agent {agent_id}")
+    left = leave(agent)
+    Agent.objects.filter(pk=agent_id).update(phone_number=None)
+    return left
+
+
+def leave(agent: Agent) -> ConversationArchive | None:
+    """End the talks on the number of an agent whose row is locked; what becomes of it is the caller's."""
+    if agent.phone_number_id is None:
+        return None
+    locks.take(Lock.CLAIM, agent.phone_number_id)
+    directory.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
+    return _archive(agent.phone_number_id, old=agent, new=None)
 
 
 def _locked(agent_id: str, phone_number_id: str) -> tuple[Agent, Agent | None]:

@@ -7,7 +7,7 @@ from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from billing.models import User
-from config.lib import crypto, ids
+from config.lib import crypto, ids, tenancy
 
 
 class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
@@ -16,6 +16,14 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
     def live(self) -> "PhoneNumberQuerySet":
         """Leave out the deleted."""
         return self.filter(deleted_at=None)
+
+    def of(self, user_id: str) -> "PhoneNumberQuerySet":
+        """
+        Keep what belongs to a business.
+
+        :raises TenantMissingError: if it is not said which
+        """
+        return self.filter(user_id=tenancy.required(user_id))
 
 
 class PhoneNumber(models.Model):

@@ -3,13 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from channels_app import retention
+from billing import idempotency
+from channels_app import retention, wiping
 from config.lib import heartbeat
 from config.lib.jobs import Job
 
 
 @shared_task(name=Job.PURGE.value)
 def purge() -> None:
-    """Delete what need not be kept: events applied long ago, and signs of life of processes long gone."""
+    """Delete what need not be kept: old events and answers, tokens of deleted numbers, dead processes."""
     retention.purge(now=timezone.now())
+    wiping.wipe()
+    idempotency.purge()
     heartbeat.forget_the_dead()

@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from config.embedded import paths
 from config.lib import logs
+from config.lib.api import description
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -82,8 +83,12 @@ _GRAPH = "https://graph.facebook.com/v25.0" if IS_PRODUCTION else f"{SIMULATOR_U
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
@@ -102,7 +107,11 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "config.admin.middleware.AdminHeadersMiddleware",
+    "config.admin.middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "config.admin.middleware.AdminAuthenticationMiddleware",
+    "config.admin.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES = [
@@ -110,6 +119,13 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
     }
 ]
 # Meta posts to the exact path; a redirect to the one with a slash would lose the body.
@@ -150,6 +166,22 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
 if env.bool("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# --- Admin -------------------------------------------------------------------------------------------
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+UNFOLD = {
+    "SITE_TITLE": "AI agents",
+    "SITE_HEADER": "AI agents",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.admin.dashboard.show",
+    "LOGIN": {"form": "config.admin.login.LoginForm"},
+    "STYLES": [f"{STATIC_URL}staff/admin.css"],
+    "SIDEBAR": {"navigation": "config.admin.navigation.groups"},
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["billing.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -167,40 +199,7 @@ DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_FORMATTER_CLASS": "config.lib.api.failures.ProblemFormatter",
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Multi-channel AI agent service",
-    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.\n\n"
-    "Everything here is JSON. How keys, rate limits, pages, Idempotency-Key, ETags and errors work is told "
-    "once in [the conventions](/docs/api).",
-    "VERSION": APP_VERSION,
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {
-        "persistAuthorization": True,
-        "displayRequestDuration": True,
-        "deepLinking": True,
-    },
-    "TAGS": [
-        {"name": "Users", "description": "Businesses that use the service."},
-        {"name": "API keys", "description": "Keys of a business."},
-        {"name": "Credits", "description": "What a business may spend, and where it went."},
-        {"name": "Phone numbers", "description": "WhatsApp numbers, Instagram accounts and web chats."},
-        {"name": "Agents", "description": "Who answers on a number."},
-        {"name": "Prompts", "description": "What agents speak with, in versions."},
-        {"name": "Conversations", "description": "Talks with customers, and how people take part."},
-        {"name": "Messages", "description": "What was said."},
-        {"name": "Usage", "description": "What was done, and what was left behind."},
-        {"name": "Webhook", "description": "Where Meta delivers."},
-        {"name": "Health", "description": "For whoever watches the service."},
-    ],
-}
+SPECTACULAR_SETTINGS = {**description.SETTINGS, "VERSION": APP_VERSION}
 
 # --- Postgres ----------------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))

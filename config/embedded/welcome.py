@@ -16,6 +16,7 @@ def welcome(choices: Choices, demo: dict[str, str]) -> str:
         "Database": f"make psql   ({database})",
         "Logs": str(choices.logs),
         "Demo API key": demo.get("api_key", ""),
+        "Operator key": demo.get("operator_key", ""),
         "Demo number": demo.get("display_phone_number", ""),
         "Try": '.venv/bin/python manage.py simulate_customer "Hello"' if choices.simulated and demo else "",
     }

@@ -5,16 +5,17 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from agents import demo, directory
 from agents.models import Agent, Prompt, PromptVersion
-from billing import ledger
+from billing import keys, ledger
 from billing.models import ApiKey, Credit, CreditEntry, User
 from channels_app.models import PhoneNumber
 
 # One of each, but for a number on WhatsApp and an account on Instagram.
 MADE = {
-    User: 1, Credit: 1, CreditEntry: 1, PhoneNumber: 2, Prompt: 1, PromptVersion: 1, Agent: 2, ApiKey: 1,
+    User: 1, Credit: 1, CreditEntry: 1, PhoneNumber: 2, Prompt: 1, PromptVersion: 1, Agent: 2, ApiKey: 2,
 }  # fmt: skip
 
 
@@ -45,6 +46,16 @@ class TestSeed:
         demo.seed()
 
         assert Credit.objects.get().remaining_credits == demo.CREDITS - 1
+
+    def test_makes_a_key_of_the_business_and_one_of_an_operator(self, valkey, db):
+        made = demo.seed()
+
+        found = {key: keys.find(key, now=timezone.now()) for key in (made.api_key, made.operator_key)}
+
+        assert {key: (row.prefix, row.user_id) for key, row in found.items()} == {
+            made.api_key: ("demo", made.user_id), made.operator_key: ("demoop", None),
+        }  # fmt: skip
+        assert made.api_key.rpartition("_")[2] != made.operator_key.rpartition("_")[2]
 
 
 class TestCommand:

@@ -111,6 +111,18 @@ class TestRollback:
             prompt_versions.rollback(prompt_id="prm_none", to=1)
 
 
+class TestRename:
+    def test_changes_the_name_and_no_version(self, prompt):
+        renamed = prompt_versions.rename(prompt_id=prompt.prompt_id, name="New")
+
+        assert renamed.name == Prompt.objects.get(pk=prompt.pk).name == "New"
+        assert (current(prompt), prompt.versions.count()) == (1, 1)
+
+    def test_of_a_prompt_that_does_not_exist_is_refused(self, db):
+        with pytest.raises(PromptNotFoundError):
+            prompt_versions.rename(prompt_id="prm_none", name="New")
+
+
 class TestPreview:
     def test_is_what_the_model_would_get(self, prompt):
         declared = {"tone": {"type": "string", "default": "warm"}}

@@ -3,10 +3,11 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from agents import demo, directory
+from agents import demo, directory, removal
 from agents.models import Agent
 from agents.registration import register
 from channels_app.models import PhoneNumber
+from channels_app.numbers import NumberExistsError
 from tests.factories import PromptVersionFactory
 
 NUMBER = "209876543210987"
@@ -45,6 +46,24 @@ class TestRegister:
         number = PhoneNumber.objects.get()
         assert (number.get_access_token(), number.external_number) == ("new-token", "+12025550100")
         assert Agent.objects.get().fallback_message == "Later."
+
+    def test_does_not_take_the_number_of_another(self, valkey, prompt):
+        registered(prompt)
+        other = PromptVersionFactory().prompt
+
+        with pytest.raises(NumberExistsError):
+            registered(other, access_token="theirs")
+
+        assert PhoneNumber.objects.get().get_access_token() == "token"
+
+    def test_brings_back_a_deleted_number_with_a_new_agent(self, valkey, prompt):
+        registered(prompt)
+        removal.remove(phone_number_id=NUMBER)
+
+        registered(prompt, access_token="new-token")
+
+        assert PhoneNumber.objects.live().get().get_access_token() == "new-token"
+        assert list(Agent.objects.order_by("pk").values_list("phone_number_id", flat=True)) == [None, NUMBER]
 
     def test_is_known_at_once(self, valkey, prompt, django_capture_on_commit_callbacks):
         before = directory.get(NUMBER)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents import directory
 from agents.models import Agent, ConversationArchive
-from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError, relink
+from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError, relink, unlink
 from config.lib import jobs
 from config.lib.jobs import Job
 from tests.factories import AgentFactory, PhoneNumberFactory
@@ -126,6 +126,32 @@ class TestRelink:
 
         assert directory.get(here.phone_number_id) is None
         assert directory.get(there.phone_number_id)["agent_id"] == here.agent_id
+
+
+class TestUnlink:
+    def test_leaves_the_number_without_anybody(self, valkey, here, django_capture_on_commit_callbacks):
+        directory.get(here.phone_number_id)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            left = unlink(agent_id=here.agent_id)
+
+        assert number_of(here) is None
+        assert archives() == {(here.phone_number_id, here.agent_id, None)}
+        assert directory.get(here.phone_number_id) is None
+        assert rung_for(valkey) == {left.archive_id}
+
+    def test_of_an_agent_without_a_number_does_nothing(self, here):
+        unlink(agent_id=here.agent_id)
+
+        assert unlink(agent_id=here.agent_id) is None
+        assert len(archives()) == 1
+
+    def test_is_refused_for_what_is_not_there(self, here):
+        Agent.objects.filter(pk=here.pk).update(deleted_at=timezone.now())
+
+        for agent in (here.agent_id, "agt_none"):
+            with pytest.raises(NotFoundError):
+                unlink(agent_id=agent)
 
 
 class TestRelinkOfWhatIsNotThere:

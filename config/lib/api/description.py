@@ -1,0 +1,37 @@
+"""What drf-spectacular is told about the API as a whole."""
+
+from typing import Any
+
+SETTINGS: dict[str, Any] = {
+    "TITLE": "Multi-channel AI agent service",
+    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.\n\n"
+    "Everything here is JSON. How keys, rate limits, pages, Idempotency-Key, ETags and errors work is told "
+    "once in [the conventions](/docs/api).",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {
+        "persistAuthorization": True,
+        "displayRequestDuration": True,
+        "deepLinking": True,
+    },
+    "TAGS": [
+        {"name": "Users", "description": "Businesses that use the service."},
+        {"name": "API keys", "description": "Keys of a business."},
+        {"name": "Credits", "description": "What a business may spend, and where it went."},
+        {"name": "Phone numbers", "description": "WhatsApp numbers, Instagram accounts and web chats."},
+        {"name": "Agents", "description": "Who answers on a number."},
+        {"name": "Prompts", "description": "What agents speak with, in versions."},
+        {"name": "Conversations", "description": "Talks with customers, and how people take part."},
+        {"name": "Messages", "description": "What was said."},
+        {"name": "Usage", "description": "What was done, and what was left behind."},
+        {"name": "Webhook", "description": "Where Meta delivers."},
+        {"name": "Health", "description": "For whoever watches the service."},
+    ],
+}
