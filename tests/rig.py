@@ -33,9 +33,11 @@ _CELERY = [str(BIN / "celery"), "-A", "config", "worker", "--pool", "threads", "
            "--without-mingle", "--loglevel", "warning"]  # fmt: skip
 COMMANDS = {
     "simulator": [sys.executable, "-m", "simulator"],
-    "webhook": [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port",
-                str(environment.WEBHOOK_PORT), "--no-ws",
-                "--log-level", "warning", "config.asgi:application"],
+    **{
+        name: [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port),
+               "--no-ws", "--log-level", "warning", "config.asgi:application"]
+        for name, port in {"webhook": environment.WEBHOOK_PORT, "web": environment.API_PORT}.items()
+    },
     "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
     "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
                   "--hostname", "extractor@%h"],
@@ -55,6 +57,12 @@ def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") ->
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {what or look}")
         time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(requests.RequestException):
+        return requests.get(url, timeout=1).ok
+    return False
 
 
 class Simulator:
@@ -118,6 +126,8 @@ class Rig:
             wait_until(self.simulator.is_up, what="the simulator")
         elif name == "webhook":
             wait_until(self.webhook_answers, what="the webhook")
+        elif name == "web":
+            wait_until(self.web_answers, what="the web process")
         else:
             pid = self._processes[name].pid
             wait_until(
@@ -126,9 +136,10 @@ class Rig:
             )
 
     def webhook_answers(self) -> bool:
-        with contextlib.suppress(requests.RequestException):
-            return requests.get(f"http://127.0.0.1:{environment.WEBHOOK_PORT}/health/live", timeout=1).ok
-        return False
+        return _answers(f"http://127.0.0.1:{environment.WEBHOOK_PORT}/health/live")
+
+    def web_answers(self) -> bool:
+        return _answers(f"{environment.API_URL}/health/live")
 
     def stop(self, name: str) -> None:
         self._end(name, signal.SIGTERM)

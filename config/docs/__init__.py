@@ -1,0 +1,1 @@
+"""The documentation in the browser: `documentation/` as pages below `/docs/`."""

@@ -1,0 +1,42 @@
+"""The list of all pages at the side, in the order and groups of the map in `documentation/README.md`."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from config.docs import library, links, markdown
+from config.docs.library import File
+
+MAP = "README.md"
+MAP_ANCHOR = "all-pages"
+REST = "More"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pages that stand together."""
+
+    title: str
+    files: list[File] = field(default_factory=list)
+
+
+def groups() -> list[Group]:
+    """Give the groups of the map (headings below `All pages`), and last what it does not name."""
+    known = library.files()
+    if MAP not in known:
+        return []
+    found = [Group("Start", [known[MAP]])]
+    placed = {MAP}
+    tokens = markdown.parse(known[MAP].path.read_text())
+    is_map = False
+    for before, token in pairwise(tokens):
+        if before.type == "heading_open":
+            is_map = is_map or before.attrs["id"] == MAP_ANCHOR
+            if is_map and before.tag == "h3":
+                found.append(Group(markdown.plain(token)))
+        elif is_map and token.type == "inline":
+            for name in links.files_named(token, of=MAP):
+                if name not in placed:
+                    placed.add(name)
+                    found[-1].files.append(known[name])
+    rest = [file for name, file in known.items() if file.is_page and name not in placed]
+    return [group for group in [*found, Group(REST, rest)] if group.files]
