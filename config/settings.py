@@ -16,6 +16,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.embedded import paths
+from config.framework import (  # noqa: F401  (Django reads them here)
+    CONTENT_SECURITY_POLICY,
+    DRF_STANDARDIZED_ERRORS,
+    INSTALLED_APPS,
+    MIDDLEWARE,
+    UNFOLD,
+)
 from config.lib import logs
 from config.lib.api import description
 
@@ -82,38 +89,6 @@ _GRAPH = "https://graph.facebook.com/v25.0" if IS_PRODUCTION else f"{SIMULATOR_U
 # --- Django ------------------------------------------------------------------------------------------
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.messages",
-    "django.contrib.sessions",
-    "django.contrib.staticfiles",
-    "rest_framework",
-    "drf_spectacular",
-    "drf_spectacular_sidecar",
-    "config.apps.ConfigConfig",
-    "billing",
-    "channels_app",
-    "agents",
-    "conversations",
-    "extraction",
-    "simulator",
-]
-MIDDLEWARE = [
-    "config.lib.logs.CorrelationMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "config.admin.middleware.AdminHeadersMiddleware",
-    "config.admin.middleware.AdminSessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "config.admin.middleware.AdminAuthenticationMiddleware",
-    "config.admin.middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -145,17 +120,6 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
-# Pages use nothing but their own files; a page that needs more says so where its route is.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "form-action": ["'self'"],
-        "frame-ancestors": ["'none'"],
-    }
-}
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=IS_PRODUCTION)
@@ -171,17 +135,8 @@ SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
-UNFOLD = {
-    "SITE_TITLE": "AI agents",
-    "SITE_HEADER": "AI agents",
-    "SITE_SYMBOL": "forum",
-    "SITE_URL": None,
-    "DASHBOARD_CALLBACK": "config.admin.dashboard.show",
-    "LOGIN": {"form": "config.admin.login.LoginForm"},
-    "STYLES": [f"{STATIC_URL}staff/admin.css"],
-    "SIDEBAR": {"navigation": "config.admin.navigation.groups"},
-}
 
+# --- API ---------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["billing.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -193,11 +148,6 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "NUM_PROXIES": TRUSTED_PROXIES,
     "COERCE_DECIMAL_TO_STRING": False,
-}
-DRF_STANDARDIZED_ERRORS = {
-    "EXCEPTION_HANDLER_CLASS": "config.lib.api.failures.ProblemHandler",
-    "EXCEPTION_FORMATTER_CLASS": "config.lib.api.failures.ProblemFormatter",
-    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
 SPECTACULAR_SETTINGS = {**description.SETTINGS, "VERSION": APP_VERSION}
 

@@ -1,0 +1,61 @@
+"""What Django and its libraries are told that no environment changes; the rest is in `settings`."""
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.apps.ConfigConfig",
+    "billing",
+    "channels_app",
+    "agents",
+    "conversations",
+    "extraction",
+    "simulator",
+]
+MIDDLEWARE = [
+    "config.lib.logs.CorrelationMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "config.admin.middleware.AdminHeadersMiddleware",
+    "config.admin.middleware.AdminSessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "config.admin.middleware.AdminAuthenticationMiddleware",
+    "config.admin.middleware.AdminMessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# Pages use nothing but their own files; a page that needs more says so where its route is.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+UNFOLD = {
+    "SITE_TITLE": "AI agents",
+    "SITE_HEADER": "AI agents",
+    "SITE_SYMBOL": "forum",
+    "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.admin.dashboard.show",
+    "LOGIN": {"form": "config.admin.login.LoginForm"},
+    "STYLES": ["/static/staff/admin.css"],
+    "SIDEBAR": {"navigation": "config.admin.navigation.groups"},
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "config.lib.api.failures.ProblemHandler",
+    "EXCEPTION_FORMATTER_CLASS": "config.lib.api.failures.ProblemFormatter",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
