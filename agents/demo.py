@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.auth.models import User as Staff
 from django.db import transaction
 
 from agents.models import Prompt, PromptVersion
@@ -38,6 +39,7 @@ class Demo:
     operator_key: str
     phone_number_id: str
     display_phone_number: str
+    staff_login: str
 
 
 @transaction.atomic
@@ -70,6 +72,7 @@ def seed() -> Demo:
         operator_key=_api_key("demoop", user_id=None),
         phone_number_id=PHONE_NUMBER_ID,
         display_phone_number=PHONE_NUMBER,
+        staff_login=_staff_login(),
     )
 
 
@@ -80,3 +83,13 @@ def _api_key(prefix: str, *, user_id: str | None) -> str:
     if not ApiKey.objects.filter(prefix=prefix).exists():
         keys.register(key, user_id=user_id, name="demo")
     return key
+
+
+def _staff_login() -> str:
+    """Make somebody who may sign in to the admin, in development only; give name and password."""
+    if settings.APP_ENV != "development":
+        return ""
+    password = hashlib.sha256(f"staff {settings.SECRET_KEY}".encode()).hexdigest()[:16]
+    if not Staff.objects.filter(username="demo").exists():
+        Staff.objects.create_superuser("demo", password=password)
+    return f"demo / {password}"

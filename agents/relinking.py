@@ -40,7 +40,7 @@ def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> Con
     :raises NumberTakenError: if another agent answers on the number and is not to be replaced
     :raises AlreadyThereError: if the agent answers on this number already
     """
-    agent, present = _locked(agent_id, phone_number_id)
+    agent, present = locked(agent_id, phone_number_id)
     left = agent.phone_number_id
     if left == phone_number_id:
         raise AlreadyThereError(f"agent {agent_id} answers on this number already")
@@ -83,8 +83,12 @@ def leave(agent: Agent) -> ConversationArchive | None:
     return _archive(agent.phone_number_id, old=agent, new=None)
 
 
-def _locked(agent_id: str, phone_number_id: str) -> tuple[Agent, Agent | None]:
-    """Lock the number, then the agent and whoever answers there; the order is the same for everybody."""
+def locked(agent_id: str, phone_number_id: str) -> tuple[Agent, Agent | None]:
+    """
+    Lock the number, then the agent and whoever answers there; the order is the same for everybody.
+
+    :raises NotFoundError: if there is no such agent or number, or they belong to different users
+    """
     number = PhoneNumber.objects.live().select_for_update(no_key=True).filter(pk=phone_number_id).first()
     agents = {
         agent.agent_id: agent

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +22,7 @@ from billing.authentication import ApiKeyAuthentication, Caller, caller_of
 from billing.models import User
 from config.lib.api import pagination
 from config.lib.api.problems import ProblemError, not_found
+from config.lib.api.serializers import UNKNOWN
 
 
 class IsOperator(BasePermission):
@@ -54,7 +56,8 @@ class ApiView(APIView):
     permission_classes = (IsAuthenticated, IsOperator)
     throttle_classes = (KeyThrottle,)
     operator_methods: ClassVar[tuple[str, ...]] = ()
-    metadata_class = None  # OPTIONS tells nothing: /schema does
+    # No OPTIONS: /schema tells.
+    http_method_names = ("get", "post", "put", "patch", "delete", "head")
     standing: throttling.Standing | None = None
 
     @property
@@ -68,9 +71,20 @@ class ApiView(APIView):
         super().check_throttles(request)
         self.admit(**kwargs)
         super().initial(request, *args, **kwargs)
+        self._refuse_query(request)
 
     def check_throttles(self, request: Request) -> None:
         """Do nothing: it was counted already."""
+
+    def _refuse_query(self, request: Request) -> None:
+        """
+        Take no query parameters where a method reads none: nobody is to believe that they narrow anything.
+
+        :raises ValidationError: naming each
+        """
+        method = getattr(self, str(request.method).lower(), None)
+        if request.query_params and not getattr(method, "reads_query", True):
+            raise ValidationError({name: [UNKNOWN] for name in request.query_params})
 
     def admit(self, **kwargs: str) -> None:
         """

@@ -26,7 +26,7 @@ EXAMPLE: dict[str, Any] = {
     "revoked_at": None,
     "last_used_at": "2026-11-24T12:03:00Z",
 }
-_SHOWN_ONCE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
+SHOWN_ONCE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
 LONGEST_GRACE = timedelta(days=7)
 
 
@@ -105,7 +105,7 @@ class KeysView(TenantView):
         responses={201: KeySerializer},
         errors={422: [("expires_in_the_past", "expires_at is over already.")]},
         request_example={"name": "crm"},
-        response_example=_SHOWN_ONCE,
+        response_example=SHOWN_ONCE,
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
@@ -148,7 +148,7 @@ class KeyRotationView(TenantView):
         request=RotationInput,
         responses={201: KeySerializer},
         request_example={"grace_seconds": 3600},
-        response_example=_SHOWN_ONCE,
+        response_example=SHOWN_ONCE,
     )
     def post(self, _request: Request, user_id: str, prefix: str) -> Response:
         """Rotate it."""

@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.db import transaction
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from billing import accounts
 from billing.accounts import EmailTakenError
 from billing.api.access import ApiView, TenantView
-from billing.api.keys import KeySerializer, shown_once
+from billing.api.keys import SHOWN_ONCE, KeySerializer, shown_once
 from billing.models import User
 from config.lib.api import etags
 from config.lib.api.problems import conflict, field_error
@@ -40,6 +41,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
         read_only_fields = fields
 
 
+@extend_schema_field({"type": "string", "format": "iana-timezone"})
 class TimezoneField(TextField):
     """A time zone's name."""
 
@@ -123,7 +125,7 @@ class UsersView(ApiView):
         errors={409: [_TAKEN]},
         operators_only=True,
         request_example={"email": "owner@example.com", "company_name": "Example Bakery"},
-        response_example=EXAMPLE,
+        response_example={**EXAMPLE, "api_key": SHOWN_ONCE},
     )
     def post(self, _request: Request) -> Response:
         """Make one."""

@@ -4,6 +4,8 @@ import json
 from io import StringIO
 
 import pytest
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User as Staff
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -46,6 +48,21 @@ class TestSeed:
         demo.seed()
 
         assert Credit.objects.get().remaining_credits == demo.CREDITS - 1
+
+    def test_makes_somebody_who_may_sign_in_where_software_is_developed(self, valkey, db, settings):
+        settings.APP_ENV = "development"
+
+        name, _, password = demo.seed().staff_login.partition(" / ")
+
+        assert demo.seed().staff_login == f"{name} / {password}"
+        assert authenticate(username=name, password=password).is_superuser
+
+    @pytest.mark.parametrize("environment", ["test", "production"])
+    def test_makes_nobody_who_may_sign_in_elsewhere(self, environment, valkey, db, settings):
+        settings.APP_ENV = environment
+
+        assert demo.seed().staff_login == ""
+        assert not Staff.objects.exists()
 
     def test_makes_a_key_of_the_business_and_one_of_an_operator(self, valkey, db):
         made = demo.seed()

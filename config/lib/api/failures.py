@@ -30,7 +30,11 @@ class ProblemFormatter(ExceptionFormatter):
         first = error_response.errors[0]
         if error_response.type == VALIDATION_ERROR:
             errors = [
-                {"field": error.attr or "", "code": error.code, "detail": error.detail}
+                {
+                    "field": (error.attr or "").removesuffix(".non_field_errors"),
+                    "code": error.code,
+                    "detail": error.detail,
+                }
                 for error in error_response.errors
             ]
             return document(
@@ -64,7 +68,12 @@ class ProblemHandler(ExceptionHandler):
 
 
 def _answer(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(document(status, code, detail), status=status, content_type=MEDIA_TYPE)
+    return JsonResponse(
+        document(status, code, detail),
+        status=status,
+        content_type=MEDIA_TYPE,
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 def _is_page(request: HttpRequest) -> bool:

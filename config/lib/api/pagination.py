@@ -23,6 +23,9 @@ from rest_framework.serializers import BaseSerializer
 
 from config.lib.api.problems import field_error
 
+# How many rows a page looks at where no index finds those that are asked for.
+MOST_WALKED = 10_000
+
 
 def page(
     rows: QuerySet[Any],
@@ -31,20 +34,24 @@ def page(
     query: dict[str, Any],
     order: Sequence[str],
     serializer: type[BaseSerializer[Any]],
+    walked: QuerySet[Any] | None = None,
     **beside: Any,
 ) -> Response:
     """
     Answer one page: `{"data": [...], "next_cursor": ...}`, and the members `beside` it.
 
     `query` holds `limit` and perhaps `cursor`, as `PageQuery` read them. `order` names columns, all of them
-    ascending or all with a `-`; together they are unique.
+    ascending or all with a `-`; together they are unique. `walked` are the rows before the filters that no
+    index follows: of those, MOST_WALKED are looked at, so such a page may be short and not be the last.
 
     :raises ValidationError: if the cursor is none of ours
     """
-    limit = query["limit"]
-    found = list(_after(rows, query.get("cursor"), order).order_by(*order)[: limit + 1])
+    limit, cursor = query["limit"], query.get("cursor")
+    edge = _edge(walked, cursor, order) if walked is not None else None
+    rows = _until(_after(rows, cursor, order), edge, order)
+    found = list(rows.order_by(*order)[: limit + 1])
     shown = found[:limit]
-    following = _cursor(shown[-1], order) if len(found) > limit else None
+    following = _cursor(shown[-1], order) if len(found) > limit else edge
     data = serializer(shown, many=True, context={"request": request}).data
     response = Response({**beside, "data": data, "next_cursor": following})
     if following:
@@ -67,14 +74,33 @@ def _after(rows: QuerySet[Any], cursor: str | None, order: Sequence[str]) -> Que
     """Leave out what comes before the cursor, in a form that an index on `order` can follow."""
     if cursor is None:
         return rows
-    names, is_descending = _names(order), order[0].startswith("-")
+    return _side(rows, cursor, order, beyond="lt" if order[0].startswith("-") else "gt", place=Q(pk__in=[]))
+
+
+def _until(rows: QuerySet[Any], edge: str | None, order: Sequence[str]) -> QuerySet[Any]:
+    """Leave out what comes after the edge."""
+    if edge is None:
+        return rows
+    names = _names(order)
+    at_edge = Q(**dict(zip(names, _values(rows.model, edge, names), strict=True)))
+    return _side(rows, edge, order, beyond="gt" if order[0].startswith("-") else "lt", place=at_edge)
+
+
+def _side(rows: QuerySet[Any], cursor: str, order: Sequence[str], *, beyond: str, place: Q) -> QuerySet[Any]:
+    """Keep what lies on one side of a cursor, or at the `place`."""
+    names = _names(order)
     values = _values(rows.model, cursor, names)
-    beyond = "lt" if is_descending else "gt"
-    place = Q(pk__in=[])
     for n, name in enumerate(names):
         equal = dict(zip(names[:n], values[:n], strict=True))
         place |= Q(**equal, **{f"{name}__{beyond}": values[n]})
     return rows.filter(place, **{f"{names[0]}__{beyond}e": values[0]})
+
+
+def _edge(walked: QuerySet[Any], cursor: str | None, order: Sequence[str]) -> str | None:
+    """Give the cursor of the last row that is looked at; none if the rest is less than that."""
+    following = _after(walked, cursor, order).order_by(*order).only(*_names(order))
+    last = following[MOST_WALKED - 1 : MOST_WALKED].first()
+    return None if last is None else _cursor(last, order)
 
 
 def _values(model: type[Model], cursor: str, names: list[str]) -> list[Any]:

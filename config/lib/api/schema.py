@@ -22,6 +22,8 @@ View = TypeVar("View", bound=Callable[..., Any])
 Problem = tuple[str, str]
 
 _MARK = "x-problems"
+# What Django's `slug` takes, and any id of ours is.
+_ID = "^[-a-zA-Z0-9_]{1,100}$"
 _NOT_FITTING: Problem = ("validation_error", "The request does not fit what is documented.")
 _COMMON: dict[int, Problem] = {
     401: ("unauthorized", "A valid API key is needed."),
@@ -35,10 +37,17 @@ _BODY: dict[int, Problem] = {
     413: ("payload_too_large", f"A body may have at most {parsing.MOST_BYTES} bytes."),
     415: ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
 }
+_UNREADABLE: Problem = ("parse_error", "The body is not valid JSON: Expecting value: line 1 column 1 (char 0)")
+_REPEATED: Problem = ("parameter_repeated", "A query parameter may be given once.")
 _IDEMPOTENCY: dict[int, list[Problem]] = {
+    400: [("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")],
     409: [("idempotency_key_in_use", "A request with this Idempotency-Key is under way.")],
     422: [("idempotency_key_reused", "This Idempotency-Key was used for another request.")],
 }
+_NO_IDEMPOTENCY: Problem = (
+    "idempotency_key_missing",
+    "This needs an Idempotency-Key header, so that repeating it is safe.",
+)
 _CHANGED: Problem = ("precondition_failed", "It has changed since you read it. Read it again.")
 
 
@@ -93,12 +102,14 @@ def operation(
         parameters.append(_idempotency_key(is_required=idempotency == "required"))
         for status, found in _IDEMPOTENCY.items():
             own.setdefault(status, []).extend(found)
+    if idempotency == "required":
+        own[400].append(_NO_IDEMPOTENCY)
     if if_match:
         parameters.append(_IF_MATCH)
         own.setdefault(412, []).append(_CHANGED)
     if operators_only:
         own.setdefault(403, []).append(_OPERATORS_ONLY)
-    return extend_schema(
+    describe = extend_schema(
         operation_id=operation_id,
         summary=summary,
         description=f"{description}\n\n{_limit()}",
@@ -109,6 +120,13 @@ def operation(
         examples=_examples(request_example, response_example, min(responses)),
         extensions={_MARK: own, "x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}},
     )
+
+    def decorate(method: View) -> View:
+        described: View = describe(method)
+        described.reads_query = query is not None  # type: ignore[attr-defined]
+        return described
+
+    return decorate
 
 
 def page_of(
@@ -156,7 +174,7 @@ def _idempotency_key(*, is_required: bool) -> OpenApiParameter:
 
 _IF_MATCH = OpenApiParameter(
     "If-Match",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": 1000},
     OpenApiParameter.HEADER,
     description="The `ETag` you read: the change is refused if somebody else was quicker.",
 )
@@ -172,6 +190,9 @@ class ProblemAutoSchema(AutoSchema):
         found: dict[str, Any] | None = super().get_operation(path, path_regex, path_prefix, method, registry)
         if found is None or _MARK not in found:
             return found
+        for parameter in found.get("parameters", []):
+            if parameter["in"] == "path" and parameter["schema"] == {"type": "string"}:
+                parameter["schema"]["pattern"] = _ID
         reference = self.resolve_serializer(ProblemSerializer, "response").ref
         for status, listed in self._problems(found).items():
             found["responses"][str(status)] = _response(status, listed, reference)
@@ -182,11 +203,12 @@ class ProblemAutoSchema(AutoSchema):
     def _problems(self, found: dict[str, Any]) -> dict[int, list[Problem]]:
         own: dict[int, list[Problem]] = found.pop(_MARK)
         common = {status: [problem] for status, problem in _COMMON.items()}
-        has_query = any(parameter["in"] == "query" for parameter in found.get("parameters", []))
+        common[400] = [_NOT_FITTING]
         if "requestBody" in found:
             common |= {status: [problem] for status, problem in _BODY.items()}
-        if "requestBody" in found or has_query or 412 in own or 422 in own:
-            common[400] = [_NOT_FITTING]
+            common[400].append(_UNREADABLE)
+        if any(parameter["in"] == "query" for parameter in found.get("parameters", [])):
+            common[400].append(_REPEATED)
         if "{" in self.path:
             common[404] = [_NO_SUCH]
         for status, listed in own.items():

@@ -10,6 +10,12 @@ from rest_framework.exceptions import ValidationError
 from config.lib.api.problems import field_error
 
 
+UNKNOWN = field_error("unknown_field", "is not known here")
+# So many unknown names are told, and so much of each.
+MOST_NAMED = 50
+_LONGEST_NAMED = 100
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields it does not know; for bodies and for query parameters."""
 
@@ -19,15 +25,14 @@ class StrictSerializer(serializers.Serializer[Any]):
         """
         Check the names, then the values.
 
-        :raises ValidationError: naming every unknown field
+        :raises ValidationError: naming unknown fields
         """
         if isinstance(data, Mapping):
             known = {name for name, field in self.fields.items() if not field.read_only}
             unknown = sorted(str(name) for name in set(data) - known)
             if unknown:
-                raise ValidationError(
-                    {name: [field_error("unknown_field", "is not known here")] for name in unknown}
-                )
+                # Not all, so that a body made of nothing else is not given back as a larger one.
+                raise ValidationError({name[:_LONGEST_NAMED]: [UNKNOWN] for name in unknown[:MOST_NAMED]})
         return super().to_internal_value(data)
 
 

@@ -1,0 +1,276 @@
+"""Agents: who answers on a number."""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import transaction
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import lifecycle, relinking
+from agents.models import Agent, AgentQuerySet
+from agents.prompt_versions import PromptNotFoundError
+from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
+from billing.api.access import TenantView
+from billing.idempotency import idempotent
+from config.lib.api import etags
+from config.lib.api.problems import conflict, not_found, unprocessable
+from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import FlagField, IntegerField, PageQuery, StrictSerializer, TextField
+
+TAG = "Agents"
+LONGEST_MESSAGE = 4096
+HIGHEST_VERSION = 2**31 - 1
+EXAMPLE: dict[str, Any] = {
+    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "phone_number_id": "109876543210987",
+    "prompt_id": "prm_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "prompt_version": None,
+    "name": "Bakery agent",
+    "fallback_message": "Sorry, something went wrong. We will come back to you.",
+    "unavailable_message": "",
+    "handover_enabled": True,
+    "handover_message": "A colleague will answer you shortly.",
+    "created_at": "2026-11-24T12:00:00Z",
+}
+_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
+_PROMPT_NOT_FOUND = ("prompt_not_found", "You have no such prompt, or it has no such version.")
+_TAKEN = ("phone_number_taken", "Another agent answers on this number: the one with this `agent_id`.")
+
+
+class AgentSerializer(serializers.ModelSerializer[Agent]):
+    """An agent."""
+
+    phone_number_id = serializers.CharField(
+        read_only=True, allow_null=True, help_text="Where it answers; null = nowhere."
+    )
+
+    class Meta:
+        model = Agent
+        fields: tuple[str, ...] = (
+            *("agent_id", "phone_number_id", "prompt_id", "prompt_version", "name", "fallback_message"),
+            *("unavailable_message", "handover_enabled", "handover_message", "created_at"),
+        )
+        read_only_fields = fields
+
+
+class AgentInput(StrictSerializer):
+    """What can be said of an agent."""
+
+    phone_number_id = TextField(
+        max_length=50,
+        required=False,
+        allow_null=True,
+        trim_whitespace=False,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]{1,50}\Z", "is no id")],
+        help_text="A number of the same user; null = it answers nowhere.",
+    )
+    prompt_id = TextField(
+        max_length=100,
+        trim_whitespace=False,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]{1,100}\Z", "is no id")],
+        help_text="A prompt of the same user. A prompt of OpenAI's dashboard (`pmpt_…`) works until OpenAI "
+        "switches those off on 30 November 2026.",
+    )
+    prompt_version = IntegerField(
+        min_value=1,
+        max_value=HIGHEST_VERSION,
+        required=False,
+        allow_null=True,
+        help_text="Which version it speaks with; null = whichever is the prompt's current one. With another "
+        "`prompt_id` and no version it is null.",
+    )
+    name = TextField(max_length=255, help_text="For people at the business.")
+    fallback_message = TextField(
+        max_length=LONGEST_MESSAGE,
+        required=False,
+        allow_blank=True,
+        help_text="Sent when no answer could be made; empty = nothing is sent.",
+    )
+    unavailable_message = TextField(
+        max_length=LONGEST_MESSAGE,
+        required=False,
+        allow_blank=True,
+        help_text="Sent when the credits are out; empty = nothing is sent.",
+    )
+    handover_enabled = FlagField(required=False, help_text="The model may hand a talk over to a person.")
+    handover_message = TextField(
+        max_length=LONGEST_MESSAGE,
+        required=False,
+        allow_blank=True,
+        help_text="Sent when it does; empty = a general text.",
+    )
+
+
+class AgentChangesInput(AgentInput):
+    """What can be changed of an agent."""
+
+    replace = FlagField(
+        required=False,
+        help_text="Take `phone_number_id` from the agent that answers there, which stays without a number.",
+    )
+
+
+class AgentListQuery(PageQuery):
+    """What the list of agents can be narrowed to."""
+
+    phone_number_id = serializers.CharField(
+        required=False, max_length=50, help_text="Whoever answers on this number."
+    )
+    prompt_id = serializers.CharField(
+        required=False, max_length=100, help_text="Those that speak with this prompt."
+    )
+
+
+class _AgentsOfTenant(TenantView):
+    def rows(self) -> AgentQuerySet:
+        """Give the live agents of the user."""
+        return Agent.objects.of(self.user_id).live()
+
+    def found(self, agent_id: str, *, to_change: bool = False) -> Agent:
+        """
+        Give one, its row locked if it is to be changed.
+
+        :raises ProblemError: 404 if there is no such agent
+        """
+        rows = self.rows().select_for_update(no_key=True) if to_change else self.rows()
+        agent = rows.filter(pk=agent_id).first()
+        if agent is None:
+            raise not_found()
+        return agent
+
+
+class AgentsView(_AgentsOfTenant):
+    """The agents of a user."""
+
+    @operation(
+        summary="List agents",
+        description="Newest first. Deleted ones are not shown.",
+        tag=TAG,
+        operation_id="list_agents",
+        query=AgentListQuery,
+        responses={200: page_of(AgentSerializer)},
+        response_example={"data": [EXAMPLE], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
+        """Answer a page."""
+        query = self.read_query(AgentListQuery)
+        asked = {name: query[name] for name in ("phone_number_id", "prompt_id") if name in query}
+        return self.page(
+            self.rows().filter(**asked), query=query, order=("-agent_id",), serializer=AgentSerializer
+        )
+
+    @operation(
+        summary="Create an agent",
+        description="It answers on its number from the next message on, or nowhere until it is given one.",
+        tag=TAG,
+        operation_id="create_agent",
+        request=AgentInput,
+        responses={201: AgentSerializer},
+        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND]},
+        idempotency="optional",
+        request_example={
+            "phone_number_id": "109876543210987",
+            "prompt_id": "prm_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+            "name": "Bakery agent",
+            "fallback_message": "Sorry, something went wrong. We will come back to you.",
+        },
+        response_example=EXAMPLE,
+    )
+    @idempotent()
+    def post(self, _request: Request, user_id: str) -> Response:
+        """Make one."""
+        with _told():
+            agent = lifecycle.create(
+                user_id=user_id, **{"phone_number_id": None, **self.read_body(AgentInput)}
+            )
+        return etags.tagged(
+            AgentSerializer(agent).data,
+            status=HTTPStatus.CREATED,
+            Location=f"/users/{user_id}/agents/{agent.agent_id}",
+        )
+
+
+class AgentView(_AgentsOfTenant):
+    """One agent."""
+
+    @operation(
+        summary="Get an agent",
+        description="Tells what is known of the agent.",
+        tag=TAG,
+        operation_id="get_agent",
+        responses={200: AgentSerializer},
+        response_example=EXAMPLE,
+    )
+    def get(self, _request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
+        """Answer the agent."""
+        return etags.tagged(AgentSerializer(self.found(agent_id)).data)
+
+    @operation(
+        summary="Change or relink an agent",
+        description="Only what is sent is changed, all of it or nothing, from the next message on. Another "
+        "`phone_number_id` moves the agent there and null takes it off its number; either ends the talks on "
+        "the number that is left and is noted in the archives.",
+        tag=TAG,
+        operation_id="update_agent",
+        request=AgentChangesInput(partial=True),
+        responses={200: AgentSerializer},
+        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND]},
+        if_match=True,
+        request_example={"phone_number_id": "109876543210987", "replace": True},
+        response_example=EXAMPLE,
+    )
+    def patch(self, request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
+        """Change it."""
+        asked = self.read_body(AgentChangesInput, partial=True)
+        self.found(agent_id)
+        is_moved, replace = "phone_number_id" in asked, asked.pop("replace", False)
+        number = asked.pop("phone_number_id", None)
+        with _told(), transaction.atomic():
+            if number:
+                # Before the agent's own row, so that two moves never wait for each other.
+                relinking.locked(agent_id, number)
+            etags.check(request, AgentSerializer(self.found(agent_id, to_change=True)).data)
+            if asked:
+                lifecycle.change(agent_id=agent_id, **asked)
+            if is_moved:
+                _move(agent_id, number, replace=replace)
+            return etags.tagged(AgentSerializer(self.found(agent_id)).data)
+
+    @operation(
+        summary="Delete an agent",
+        description="Nobody answers on its number any more, and its talks end. What was said stays.",
+        tag=TAG,
+        operation_id="delete_agent",
+        responses={204: None},
+    )
+    def delete(self, _request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
+        """Delete it."""
+        lifecycle.delete(agent_id=self.found(agent_id).agent_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _move(agent_id: str, number: str | None, *, replace: bool) -> None:
+    if number is None:
+        relinking.unlink(agent_id=agent_id)
+    else:
+        with contextlib.suppress(AlreadyThereError):
+            relinking.relink(agent_id=agent_id, phone_number_id=number, replace=replace)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in the API's words what is wrong."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise unprocessable(*_NUMBER_NOT_FOUND, field="phone_number_id") from error
+    except NumberTakenError as error:
+        raise conflict(*_TAKEN, agent_id=error.agent_id) from error
+    except PromptNotFoundError as error:
+        raise unprocessable(*_PROMPT_NOT_FOUND, field="prompt_id") from error

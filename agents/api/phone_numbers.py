@@ -1,0 +1,235 @@
+"""Phone numbers: WhatsApp numbers, Instagram accounts and web chats."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import removal
+from agents.api.number_shapes import NumberChangesInput, NumberInput, NumberListQuery, PhoneNumberSerializer
+from agents.models import Agent
+from billing.api.access import TenantView
+from channels_app import numbers, ownership
+from channels_app.models import PhoneNumber
+from channels_app.numbers import InvalidNumberError, NumberExistsError, NumberNotFoundError
+from channels_app.ownership import NotTheOwnerError
+from config.lib.api import etags
+from config.lib.api.problems import conflict, not_found, unprocessable
+from config.lib.api.schema import operation, page_of
+
+TAG = "Phone numbers"
+EXAMPLE: dict[str, Any] = {
+    "phone_number_id": "109876543210987",
+    "type": "whatsapp",
+    "external_number": "+12025550100",
+    "display_name": "Example Bakery",
+    "has_access_token": True,
+    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "sender_id": "",
+    "api_base_url": "",
+    "created_at": "2026-11-24T12:00:00Z",
+}
+_EXISTS = ("phone_number_exists", "This number is registered already.")
+_INVALID = ("invalid_phone_number", "must be Meta's id: digits")
+_TOKEN_NOT_VALID = ("token_not_valid", "The access token cannot read this number from Graph.")
+_NOTHING_TO_VERIFY = ("nothing_to_verify", "Only a WhatsApp or Instagram access token can be verified.")
+
+
+class _NumbersOfTenant(TenantView):
+    def rows(self) -> QuerySet[PhoneNumber]:
+        """Give the live numbers of the user, each with its agent."""
+        answering = Agent.objects.live().filter(phone_number_id=OuterRef("pk")).values("agent_id")
+        return PhoneNumber.objects.of(self.user_id).live().annotate(agent_id=Subquery(answering[:1]))
+
+    def shown(self, phone_number_id: str) -> dict[str, Any]:
+        """
+        Show one as it is now.
+
+        :raises ProblemError: 404 if there is no such number
+        """
+        number = self.rows().filter(pk=phone_number_id).first()
+        if number is None:
+            raise not_found()
+        return dict(PhoneNumberSerializer(number).data)
+
+
+class PhoneNumbersView(_NumbersOfTenant):
+    """The numbers of a user."""
+
+    @operation(
+        summary="List phone numbers",
+        description="Newest first. Deleted ones are not shown.",
+        tag=TAG,
+        operation_id="list_phone_numbers",
+        query=NumberListQuery,
+        responses={200: page_of(PhoneNumberSerializer)},
+        response_example={"data": [EXAMPLE], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
+        """Answer a page."""
+        query = self.read_query(NumberListQuery)
+        rows = self.rows()
+        if channel := query.get("type"):
+            rows = rows.filter(type=channel)
+        return self.page(
+            rows, query=query, order=("-created_at", "-phone_number_id"), serializer=PhoneNumberSerializer
+        )
+
+    @operation(
+        summary="Register a phone number",
+        description="Customers who write to it are answered once an agent is put on it. A number you deleted "
+        "can be registered again; what customers wrote meanwhile stays unanswered.",
+        tag=TAG,
+        operation_id="create_phone_number",
+        request=NumberInput,
+        responses={201: PhoneNumberSerializer},
+        errors={409: [_EXISTS], 422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY]},
+        request_example={
+            "phone_number_id": "109876543210987",
+            "type": "whatsapp",
+            "external_number": "+12025550100",
+            "access_token": "EAAG-example-token",
+            "display_name": "Example Bakery",
+        },
+        response_example={**EXAMPLE, "agent_id": None},
+    )
+    def post(self, _request: Request, user_id: str) -> Response:
+        """Register it; Graph is asked before there is a transaction."""
+        asked = {"external_number": "", **self.read_body(NumberInput)}
+        is_asked = asked.pop("verify")
+        with _told():
+            if asked.get("access_token") or is_asked:
+                _verify(
+                    type=asked["type"],
+                    phone_number_id=asked.get("phone_number_id", ""),
+                    access_token=asked.get("access_token", ""),
+                    api_base_url=asked.get("api_base_url", ""),
+                    is_asked=is_asked,
+                )
+            number = numbers.register(user_id=user_id, **asked)
+        return etags.tagged(
+            self.shown(number.phone_number_id),
+            status=HTTPStatus.CREATED,
+            Location=f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
+        )
+
+
+class PhoneNumberView(_NumbersOfTenant):
+    """One number."""
+
+    @operation(
+        summary="Get a phone number",
+        description="Tells what is known of the number, and who answers there.",
+        tag=TAG,
+        operation_id="get_phone_number",
+        responses={200: PhoneNumberSerializer},
+        response_example=EXAMPLE,
+    )
+    def get(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
+        """Answer the number."""
+        return etags.tagged(self.shown(phone_number_id))
+
+    @operation(
+        summary="Change a phone number",
+        description="Only what is sent is changed. **This rotates the access token:** send the new "
+        "`access_token`, with `verify` to have Graph confirm it first; replies are sent with it from then "
+        "on.",
+        tag=TAG,
+        operation_id="update_phone_number",
+        request=NumberChangesInput(partial=True),
+        responses={200: PhoneNumberSerializer},
+        errors={422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY]},
+        if_match=True,
+        request_example={"access_token": "EAAG-another-token", "verify": True},
+        response_example=EXAMPLE,
+    )
+    def patch(self, request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
+        """Change it; Graph is asked before there is a transaction."""
+        asked = self.read_body(NumberChangesInput, partial=True)
+        is_asked = asked.pop("verify", False)
+        with _told():
+            self._verify_new(phone_number_id, asked, is_asked=is_asked)
+            with transaction.atomic():
+                self.rows().select_for_update(no_key=True, of=("self",)).filter(pk=phone_number_id).first()
+                etags.check(request, self.shown(phone_number_id))
+                numbers.change(phone_number_id=phone_number_id, **asked)
+                return etags.tagged(self.shown(phone_number_id))
+
+    def _verify_new(self, phone_number_id: str, asked: dict[str, Any], *, is_asked: bool) -> None:
+        number = self.rows().filter(pk=phone_number_id).first()
+        if number is None:
+            raise not_found()
+        if is_asked and "access_token" not in asked:
+            raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
+        if "access_token" in asked:
+            _verify(
+                type=number.type,
+                phone_number_id=phone_number_id,
+                access_token=asked["access_token"],
+                api_base_url=asked.get("api_base_url", number.api_base_url),
+                is_asked=is_asked,
+            )
+
+    @operation(
+        summary="Delete a phone number",
+        description="Its agent stays, without a number, and its talks end. The access token is wiped once no "
+        "reply under way needs it. What was said stays. What customers write from then on waits unanswered.",
+        tag=TAG,
+        operation_id="delete_phone_number",
+        responses={204: None},
+    )
+    def delete(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
+        """Delete it."""
+        if not self.rows().filter(pk=phone_number_id).exists():
+            raise not_found()
+        removal.remove(phone_number_id=phone_number_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _verify(
+    *,
+    type: str,  # noqa: A002  (the column's name)
+    phone_number_id: str,
+    access_token: str,
+    api_base_url: str,
+    is_asked: bool,
+) -> None:
+    """Have Graph confirm whose number it is, after a look at where the token would be sent."""
+    if type == PhoneNumber.Type.WEBCHAT:
+        if is_asked:
+            raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
+        return
+    numbers.check(
+        type=type,
+        phone_number_id=phone_number_id,
+        access_token=access_token,
+        api_base_url=api_base_url,
+    )
+    if is_asked or settings.IS_PRODUCTION:
+        ownership.verify(
+            phone_number_id=phone_number_id,
+            channel=type,
+            access_token=access_token,
+            api_base_url=api_base_url.rstrip("/"),
+        )
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell in the API's words what is wrong; none of them repeats a token."""
+    try:
+        yield
+    except InvalidNumberError as error:
+        raise unprocessable(_INVALID[0], str(error), field=error.field) from error
+    except NotTheOwnerError as error:
+        raise unprocessable(*_TOKEN_NOT_VALID, field="access_token") from error
+    except NumberExistsError as error:
+        raise conflict(*_EXISTS) from error
+    except NumberNotFoundError as error:
+        raise not_found() from error

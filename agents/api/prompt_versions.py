@@ -1,0 +1,202 @@
+"""Versions of a prompt: published, tried out, gone back to."""
+
+from http import HTTPStatus
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import prompt_versions
+from agents.api.agents import HIGHEST_VERSION
+from agents.api.prompt_shapes import LONGEST_INSTRUCTIONS, VariablesField, VersionInput
+from agents.api.prompts import (
+    DRAFT,
+    EXAMPLE,
+    INVALID,
+    TAG,
+    VERSION,
+    PromptDetailSerializer,
+    PromptsOfTenant,
+    PromptVersionSerializer,
+    shown,
+    told,
+)
+from agents.prompt_variables import Context
+from agents.prompt_versions import PromptNotFoundError
+from billing.idempotency import idempotent
+from billing.models import User
+from channels_app.models import PhoneNumber
+from config.lib.api import etags
+from config.lib.api.problems import unprocessable
+from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import (
+    ChoiceField,
+    IntegerField,
+    PageQuery,
+    StrictSerializer,
+    TextField,
+    TimestampField,
+)
+
+_NO_VERSION = ("prompt_version_not_found", "The prompt has no such version.")
+_OUT_OF_RANGE = ("time_out_of_range", "No calendar has this moment in the business's time zone.")
+_EITHER = ("version_and_draft", "Name a version, or give the instructions of a draft: not both.")
+
+
+class RollbackInput(StrictSerializer):
+    """Where to go back to."""
+
+    version = IntegerField(min_value=1, max_value=HIGHEST_VERSION, help_text="An older version's number.")
+
+
+class TalkInput(StrictSerializer):
+    """A talk to fill built-in variables from."""
+
+    customer_name = TextField(
+        max_length=255, required=False, allow_blank=True, help_text="What the customer is called."
+    )
+    channel = ChoiceField(choices=PhoneNumber.Type.choices, required=False, help_text="Where they write.")
+    now = TimestampField(required=False, help_text="When they write; now, unless told otherwise.")
+
+
+class PreviewInput(StrictSerializer):
+    """What to fill in."""
+
+    version = IntegerField(
+        min_value=1,
+        max_value=HIGHEST_VERSION,
+        required=False,
+        help_text="Which version; the current one unless told otherwise.",
+    )
+    instructions = TextField(
+        max_length=LONGEST_INSTRUCTIONS,
+        required=False,
+        trim_whitespace=False,
+        help_text="A draft, in place of a version.",
+    )
+    variables = VariablesField(required=False, help_text="The draft's own variables, by name.")
+    context = TalkInput(required=False, help_text="A talk to fill built-in variables from.")  # type: ignore[assignment]
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """Instructions as the model would get them."""
+
+    instructions = serializers.CharField(help_text="With every variable filled in.")
+
+
+class PromptVersionsView(PromptsOfTenant):
+    """The versions of a prompt."""
+
+    @operation(
+        summary="List versions of a prompt",
+        description="Newest first, with what they say.",
+        tag=TAG,
+        operation_id="list_prompt_versions",
+        query=PageQuery,
+        responses={200: page_of(PromptVersionSerializer)},
+        response_example={"data": [VERSION], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)
+        """Answer a page."""
+        return self.page(
+            self.found(prompt_id).versions.all(),
+            query=self.read_query(PageQuery),
+            order=("-number",),
+            serializer=PromptVersionSerializer,
+        )
+
+    @operation(
+        summary="Publish a version of a prompt",
+        description="It becomes the current one: agents that name no version speak with it from the next "
+        "message on. Nothing is taken over from the version before.",
+        tag=TAG,
+        operation_id="publish_prompt_version",
+        request=VersionInput,
+        responses={201: PromptVersionSerializer},
+        errors={422: [INVALID]},
+        idempotency="optional",
+        request_example=DRAFT,
+        response_example={**VERSION, "number": 2},
+    )
+    @idempotent()
+    def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
+        """Publish it."""
+        asked = self.read_body(VersionInput)
+        self.found(prompt_id)
+        with told():
+            version = prompt_versions.publish(prompt_id=prompt_id, **asked)
+        return Response(PromptVersionSerializer(version).data, status=HTTPStatus.CREATED)
+
+
+class PromptRollbackView(PromptsOfTenant):
+    """An older version made the current one."""
+
+    @operation(
+        summary="Go back to a version of a prompt",
+        description="It becomes the current one again; replies under way keep theirs. No version is lost.",
+        tag=TAG,
+        operation_id="rollback_prompt",
+        request=RollbackInput,
+        responses={200: PromptDetailSerializer},
+        errors={422: [_NO_VERSION]},
+        request_example={"version": 1},
+        response_example=EXAMPLE,
+    )
+    def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
+        """Go back."""
+        version = self.read_body(RollbackInput)["version"]
+        self.found(prompt_id)
+        try:
+            prompt_versions.rollback(prompt_id=prompt_id, to=version)
+        except PromptNotFoundError as error:
+            raise unprocessable(*_NO_VERSION, field="version") from error
+        return etags.tagged(shown(self.found(prompt_id)))
+
+
+class PromptPreviewView(PromptsOfTenant):
+    """Instructions with their variables filled in."""
+
+    @operation(
+        summary="Preview a prompt",
+        description="Fills in the variables of a version, or of a draft that is not published, as it is done "
+        "for the model. Nothing is kept, no model is asked, and nothing is charged.",
+        tag=TAG,
+        operation_id="preview_prompt",
+        request=PreviewInput,
+        responses={200: PreviewSerializer},
+        errors={422: [INVALID, _NO_VERSION, _EITHER, _OUT_OF_RANGE]},
+        request_example={"version": 1, "context": {"customer_name": "Ada", "channel": "whatsapp"}},
+        response_example={"instructions": "You answer for Example Bakery. We open at 8:00."},
+    )
+    def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:
+        """Fill them in."""
+        asked = self.read_body(PreviewInput)
+        self.found(prompt_id)
+        user = User.objects.get(pk=user_id)
+        context = Context(business_name=user.company_name, timezone=user.timezone, **asked.pop("context", {}))
+        try:
+            return Response({"instructions": _filled(prompt_id, context, **asked)})
+        except OverflowError as error:
+            raise unprocessable(*_OUT_OF_RANGE, field="context.now") from error
+
+
+def _filled(
+    prompt_id: str,
+    context: Context,
+    version: int | None = None,
+    instructions: str | None = None,
+    variables: dict[str, Any] | None = None,
+) -> str:
+    is_draft = instructions is not None or variables is not None
+    if is_draft and version is not None:
+        raise unprocessable(*_EITHER, field="version")
+    with told():
+        if is_draft:
+            return prompt_versions.preview_draft(
+                instructions=instructions or "", variables=variables, context=context
+            )
+        try:
+            return prompt_versions.preview(prompt_id=prompt_id, version=version, context=context)
+        except PromptNotFoundError as error:
+            raise unprocessable(*_NO_VERSION, field="version") from error

@@ -1,0 +1,207 @@
+"""Prompts: what agents speak with, in versions that never change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+from django.db import transaction
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from agents import prompt_versions
+from agents.api.prompt_shapes import KeptParametersField, VariablesField, VersionInput
+from agents.models import Prompt, PromptVersion
+from agents.prompt_checks import InvalidPromptError
+from agents.prompt_versions import PromptNotFoundError
+from billing.api.access import TenantView
+from billing.idempotency import idempotent
+from config.lib.api import etags
+from config.lib.api.problems import not_found, unprocessable
+from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import PageQuery, StrictSerializer, TextField
+
+TAG = "Prompts"
+VERSION: dict[str, Any] = {
+    "number": 1,
+    "instructions": "You answer for {{business_name}}. We open at {{opening}}.",
+    "model": "gpt-5-mini",
+    "parameters": {"max_output_tokens": 500, "reasoning": {"effort": "low"}},
+    "variables": {"opening": {"type": "string", "default": "8:00", "description": "When the shop opens"}},
+    "created_at": "2026-11-24T12:00:00Z",
+}
+SUMMARY: dict[str, Any] = {
+    "prompt_id": "prm_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "name": "Bakery",
+    "current_version": 1,
+    "created_at": "2026-11-24T12:00:00Z",
+}
+EXAMPLE: dict[str, Any] = {**SUMMARY, "version": VERSION}
+DRAFT: dict[str, Any] = {name: VERSION[name] for name in ("instructions", "model", "parameters", "variables")}
+INVALID = ("invalid_prompt", "there is no variable `opening`")
+DASHBOARD = (
+    "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI switches them off on 30 November "
+    "2026: until then agents can name one as their `prompt_id`, and each has to be created here instead."
+)
+
+
+class PromptSerializer(serializers.ModelSerializer[Prompt]):
+    """A prompt."""
+
+    class Meta:
+        model = Prompt
+        fields: tuple[str, ...] = ("prompt_id", "name", "current_version", "created_at")
+        read_only_fields = fields
+
+
+class PromptVersionSerializer(serializers.ModelSerializer[PromptVersion]):
+    """A version of a prompt; it never changes."""
+
+    parameters = KeptParametersField(read_only=True, help_text="Further arguments for the model.")
+    variables = VariablesField(read_only=True, help_text="Variables of its own, by name.")
+
+    class Meta:
+        model = PromptVersion
+        fields: tuple[str, ...] = (
+            *("number", "instructions", "model", "parameters", "variables", "created_at"),
+        )
+        read_only_fields = fields
+
+
+class PromptDetailSerializer(PromptSerializer):
+    """A prompt with its current version."""
+
+    version = PromptVersionSerializer(read_only=True, help_text="The current version.")
+
+    class Meta(PromptSerializer.Meta):
+        fields = (*PromptSerializer.Meta.fields, "version")
+        read_only_fields = fields
+
+
+class PromptInput(VersionInput):
+    """A new prompt with its first version."""
+
+    name = TextField(max_length=255, help_text="For people at the business.")
+
+
+class PromptChangesInput(StrictSerializer):
+    """What can be changed of a prompt; what it says is changed by a new version."""
+
+    name = TextField(max_length=255, help_text="For people at the business.")
+
+
+class PromptsOfTenant(TenantView):
+    """Finds the prompts of a user."""
+
+    def found(self, prompt_id: str, *, to_change: bool = False) -> Prompt:
+        """
+        Give one, its row locked if it is to be changed.
+
+        :raises ProblemError: 404 if there is no such prompt
+        """
+        rows = Prompt.objects.of(self.user_id)
+        if to_change:
+            rows = rows.select_for_update(no_key=True)
+        prompt = rows.filter(pk=prompt_id).first()
+        if prompt is None:
+            raise not_found()
+        return prompt
+
+
+def shown(prompt: Prompt) -> dict[str, Any]:
+    """Show a prompt as `PromptDetailSerializer` says."""
+    version = prompt.versions.get(number=prompt.current_version)
+    return {**PromptSerializer(prompt).data, "version": PromptVersionSerializer(version).data}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell in the API's words what is wrong with a version."""
+    try:
+        yield
+    except InvalidPromptError as error:
+        raise unprocessable(INVALID[0], error.reason, field=error.field) from error
+    except PromptNotFoundError as error:
+        raise not_found() from error
+
+
+class PromptsView(PromptsOfTenant):
+    """The prompts of a user."""
+
+    @operation(
+        summary="List prompts",
+        description=f"Newest first. {DASHBOARD}",
+        tag=TAG,
+        operation_id="list_prompts",
+        query=PageQuery,
+        responses={200: page_of(PromptSerializer)},
+        response_example={"data": [SUMMARY], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str) -> Response:
+        """Answer a page."""
+        return self.page(
+            Prompt.objects.of(user_id),
+            query=self.read_query(PageQuery),
+            order=("-created_at", "-prompt_id"),
+            serializer=PromptSerializer,
+        )
+
+    @operation(
+        summary="Create a prompt",
+        description=f"Makes it with version 1. {DASHBOARD}",
+        tag=TAG,
+        operation_id="create_prompt",
+        request=PromptInput,
+        responses={201: PromptDetailSerializer},
+        errors={422: [INVALID]},
+        idempotency="optional",
+        request_example={"name": "Bakery", **DRAFT},
+        response_example=EXAMPLE,
+    )
+    @idempotent()
+    def post(self, _request: Request, user_id: str) -> Response:
+        """Make one."""
+        with told():
+            prompt = prompt_versions.create(user_id=user_id, **self.read_body(PromptInput))
+        return etags.tagged(
+            shown(prompt),
+            status=HTTPStatus.CREATED,
+            Location=f"/users/{user_id}/prompts/{prompt.prompt_id}",
+        )
+
+
+class PromptView(PromptsOfTenant):
+    """One prompt."""
+
+    @operation(
+        summary="Get a prompt",
+        description="Shows it with its current version.",
+        tag=TAG,
+        operation_id="get_prompt",
+        responses={200: PromptDetailSerializer},
+        response_example=EXAMPLE,
+    )
+    def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)
+        """Answer the prompt."""
+        return etags.tagged(shown(self.found(prompt_id)))
+
+    @operation(
+        summary="Rename a prompt",
+        description="What it says is changed by publishing a version.",
+        tag=TAG,
+        operation_id="update_prompt",
+        request=PromptChangesInput(partial=True),
+        responses={200: PromptDetailSerializer},
+        if_match=True,
+        request_example={"name": "Bakery, winter"},
+        response_example={**EXAMPLE, "name": "Bakery, winter"},
+    )
+    @transaction.atomic
+    def patch(self, request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
+        """Change it."""
+        prompt = self.found(prompt_id, to_change=True)
+        etags.check(request, shown(prompt))
+        for name in self.read_body(PromptChangesInput, partial=True).values():
+            prompt = prompt_versions.rename(prompt_id=prompt_id, name=name)
+        return etags.tagged(shown(prompt))
