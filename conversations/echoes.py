@@ -67,14 +67,19 @@ def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
     if agent is None:
         return
     conversation, _ = Conversation.objects.get_or_create(
-        agent=agent, customer=customer, is_active=True, defaults={"customer_phone": customer.address}
+        agent=agent,
+        customer=customer,
+        is_active=True,
+        defaults={"user_id": agent.user_id, "customer_phone": customer.address},
     )
     Conversation.objects.filter(pk=conversation.pk).update(
         last_sequence_no=F("last_sequence_no") + 1, last_message_at=event.occurred_at
     )
     conversation.refresh_from_db(fields=["last_sequence_no"])
     Message.objects.create(
+        user_id=conversation.user_id,
         conversation=conversation,
+        phone_number_id=event.phone_number_id,
         sender=Message.Sender.AGENT,
         author=Message.Author.STAFF,
         kind=str(event.data.get("kind") or "text")[:30],

@@ -155,9 +155,9 @@ def _row(
     origin: Origin | None = None,
 ) -> dict[str, Any]:
     origin = origin or Origin()
-    parts = [
+    deliveries = [
         {"delivery_id": ids.new("dlv"), "part": n, "text": part}
-        for n, part in enumerate(_parts(turn, text), start=1)
+        for n, part in enumerate(parts(text, channel=turn.snapshot["channel"]), start=1)
     ]
     return {
         "turn": turn.turn_id,
@@ -168,7 +168,7 @@ def _row(
         "kind": kind,
         "error": error[:255],
         "tokens": tokens_used,
-        "parts": Jsonb(parts),
+        "parts": Jsonb(deliveries),
         "response": origin.response_id,
         "is_known": bool(origin.response_id or origin.item_ids),
         "items": Jsonb(list(origin.item_ids)),
@@ -178,10 +178,10 @@ def _row(
     }
 
 
-def _parts(turn: Turn, text: str) -> list[str]:
-    """Give what will be posted, in the channel's own formatting; the message itself keeps the model's."""
+def parts(text: str, *, channel: str) -> list[str]:
+    """Give what will be posted, in the channel's own formatting; the message itself keeps its author's."""
     try:
-        sender = senders.for_channel(turn.snapshot["channel"])
+        sender = senders.for_channel(channel)
     except NotDeliveredError:
         return [text]  # the delivery will say why it failed
     return sender.parts(sender.formatted(text)) or sender.parts(text)
@@ -202,19 +202,19 @@ _STORE_REPLY = """
                openai_owed = CASE WHEN %(is_known)s THEN %(owed)s ELSE openai_owed END
           FROM turn
          WHERE conversations.conversation_id = turn.conversation_id
-        RETURNING last_sequence_no),
+        RETURNING last_sequence_no, user_id),
     known AS (
         UPDATE messages SET openai_knows = true, reaction_known = true
           FROM turn
          WHERE message_id = ANY(%(known)s)),
     message AS (
-        INSERT INTO messages (message_id, conversation_id, turn_id, sender, author, kind, text, media,
-                              context, quoted_id, provider_message_id, timestamp, status, sequence_no,
-                              reaction, failure_reason, tokens_used, openai_response_id, openai_knows,
-                              openai_item_ids)
-        SELECT %(message)s, turn.conversation_id, turn.turn_id, 'agent', 'ai', %(kind)s, %(text)s, '[]', '',
-               '', '', statement_timestamp(), 'pending', conversation.last_sequence_no, '',
-               '', %(tokens)s, %(response)s, %(is_known)s, %(items)s
+        INSERT INTO messages (message_id, user_id, conversation_id, phone_number_id, turn_id, sender, author,
+                              kind, text, media, context, quoted_id, provider_message_id, timestamp, status,
+                              sequence_no, reaction, failure_reason, tokens_used, openai_response_id,
+                              openai_knows, openai_item_ids)
+        SELECT %(message)s, conversation.user_id, turn.conversation_id, turn.phone_number_id, turn.turn_id,
+               'agent', 'ai', %(kind)s, %(text)s, '[]', '', '', '', statement_timestamp(), 'pending',
+               conversation.last_sequence_no, '', '', %(tokens)s, %(response)s, %(is_known)s, %(items)s
           FROM turn, conversation
         RETURNING message_id)
     INSERT INTO deliveries (delivery_id, message_id, phone_number_id, attempt, part, text, state, error,

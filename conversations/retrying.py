@@ -7,39 +7,33 @@ business may write within 24 hours of the customer's last message.
 
 import time
 import uuid
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from billing import ledger
 from billing.models import CreditEntry
-from channels_app.models import InboundMessage, PhoneNumber
+from channels_app.models import InboundMessage
 from config.lib import failpoints, sql, stopping
 from config.lib.jobs import Job, ring
-from conversations import leases, outbox, replay, statuses
+from conversations import leases, outbox, replay, statuses, windows
 from conversations.leases import LeaseLostError
 from conversations.models import Message
 
 log = structlog.get_logger(__name__)
-
-WINDOW = timedelta(hours=24)
 
 
 class NotFailedError(Exception):
     """It has not failed, so there is nothing to try again."""
 
 
-class WindowClosedError(Exception):
-    """The customer last wrote more than 24 hours ago: the channel takes nothing until they write again."""
-
-
-def retry(*, message_id: str) -> bool:
+def retry(*, message_id: str, actor: str = "") -> bool:
     """
     Try a failed message again, whoever said it; tell whether that was begun now, and not before.
+
+    The `actor` who wants it so goes into the log.
 
     :raises Message.DoesNotExist: if there is none
     :raises NotFailedError: if it has not failed
@@ -49,9 +43,10 @@ def retry(*, message_id: str) -> bool:
     message = Message.objects.select_related("inbound", "conversation__customer__phone_number").get(
         pk=message_id
     )
-    if message.sender == Message.Sender.USER:
-        return _answer_again(message)
-    return _send_again(message)
+    is_question = message.sender == Message.Sender.USER
+    is_begun = _answer_again(message) if is_question else _send_again(message)
+    log.info("message.retried", message_id=message_id, actor=actor, is_begun=is_begun)
+    return is_begun
 
 
 def _answer_again(message: Message) -> bool:
@@ -61,22 +56,8 @@ def _answer_again(message: Message) -> bool:
         return False
     if row is None or row.status not in {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED}:
         raise NotFailedError("the message did not fail")
-    _check_window(message)
+    windows.check(message.conversation.customer)
     return replay.wait_again(row)
-
-
-def _check_window(message: Message) -> None:
-    customer = message.conversation.customer
-    if customer.phone_number.type == PhoneNumber.Type.WEBCHAT:
-        return
-    newest = (
-        InboundMessage.objects.filter(customer=customer)
-        .order_by("-sent_at")
-        .values_list("sent_at", flat=True)
-        .first()
-    )
-    if newest is None or newest < timezone.now() - WINDOW:
-        raise WindowClosedError("the customer last wrote more than 24 hours ago")
 
 
 # --- A reply -----------------------------------------------------------------------------------------
@@ -92,7 +73,7 @@ def _send_again(message: Message) -> bool:
         if newest and newest["attempt"] > 1 and newest["is_pending"]:
             return False
         raise NotFailedError("the reply did not fail")
-    _check_window(message)
+    windows.check(message.conversation.customer)
     attempt = newest["attempt"] if newest else 1
     sql.execute(_NEW_ATTEMPT, {"message": message.pk, "attempt": attempt})
     statuses.refresh([message.pk])

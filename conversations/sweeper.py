@@ -161,7 +161,7 @@ _QUARANTINED = """
 
 
 def unsent_messages() -> list[str]:
-    """List messages that a person had sent again, and that nobody has sent yet."""
+    """List what a person said, or had sent again, and that nobody has sent yet."""
     return [row["message_id"] for row in sql.rows(_UNSENT)]
 
 

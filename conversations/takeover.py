@@ -18,12 +18,14 @@ log = structlog.get_logger(__name__)
 
 
 def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> None:
-    """Keep the AI from answering a customer, until then or for TAKEOVER_PAUSE from now on."""
+    """Keep the AI from answering a customer, until then or for at least TAKEOVER_PAUSE from now on."""
     log.warning("customer.paused", customer_id=customer_id, reason=reason)
     sql.execute(
         """
         UPDATE customers
-           SET paused_until = COALESCE(%(until)s, statement_timestamp() + make_interval(secs => %(seconds)s)),
+           SET paused_until = COALESCE(
+                   %(until)s,
+                   GREATEST(paused_until, statement_timestamp() + make_interval(secs => %(seconds)s))),
                pause_reason = %(reason)s
          WHERE customer_id = %(customer)s
         """,

@@ -40,7 +40,7 @@ def apply_events() -> None:
 
 @shared_task(name=Job.SEND.value)
 def send(*, message_id: str) -> None:
-    """Send a reply that a person had sent again."""
+    """Send what a person said, or a reply that they had sent again."""
     retrying.send(message_id=message_id)
 
 

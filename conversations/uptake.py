@@ -103,21 +103,21 @@ _TAKE = """
 
 # Found or made; either way its counter moves on by the number of messages taken.
 _ACTIVE_CONVERSATION = """
-    INSERT INTO conversations (conversation_id, agent_id, customer_id, customer_phone, last_sequence_no,
-                               is_active, created_at, last_message_at)
-    VALUES (%(conversation)s, %(agent_id)s, %(customer_id)s, %(address)s, %(count)s,
-            true, statement_timestamp(), %(said_at)s)
+    INSERT INTO conversations (conversation_id, user_id, agent_id, customer_id, customer_phone,
+                               last_sequence_no, is_active, created_at, last_message_at)
+    VALUES (%(conversation)s, %(user_id)s, %(agent_id)s, %(customer_id)s, %(address)s,
+            %(count)s, true, statement_timestamp(), %(said_at)s)
         ON CONFLICT (agent_id, customer_id) WHERE is_active
         DO UPDATE SET customer_phone = EXCLUDED.customer_phone,
                       last_sequence_no = conversations.last_sequence_no + EXCLUDED.last_sequence_no,
                       last_message_at = EXCLUDED.last_message_at
-    RETURNING conversation_id, last_sequence_no
+    RETURNING conversation_id, user_id, last_sequence_no
 """
 _KNOWN_CONVERSATION = """
     UPDATE conversations
        SET last_sequence_no = last_sequence_no + %(count)s, last_message_at = %(said_at)s
      WHERE conversation_id = %(conversation)s
-    RETURNING conversation_id, last_sequence_no
+    RETURNING conversation_id, user_id, last_sequence_no
 """
 _INTO = """
     WITH conversation AS ({conversation}),
@@ -130,11 +130,14 @@ _INTO = """
                0, 0, %(snapshot)s, '', statement_timestamp()
           FROM conversation WHERE %(is_new_turn)s),
     message AS (
-        INSERT INTO messages (message_id, conversation_id, turn_id, inbound_id, sender, author, kind, text,
-                              media, context, quoted_id, provider_message_id, timestamp, status, sequence_no,
-                              reaction, failure_reason, tokens_used, openai_response_id, openai_knows)
-        SELECT message_id, conversation_id, %(turn)s, inbound_id, 'user', 'customer', kind, text,
-               media, context, quoted_id, provider_message_id, timestamp, 'delivered',
+        INSERT INTO messages (message_id, user_id, conversation_id, phone_number_id, turn_id, inbound_id,
+                              sender, author, kind, text, media, context, quoted_id, provider_message_id,
+                              timestamp, status, sequence_no, reaction, failure_reason, tokens_used,
+                              openai_response_id, openai_knows)
+        SELECT message_id, user_id, conversation_id,
+               (SELECT phone_number_id FROM customers WHERE customer_id = %(customer_id)s),
+               %(turn)s, inbound_id, 'user', 'customer', kind, text, media, context, quoted_id,
+               provider_message_id, timestamp, 'delivered',
                last_sequence_no - %(count)s + number, '', '', 0, '', false
           FROM conversation, jsonb_to_recordset(%(messages)s) AS said (
                    message_id text, inbound_id bigint, kind text, text text, media jsonb, context text,

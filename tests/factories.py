@@ -132,6 +132,7 @@ class ConversationFactory(DjangoModelFactory):
 
     customer = factory.SubFactory(CustomerFactory)
     agent = factory.SubFactory(AgentFactory, phone_number=factory.SelfAttribute("..customer.phone_number"))
+    user = factory.SelfAttribute("agent.user")
     customer_phone = factory.SelfAttribute("customer.address")
 
 
@@ -177,6 +178,8 @@ class MessageFactory(DjangoModelFactory):
         model = Message
 
     conversation = factory.SubFactory(ConversationFactory)
+    user = factory.SelfAttribute("conversation.user")
+    phone_number = factory.SelfAttribute("conversation.customer.phone_number")
     sender = factory.LazyAttribute(lambda message: "user" if message.author == "customer" else "agent")
     author = Message.Author.AI
     text = factory.Sequence(lambda n: f"Said {n}")

@@ -385,7 +385,7 @@ class Business:
         return self.rig.rows(
             "SELECT messages.*, conversations.customer_phone FROM messages"
             " JOIN conversations USING (conversation_id) JOIN agents USING (agent_id)"
-            " WHERE phone_number_id = %s ORDER BY conversation_id, sequence_no",
+            " WHERE agents.phone_number_id = %s ORDER BY conversation_id, sequence_no",
             self.phone_number_id,
         )
 

@@ -33,7 +33,7 @@ _TURNS = """
 """
 _REPLIES = """
     SELECT message_id, turn_id, text FROM messages JOIN turns USING (turn_id)
-     WHERE phone_number_id = ANY(%s) AND author = 'ai' ORDER BY message_id
+     WHERE turns.phone_number_id = ANY(%s) AND author = 'ai' ORDER BY message_id
 """
 _DELIVERIES = """
     SELECT delivery_id, message_id, state, attempt, part FROM deliveries

@@ -11,6 +11,7 @@ from channels_app.models import InboundMessage
 from conversations import retrying, turns
 from conversations.models import Delivery, Message, Turn
 from conversations.sweeper import unsent_messages
+from conversations.windows import WindowClosedError
 from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory
 
 LONG = ("word " * 700).strip() + ". "
@@ -107,7 +108,7 @@ class TestMessage:
     def test_older_than_a_day_is_refused_with_the_reason(self, failed):
         InboundMessage.objects.update(sent_at=timezone.now() - timedelta(hours=25))
 
-        with pytest.raises(retrying.WindowClosedError, match="24 hours"):
+        with pytest.raises(WindowClosedError, match="24 hours"):
             retrying.retry(message_id=failed.pk)
 
         assert InboundMessage.objects.get().status == "failed"
@@ -186,5 +187,5 @@ class TestReply:
     def test_outside_the_window_is_refused(self, failed):
         InboundMessage.objects.update(sent_at=timezone.now() - timedelta(hours=25))
 
-        with pytest.raises(retrying.WindowClosedError):
+        with pytest.raises(WindowClosedError):
             retrying.retry(message_id=failed.pk)

@@ -1,0 +1,63 @@
+"""A conversation as a chat: a hundred messages at a time, the newest at the bottom."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from config.admin.buttons import page_of
+from conversations.admin.messages import RETRY
+from conversations.models import Conversation, Message
+
+LINES = 100
+# Material Symbols, as a chat app would draw them.
+_TICKS = {
+    "pending": "schedule",
+    "sent": "check",
+    "delivered": "done_all",
+    "read": "done_all",
+    "failed": "error",
+}
+
+
+def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
+    """Give the newest messages, or those before `?before=<number>`, and where the older ones are."""
+    asked = request.GET.get("before", "")
+    before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
+    found = Message.objects.filter(conversation=talk)
+    if before is not None:
+        found = found.filter(sequence_no__lt=before)
+    messages = list(found.order_by("-sequence_no")[:LINES])[::-1]
+    may_retry = RETRY.may(request) and request.user.has_perm("conversations.view_message")
+    oldest = messages[0].sequence_no if messages else 0
+    return {
+        "lines": [_line(message, talk, may_retry=may_retry) for message in messages],
+        "older": f"?before={oldest}" if oldest > 1 else "",
+        "newer": page_of(talk) if before is not None else "",
+    }
+
+
+def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str, Any]:
+    page: Any = admin.site.get_model_admin(Message)
+    is_failed = message.status == Message.Status.FAILED
+    side = "left" if message.sender == Message.Sender.USER else "right"
+    return {
+        "message": message,
+        "side": f"{side} staff-bubble-staff" if message.author == Message.Author.STAFF else side,
+        "author": _author(message, talk),
+        "kind": "" if message.kind == "text" else message.kind,
+        "heard": [entry["transcript"] for entry in message.media if entry.get("transcript")],
+        "status": message.get_status_display(),
+        "tick": "" if side == "left" and not is_failed else _TICKS.get(message.status, "help"),
+        "is_failed": is_failed,
+        "retry": RETRY.url(page, message) if is_failed and may_retry else "",
+        "page": page_of(message),
+    }
+
+
+def _author(message: Message, talk: Conversation) -> str:
+    if message.author == Message.Author.CUSTOMER:
+        return str(talk.customer)
+    if message.author == Message.Author.STAFF:
+        return message.actor.removeprefix("admin:") or "Staff"
+    return f"{talk.agent} (AI)"

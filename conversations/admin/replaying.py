@@ -1,0 +1,89 @@
+"""Buttons on pages of the room below: what failed or was not understood is looked at again."""
+
+from django import forms
+
+from channels_app.models import DeadLetter, InboundMessage
+from config.admin import widgets
+from config.admin.buttons import Button, ButtonForm, Press
+from config.admin.pages import extend
+from conversations import replay
+from conversations.replay import Replayed
+
+_AGAIN = {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED, InboundMessage.Status.IGNORED}
+
+
+class SpanForm(ButtonForm):
+    """From when until when, and on which number."""
+
+    since = widgets.moment("Received from", help_text="In UTC.")
+    until = widgets.moment("until", help_text="In UTC.")
+    phone_number_id = widgets.text("Number's id", required=False, most=50, help_text="Empty: all numbers.")
+
+    def clean(self) -> None:
+        """Refuse a span that ends before it begins."""
+        since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
+        if since and until and until <= since:
+            raise forms.ValidationError("It ends before it begins.")
+
+
+def _said(replayed: Replayed) -> str:
+    return f"{replayed.messages} messages wait again, {replayed.dead_letters} dead letters could be read"
+
+
+def _inbound(press: Press) -> str:
+    return _said(replay.inbound(InboundMessage.objects.filter(pk=press.row.pk)))
+
+
+def _dead_letter(press: Press) -> str:
+    return _said(replay.dead_letters(DeadLetter.objects.filter(pk=press.row.pk)))
+
+
+def _between(press: Press) -> str:
+    span = press.data
+    done = replay.between(span["since"], span["until"], phone_number_id=span["phone_number_id"])
+    return f"{_said(done)}; {span['since']:%Y-%m-%d %H:%M} to {span['until']:%Y-%m-%d %H:%M}"
+
+
+def _span_button(permission: str) -> Button:
+    return Button(
+        name="replay-span",
+        title="Replay a span of time",
+        permission=permission,
+        press=_between,
+        form=SpanForm,
+        icon="replay",
+        explanation="What failed, was rejected or ignored waits again, and dead letters are read again. "
+        "What was answered is never answered again.",
+    )
+
+
+extend(
+    InboundMessage,
+    buttons=[
+        Button(
+            name="replay",
+            title="Replay",
+            permission="channels_app.replay_inboundmessage",
+            press=_inbound,
+            is_offered=lambda row: row.status in _AGAIN,
+            icon="replay",
+            explanation="It waits in the inbox again and is answered in its old place.",
+        )
+    ],
+    list_buttons=[_span_button("channels_app.replay_inboundmessage")],
+)
+extend(
+    DeadLetter,
+    buttons=[
+        Button(
+            name="replay",
+            title="Read again",
+            permission="channels_app.replay_deadletter",
+            press=_dead_letter,
+            is_offered=lambda letter: letter.replayed_at is None,
+            icon="replay",
+            explanation="Helps once what could not be read has been taught.",
+        )
+    ],
+    list_buttons=[_span_button("channels_app.replay_deadletter")],
+)

@@ -1,0 +1,199 @@
+"""Conversations: read like a chat, and taken part in."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from channels_app.admin import known_as
+from channels_app.models import Customer
+from config.admin import widgets
+from config.admin.buttons import Button, ButtonForm, Press
+from config.admin.pages import Page, link, since
+from conversations import closing, staff, takeover
+from conversations.admin.chat import newest_lines
+from conversations.models import Conversation
+from conversations.staff import ChannelGoneError, ConversationClosedError, NothingSaidError
+from conversations.windows import WindowClosedError
+
+# Customers a search for a phone number may find.
+_MOST_CUSTOMERS = 1000
+
+
+class ReplyForm(ButtonForm):
+    """What staff says."""
+
+    text = widgets.long_text("Your answer")
+
+
+class PauseForm(ButtonForm):
+    """Why, and for how long."""
+
+    reason = widgets.text("Reason", required=False, most=50)
+    until = widgets.moment("Until", required=False, help_text="In UTC. Empty: for as long as is usual.")
+
+
+def _reply(press: Press) -> str:
+    message = staff.say(conversation_id=press.row.pk, text=press.data["text"], actor=press.actor)
+    return f"said, as {message.pk}; the AI is paused"
+
+
+def _pause(press: Press) -> str:
+    reason = press.data["reason"] or press.actor
+    takeover.pause_conversation(conversation_id=press.row.pk, reason=reason, until=press.data["until"])
+    return f"the AI is silent ({reason})"
+
+
+def _resume(press: Press) -> str:
+    takeover.resume_conversation(conversation_id=press.row.pk)
+    return "the AI answers again"
+
+
+def _close(press: Press) -> str:
+    return "ended" if closing.close(conversation_id=press.row.pk) else "had ended before"
+
+
+def _is_paused(talk: Conversation) -> bool:
+    until = talk.customer.paused_until
+    return until is not None and until > timezone.now()
+
+
+REPLY = Button(
+    name="reply",
+    title="Reply",
+    permission="conversations.reply_conversation",
+    press=_reply,
+    form=ReplyForm,
+    errors={
+        ConversationClosedError: "The conversation has ended: there is nothing to answer in it.",
+        WindowClosedError: "The customer last wrote more than 24 hours ago: nothing can be sent now.",
+        ChannelGoneError: "The number was deleted, or nothing can be sent on its channel.",
+        NothingSaidError: "The answer is empty.",
+    },
+    is_offered=lambda talk: talk.is_active,
+    is_inline=True,
+    explanation="The customer gets it as it stands here, and the AI is paused. It costs no credits.",
+)
+
+
+class _HandoverFilter(admin.SimpleListFilter):
+    title = "person"
+    parameter_name = "handover"
+
+    def lookups(self, _request: HttpRequest, _page: Any) -> list[tuple[str, str]]:
+        return [("waiting", "asked for a person"), ("paused", "a person answers")]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Conversation]) -> QuerySet[Conversation]:
+        if self.value() == "waiting":
+            return queryset.filter(handover_at__isnull=False)
+        if self.value() == "paused":
+            return queryset.filter(customer__paused_until__gt=timezone.now())
+        return queryset
+
+
+@admin.register(Conversation)
+class ConversationPage(Page):
+    """Conversations."""
+
+    list_display = (
+        *("conversation_id", "customer_phone", "who", "agent_link", "is_active", "paused"),
+        *("handover_at", "last_message_at"),
+    )
+    list_filter = (since("cnv"), "is_active", _HandoverFilter)
+    looked_up_by = ("conversation_id", "openai_conversation_id", "agent_id", "user_id")
+    search_help_text = "Phone number or id of the customer, id of the conversation or of the agent, exactly"
+    list_select_related = ("agent", "customer__phone_number")
+    change_form_template = "admin/conversations/conversation/change_form.html"
+    buttons = (
+        REPLY,
+        Button(
+            name="pause",
+            title="Pause the AI",
+            permission="conversations.pause_conversation",
+            press=_pause,
+            form=PauseForm,
+            is_offered=lambda talk: not _is_paused(talk),
+            icon="pause_circle",
+            explanation="You take over: a reply that is being made is not sent any more.",
+        ),
+        Button(
+            name="resume",
+            title="Let the AI answer",
+            permission="conversations.resume_conversation",
+            press=_resume,
+            is_offered=lambda talk: _is_paused(talk) or talk.handover_at is not None,
+            icon="play_circle",
+            explanation="What was said meanwhile is context for its next answer, not a debt.",
+        ),
+        Button(
+            name="close",
+            title="Close",
+            permission="conversations.close_conversation",
+            press=_close,
+            is_offered=lambda talk: talk.is_active,
+            icon="archive",
+            is_dangerous=True,
+            explanation="What the customer says next opens a new conversation.",
+        ),
+    )
+
+    def matches(self, term: str) -> Q:
+        """Look for the customer as well."""
+        people = list(Customer.objects.filter(known_as(term)).values_list("pk", flat=True)[:_MOST_CUSTOMERS])
+        return super().matches(term) | Q(customer__in=people)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the chat."""
+        talk: Conversation = context["original"]
+        offered = {button.name for button in self.offered(request, talk)}
+        context |= newest_lines(request, talk)
+        context["facts"] = self._facts(talk)
+        context["reply_url"] = REPLY.url(self, talk) if "reply" in offered else ""
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        """Read along what a page shows of others."""
+        rows: QuerySet[Conversation] = super().get_queryset(request)
+        return rows.select_related("agent", "customer__phone_number")
+
+    def _facts(self, talk: Conversation) -> list[tuple[str, Any]]:
+        customer = talk.customer
+        facts: list[tuple[str, Any]] = [
+            ("Customer", link(customer, customer.name or customer.address)),
+            ("Known as", talk.customer_phone),
+            ("Agent", link(talk.agent)),
+            ("Number", customer.phone_number_id),
+            ("State", "open" if talk.is_active else "ended"),
+            ("AI", f"paused until {customer.paused_until:%Y-%m-%d %H:%M}" if _is_paused(talk) else "answers"),
+        ]
+        if _is_paused(talk) and customer.pause_reason:
+            facts.append(("Paused because", customer.pause_reason))
+        if talk.handover_at:
+            facts.append(("Asked for a person", talk.handover_reason or f"{talk.handover_at:%Y-%m-%d %H:%M}"))
+        return [
+            *facts,
+            ("Messages", f"{talk.last_sequence_no:,}"),
+            ("Began", f"{talk.created_at:%Y-%m-%d %H:%M}"),
+            ("Last message", f"{talk.last_message_at:%Y-%m-%d %H:%M}"),
+            ("Id", talk.pk),
+            ("At OpenAI", talk.openai_conversation_id or "-"),
+        ]
+
+    @admin.display(description="customer")
+    def who(self, row: Conversation) -> Any:
+        """Link to the customer."""
+        return link(row.customer)
+
+    @admin.display(description="agent")
+    def agent_link(self, row: Conversation) -> Any:
+        """Link to the agent."""
+        return link(row.agent)
+
+    @admin.display(description="paused", boolean=True)
+    def paused(self, row: Conversation) -> bool:
+        """Say whether a person answers."""
+        return _is_paused(row)

@@ -1,0 +1,278 @@
+"""Conversations, and how people take part in them."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import TenantView
+from channels_app.models import Customer
+from config.lib.api import etags
+from config.lib.api.problems import not_found, unprocessable
+from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import PageQuery, QueryFlagField, StrictSerializer, TextField, TimestampField
+from conversations import closing, listing, takeover
+from conversations.models import Conversation
+
+TAG = "Conversations"
+EXAMPLE: dict[str, Any] = {
+    "conversation_id": "cnv_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "phone_number_id": "106540352242922",
+    "channel": "whatsapp",
+    "customer_phone": "12025550123",
+    "customer": {"customer_id": "cus_01KB2T7M3G5Q8R9S0T1V2W3X4Y", "name": "Ada", "username": ""},
+    "openai_conversation_id": "conv_68a1b2c3",
+    "is_active": True,
+    "paused_until": None,
+    "pause_reason": "",
+    "handover_at": None,
+    "handover_reason": "",
+    "created_at": "2026-11-24T12:00:00Z",
+    "last_message_at": "2026-11-24T12:03:00Z",
+}
+_PAUSED = {**EXAMPLE, "paused_until": "2026-11-24T18:00:00Z", "pause_reason": "Ben takes care of it"}
+OVER_ALREADY = ("until_in_the_past", "The AI cannot be paused until a moment that is over already.")
+SHORT_PAGES = (
+    "Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, "
+    "or none, and still have a `next_cursor`: go on until it is null."
+)
+
+
+class CustomerSerializer(serializers.ModelSerializer[Customer]):
+    """A customer, as far as the channel tells."""
+
+    class Meta:
+        model = Customer
+        fields: tuple[str, ...] = ("customer_id", "name", "username")
+        read_only_fields = fields
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    """A conversation."""
+
+    agent_id = serializers.CharField(read_only=True, help_text="Who answers in it.")
+    phone_number_id = serializers.CharField(source="customer.phone_number_id", read_only=True)
+    channel = serializers.CharField(
+        source="customer.phone_number.type", read_only=True, help_text="`whatsapp`, `instagram` or `webchat`."
+    )
+    customer_phone = serializers.CharField(
+        read_only=True, help_text="The customer's phone, or the id the channel knows them by."
+    )
+    customer = CustomerSerializer(read_only=True)
+    openai_conversation_id = serializers.CharField(
+        read_only=True, allow_null=True, help_text="Its copy at OpenAI; null until the first reply."
+    )
+    is_active = serializers.BooleanField(read_only=True, help_text="false = ended; nothing is added to it.")
+    paused_until = serializers.SerializerMethodField(
+        help_text="The AI is silent until then; null = it answers."
+    )
+    pause_reason = serializers.SerializerMethodField(help_text="Why it is silent; empty if it is not.")
+    handover_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="The AI asked for a person, and none has taken over yet."
+    )
+
+    class Meta:
+        model = Conversation
+        fields: tuple[str, ...] = (
+            *("conversation_id", "agent_id", "phone_number_id", "channel", "customer_phone", "customer"),
+            *("openai_conversation_id", "is_active", "paused_until", "pause_reason"),
+            *("handover_at", "handover_reason", "created_at", "last_message_at"),
+        )
+        read_only_fields = fields
+
+    def get_paused_until(self, row: Conversation) -> datetime | None:
+        """Give the end of the pause, if there is one now."""
+        until = row.customer.paused_until
+        return until if until and until > timezone.now() else None
+
+    def get_pause_reason(self, row: Conversation) -> str:
+        """Give why, while it is."""
+        return row.customer.pause_reason if self.get_paused_until(row) else ""
+
+
+class ConversationListQuery(PageQuery):
+    """What the list of conversations can be narrowed to."""
+
+    agent_id = serializers.CharField(required=False, max_length=50, help_text="Of this agent.")
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number.")
+    customer_phone = serializers.CharField(
+        required=False, max_length=150, help_text="With this customer, exactly as it is shown."
+    )
+    is_active = QueryFlagField(required=False, help_text="Those that go on (`true`) or have ended.")
+    paused = QueryFlagField(required=False, help_text="Those in which the AI is silent now (`true`) or not.")
+    handover = QueryFlagField(
+        required=False, help_text="Those in which the AI asked for a person (`true`) or did not."
+    )
+    since = TimestampField(required=False, help_text="Last message at this moment or later.")
+    until = TimestampField(required=False, help_text="Last message before this moment.")
+
+
+class PauseInput(StrictSerializer):
+    """How the AI is paused."""
+
+    until = TimestampField(required=False, help_text="Until when; without it, for at least `TAKEOVER_PAUSE`.")
+    reason = TextField(max_length=50, required=False, help_text="Shown beside the pause.")
+
+
+class NothingInput(StrictSerializer):
+    """An empty object."""
+
+
+class ConversationView(TenantView):
+    """Finds one conversation for the views below."""
+
+    def shown(self, conversation_id: str) -> dict[str, Any]:
+        """
+        Give a conversation of the business as it is shown.
+
+        :raises ProblemError: 404 if there is none
+        """
+        found = _rows(Conversation.objects.of(self.user_id)).filter(pk=conversation_id).first()
+        if found is None:
+            raise not_found()
+        data: dict[str, Any] = ConversationSerializer(found).data
+        return data
+
+    def is_to_be_there(self, conversation_id: str) -> None:
+        """
+        Look whether there is such a conversation.
+
+        :raises ProblemError: 404 if there is none
+        """
+        if not Conversation.objects.of(self.user_id).filter(pk=conversation_id).exists():
+            raise not_found()
+
+
+def _rows(rows: Any) -> Any:
+    unseen = ("openai_owed", "openai_surplus")
+    return rows.select_related("customer__phone_number").defer(*unseen)
+
+
+class ConversationsView(TenantView):
+    """The conversations of a business."""
+
+    @operation(
+        summary="List conversations",
+        description=f"Newest first, by when they began. {SHORT_PAGES}",
+        tag=TAG,
+        operation_id="list_conversations",
+        query=ConversationListQuery,
+        responses={200: page_of(ConversationSerializer)},
+        response_example={"data": [EXAMPLE], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str) -> Response:
+        """Answer a page."""
+        query = self.read_query(ConversationListQuery)
+        asked = {name: value for name, value in query.items() if name not in {"limit", "cursor"}}
+        found = listing.conversations(user_id=user_id, **asked)
+        return self.page(
+            _rows(found.rows),
+            query=query,
+            order=found.order,
+            serializer=ConversationSerializer,
+            walked=found.walked,
+        )
+
+
+class OneConversationView(ConversationView):
+    """One conversation."""
+
+    @operation(
+        summary="Get a conversation",
+        description="Tells who talks with whom, and whether the AI answers.",
+        tag=TAG,
+        operation_id="get_conversation",
+        responses={200: ConversationSerializer},
+        response_example=EXAMPLE,
+    )
+    def get(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
+        """Answer it."""
+        return etags.tagged(self.shown(conversation_id))
+
+
+class PauseView(ConversationView):
+    """A person takes over."""
+
+    @operation(
+        summary="Pause the AI",
+        description="The AI is silent until then; a reply that is being made is not sent any more. Messages "
+        "are kept as ever. It holds for the customer, in whatever conversation they have on the number. "
+        "Pausing once more sets the new end.",
+        tag=TAG,
+        operation_id="pause_conversation",
+        request=PauseInput,
+        responses={200: ConversationSerializer},
+        errors={422: [OVER_ALREADY]},
+        request_example={"until": "2100-01-01T18:00:00Z", "reason": "Ben takes care of it"},
+        response_example=_PAUSED,
+    )
+    def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
+        """Pause it."""
+        self.is_to_be_there(conversation_id)
+        asked = self.read_body(PauseInput)
+        refuse_the_past(asked, "until")
+        takeover.pause_conversation(
+            conversation_id=conversation_id,
+            reason=asked.get("reason", "paused"),
+            until=asked.get("until"),
+        )
+        return Response(self.shown(conversation_id))
+
+
+class ResumeView(ConversationView):
+    """The AI answers again."""
+
+    @operation(
+        summary="Let the AI answer again",
+        description="What was said during the pause is context for its next reply, and is not answered by "
+        "itself. Does nothing where the AI is not paused.",
+        tag=TAG,
+        operation_id="resume_conversation",
+        request=NothingInput,
+        responses={200: ConversationSerializer},
+        request_example={},
+        response_example=EXAMPLE,
+    )
+    def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
+        """Resume it."""
+        self.is_to_be_there(conversation_id)
+        self.read_body(NothingInput)
+        takeover.resume_conversation(conversation_id=conversation_id)
+        return Response(self.shown(conversation_id))
+
+
+class CloseView(ConversationView):
+    """A conversation comes to an end."""
+
+    @operation(
+        summary="Close a conversation",
+        description="What the customer writes next opens a new one, and the AI does not remember this one "
+        "there. Does nothing to one that has ended.",
+        tag=TAG,
+        operation_id="close_conversation",
+        request=NothingInput,
+        responses={200: ConversationSerializer},
+        request_example={},
+        response_example={**EXAMPLE, "is_active": False},
+    )
+    def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
+        """Close it."""
+        self.is_to_be_there(conversation_id)
+        self.read_body(NothingInput)
+        closing.close(conversation_id=conversation_id)
+        return Response(self.shown(conversation_id))
+
+
+def refuse_the_past(asked: dict[str, Any], name: str) -> None:
+    """
+    Take a moment only if it is yet to come.
+
+    :raises ProblemError: 422 if it is over
+    """
+    moment = asked.get(name)
+    if moment and moment <= timezone.now():
+        raise unprocessable(*OVER_ALREADY, field=name)

@@ -1,0 +1,158 @@
+"""Messages: what was said, by whom, and how far it got."""
+
+from http import HTTPStatus
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import TenantView
+from billing.idempotency import idempotent
+from billing.ledger import InsufficientCreditsError
+from config.lib.api import etags
+from config.lib.api.problems import conflict, unprocessable
+from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import PageQuery, TimestampField
+from conversations import listing, retrying
+from conversations.api.conversations import SHORT_PAGES, NothingInput
+from conversations.api.message_shapes import (
+    EXAMPLE,
+    TAG,
+    WINDOW_CLOSED,
+    DeliverySerializer,
+    MessageDetailSerializer,
+    MessageSerializer,
+    RetriedMessageSerializer,
+    get_message,
+    shown,
+)
+from conversations.models import Message
+from conversations.retrying import NotFailedError
+from conversations.windows import WindowClosedError
+
+_DELIVERY: dict[str, Any] = {
+    "delivery_id": "dlv_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "attempt": 1,
+    "part": 1,
+    "state": "delivered",
+    "error": "",
+    "sending_at": "2026-11-24T12:03:01Z",
+    "updated_at": "2026-11-24T12:03:02Z",
+    "provider_message_id": "wamid.HBgLMTIwMjU1NTAxMjMVAgA",
+}
+_NOT_FAILED = ("not_failed", "The message has not failed, so there is nothing to try again.")
+_TOO_FEW = (
+    "insufficient_credits",
+    "The failed reply was refunded, and there are no credits to send it again.",
+)
+
+
+class MessageListQuery(PageQuery):
+    """What the list of messages can be narrowed to."""
+
+    conversation_id = serializers.CharField(required=False, max_length=50, help_text="Of this conversation.")
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number.")
+    customer_phone = serializers.CharField(
+        required=False, max_length=150, help_text="With this customer, exactly as it is shown."
+    )
+    sender = serializers.ChoiceField(
+        required=False, choices=["user", "agent"], help_text="`user` = the customer, `agent` = the business."
+    )
+    author = serializers.ChoiceField(
+        required=False, choices=["customer", "ai", "staff"], help_text="Who said it."
+    )
+    status = serializers.ChoiceField(
+        required=False, choices=Message.Status.values, help_text="How far it got; `failed` may be retried."
+    )
+    since = TimestampField(required=False, help_text="Said at this moment or later.")
+    until = TimestampField(required=False, help_text="Said before this moment.")
+    text = serializers.CharField(
+        required=False,
+        min_length=2,
+        max_length=200,
+        help_text="Has these words in it, in upper or lower case.",
+    )
+    order = serializers.ChoiceField(
+        choices=["newest", "oldest"], default="newest", help_text="Which come first."
+    )
+
+
+class MessagesView(TenantView):
+    """The messages of a business."""
+
+    @operation(
+        summary="List messages",
+        description="By the time they were said; those of one conversation by their place in it. "
+        f"{SHORT_PAGES}",
+        tag=TAG,
+        operation_id="list_messages",
+        query=MessageListQuery,
+        responses={200: page_of(MessageSerializer)},
+        response_example={"data": [EXAMPLE], "next_cursor": None},
+    )
+    def get(self, _request: Request, user_id: str) -> Response:
+        """Answer a page."""
+        query = self.read_query(MessageListQuery)
+        asked = {name: value for name, value in query.items() if name not in {"limit", "cursor", "order"}}
+        found = listing.messages(user_id=user_id, newest_first=query["order"] == "newest", **asked)
+        return self.page(
+            shown(found.rows),
+            query=query,
+            order=found.order,
+            serializer=MessageSerializer,
+            walked=found.walked,
+        )
+
+
+class MessageView(TenantView):
+    """One message."""
+
+    @operation(
+        summary="Get a message",
+        description="Also tells how each part of it was sent, attempt by attempt.",
+        tag=TAG,
+        operation_id="get_message",
+        responses={200: MessageDetailSerializer},
+        response_example={**EXAMPLE, "deliveries": [_DELIVERY]},
+    )
+    def get(self, _request: Request, user_id: str, message_id: str) -> Response:
+        """Answer it."""
+        message = get_message(user_id, message_id)
+        sent = message.deliveries.order_by("attempt", "part")
+        data = {**MessageSerializer(message).data, "deliveries": DeliverySerializer(sent, many=True).data}
+        return etags.tagged(data)
+
+
+class RetryView(TenantView):
+    """A message that failed is tried again."""
+
+    @operation(
+        summary="Retry a failed message",
+        description="A customer's message is answered after all; of a reply, what did not arrive is sent "
+        "again. It begins once: while it is under way, `started` is false. A reply that was refunded is "
+        "charged again.",
+        tag=TAG,
+        operation_id="retry_message",
+        request=NothingInput,
+        responses={202: RetriedMessageSerializer},
+        errors={409: [_NOT_FAILED, WINDOW_CLOSED], 422: [_TOO_FEW]},
+        idempotency="optional",
+        request_example={},
+        response_example={"started": True, **EXAMPLE, "status": "pending"},
+    )
+    @idempotent()
+    def post(self, _request: Request, user_id: str, message_id: str) -> Response:
+        """Try it again."""
+        get_message(user_id, message_id)
+        self.read_body(NothingInput)
+        try:
+            is_begun = retrying.retry(message_id=message_id, actor=self.caller.actor)
+        except NotFailedError as error:
+            raise conflict(*_NOT_FAILED) from error
+        except WindowClosedError as error:
+            raise conflict(*WINDOW_CLOSED) from error
+        except InsufficientCreditsError as error:
+            raise unprocessable(*_TOO_FEW) from error
+        data = {"started": is_begun, **MessageSerializer(get_message(user_id, message_id)).data}
+        return Response(data, status=HTTPStatus.ACCEPTED)

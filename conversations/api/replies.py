@@ -1,0 +1,76 @@
+"""A member of staff answers a customer."""
+
+from http import HTTPStatus
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.idempotency import idempotent
+from config.lib.api.problems import conflict
+from config.lib.api.schema import operation
+from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
+from conversations import staff
+from conversations.api.conversations import OVER_ALREADY, ConversationView, refuse_the_past
+from conversations.api.message_shapes import EXAMPLE, TAG, WINDOW_CLOSED, MessageSerializer, get_message
+from conversations.staff import ChannelGoneError, ConversationClosedError
+from conversations.windows import WindowClosedError
+
+# Channels take it in parts: three on WhatsApp, ten or more on Instagram.
+LONGEST_TEXT = 10_000
+_STAFF = {
+    **EXAMPLE,
+    "author": "staff",
+    "actor": "key:9f2c41ab",
+    "status": "pending",
+    "tokens_used": 0,
+    "turn_id": None,
+}
+_CLOSED = ("conversation_closed", "The conversation has ended. Answer in the customer's newest one.")
+_GONE = ("channel_gone", "The number was deleted, or nothing can be sent on its channel.")
+
+
+class ReplyInput(StrictSerializer):
+    """What a member of staff says."""
+
+    text = TextField(max_length=LONGEST_TEXT, help_text="Sent in parts where the channel takes less at once.")
+    pause_until = TimestampField(
+        required=False, help_text="Until when the AI is silent; without it, for at least `TAKEOVER_PAUSE`."
+    )
+
+
+class RepliesView(ConversationView):
+    """What staff says in a conversation."""
+
+    @operation(
+        summary="Answer as a member of staff",
+        description="Sends a message and pauses the AI; what the AI is about to say is not sent any more. "
+        "It costs no credits. Give an Idempotency-Key, so that repeating the request does not send it twice.",
+        tag=TAG,
+        operation_id="send_message",
+        request=ReplyInput,
+        responses={201: MessageSerializer},
+        errors={409: [_CLOSED, WINDOW_CLOSED, _GONE], 422: [OVER_ALREADY]},
+        idempotency="optional",
+        request_example={"text": "Yes, we are open until six."},
+        response_example=_STAFF,
+    )
+    @idempotent()
+    def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
+        """Send one."""
+        self.is_to_be_there(conversation_id)
+        asked = self.read_body(ReplyInput)
+        refuse_the_past(asked, "pause_until")
+        try:
+            message = staff.say(conversation_id=conversation_id, actor=self.caller.actor, **asked)
+        except ConversationClosedError as error:
+            raise conflict(*_CLOSED) from error
+        except WindowClosedError as error:
+            raise conflict(*WINDOW_CLOSED) from error
+        except ChannelGoneError as error:
+            raise conflict(*_GONE) from error
+        data = MessageSerializer(get_message(user_id, message.pk)).data
+        return Response(
+            data,
+            status=HTTPStatus.CREATED,
+            headers={"Location": f"/users/{user_id}/messages/{message.pk}"},
+        )

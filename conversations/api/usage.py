@@ -1,0 +1,115 @@
+"""Usage: what a business used, by day and number."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from billing.api.access import TenantView
+from config.lib.api.problems import unprocessable
+from config.lib.api.schema import operation
+from config.lib.api.serializers import StrictSerializer
+from conversations import usage
+
+TAG = "Usage"
+MOST_DAYS = 92
+_USUAL = timedelta(days=29)
+# Nothing was counted before, and nothing will be after.
+_FIRST, _LAST = date(2000, 1, 1), date(2100, 1, 1)
+_COUNTED = ("messages_received", "replies_sent", "staff_messages", "tokens_used", "credits_used")
+_TOO_LONG = (
+    "span_out_of_range",
+    f"since must not be after until, and they may be at most {MOST_DAYS} days together.",
+)
+_TOTALS: dict[str, Any] = {
+    "messages_received": 41,
+    "replies_sent": 39,
+    "staff_messages": 2,
+    "tokens_used": 18240,
+    "credits_used": 39,
+}
+
+
+class UsageTotalsSerializer(serializers.Serializer[Any]):
+    """All days and numbers together."""
+
+    messages_received = serializers.IntegerField(help_text="Written by customers.")
+    replies_sent = serializers.IntegerField(help_text="By the AI, without those that failed.")
+    staff_messages = serializers.IntegerField(help_text="Written by members of staff.")
+    tokens_used = serializers.IntegerField(help_text="As the model counted them.")
+    credits_used = serializers.IntegerField(
+        help_text="Charged less what came back; negative on a day on which more came back."
+    )
+
+
+class UsageSerializer(UsageTotalsSerializer):
+    """One day on one number."""
+
+    date = serializers.DateField(help_text="The day, in UTC.")
+    phone_number_id = serializers.CharField(help_text="The number.")
+
+
+class UsageReportSerializer(serializers.Serializer[Any]):
+    """Every day and number with anything to count."""
+
+    since = serializers.DateField(help_text="The first day.")
+    until = serializers.DateField(help_text="The last day.")
+    totals = UsageTotalsSerializer()
+    data = UsageSerializer(many=True)  # type: ignore[assignment]
+
+
+class UsageQuery(StrictSerializer):
+    """Which days, and which number."""
+
+    since = serializers.DateField(
+        required=False, help_text="The first day (UTC); 29 days before `until` unless given."
+    )
+    until = serializers.DateField(required=False, help_text="The last day (UTC); today unless given.")
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number only.")
+
+
+class UsageView(TenantView):
+    """What a business used."""
+
+    @operation(
+        summary="Get usage",
+        description=f"By day (UTC) and number, at most {MOST_DAYS} days; days without any are left out. "
+        "Everything at once, without pages.",
+        tag=TAG,
+        operation_id="get_usage",
+        query=UsageQuery,
+        responses={200: UsageReportSerializer},
+        errors={422: [_TOO_LONG]},
+        response_example={
+            "since": "2026-10-26",
+            "until": "2026-11-24",
+            "totals": _TOTALS,
+            "data": [{"date": "2026-11-24", "phone_number_id": "106540352242922", **_TOTALS}],
+        },
+    )
+    def get(self, _request: Request, user_id: str) -> Response:
+        """Answer the count."""
+        query = self.read_query(UsageQuery)
+        since, until = _span(query)
+        days = usage.daily(
+            user_id=user_id, since=since, until=until, phone_number_id=query.get("phone_number_id")
+        )
+        report = {
+            "since": since,
+            "until": until,
+            "totals": {name: sum(day[name] for day in days) for name in _COUNTED},
+            "data": [{"date": day.pop("day"), **day} for day in days],
+        }
+        return Response(UsageReportSerializer(report).data)
+
+
+def _span(query: dict[str, Any]) -> tuple[date, date]:
+    until = query.get("until") or datetime.now(tz=UTC).date()
+    if not _FIRST <= until <= _LAST:
+        raise unprocessable(*_TOO_LONG, field="until")
+    since = query.get("since") or until - _USUAL
+    if not timedelta(0) <= until - since < timedelta(days=MOST_DAYS):
+        raise unprocessable(*_TOO_LONG, field="since")
+    return since, until
