@@ -35,7 +35,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup node_modules configuration run test bench chaos chaos-teeth check lock migrate psql shell clean
+.PHONY: help setup node_modules configuration reference run test bench bench-pages fuzz audit chaos chaos-teeth check lock migrate psql shell clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z_-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -49,6 +49,12 @@ test: $(INSTALLED) $(NODE_MODULES) ## Run the tests (ARGS="-k webhook")
 
 bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --seconds 20"; ARGS=--help)
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load $(ARGS)
+
+bench-pages: $(INSTALLED) ## Measure pages of a million messages (ARGS="--messages 100000 --samples 50")
+	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load.pages $(ARGS)
+
+fuzz: $(INSTALLED) ## Try out the whole API with thousands of right and wrong requests (ARGS="--examples 300 --seed 7")
+	@$(BIN)/python -m tests.api.fuzzing $(ARGS)
 
 chaos: $(INSTALLED) ## Kill workers, Redis and Postgres under load and judge the history (ARGS="--seed 7 --short")
 	@$(BIN)/python -m tests.chaos.run $(ARGS)
@@ -68,12 +74,18 @@ check: $(INSTALLED) ## Run every linter, the type checker and Django's own check
 	$(NO_DATABASE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	env $(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
+audit: $(INSTALLED) ## Look whether a locked library has a known hole (asks PyPI)
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt $(ARGS)
+
 setup: $(INSTALLED) ## Make .venv and install what requirements-dev.txt locks
 
 node_modules: $(NODE_MODULES) ## Install what tests/documentation/package-lock.json locks, for its tests
 
 configuration: $(INSTALLED) ## Write documentation/configuration.md anew from .env.example
 	@$(BIN)/python -m tests.documentation.configuration
+
+reference: $(INSTALLED) $(NODE_MODULES) ## Write the API's pages, types.ts and the Postman collection anew from the API
+	@$(BIN)/python -m tests.documentation.reference
 
 lock: $(INSTALLED) ## Write the lock files anew from requirements*.in (ARGS=--upgrade for newer versions)
 	echo uv | $(LOCK) - --output-file requirements-uv.txt

@@ -14,6 +14,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 Resolve = Callable[[str], str | None]
+# A line that is a comment says something to programs that write pages.
+_COMMENT = re.compile(r"^<!-- [^<>]* -->$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def render(text: str, *, resolve: Resolve) -> Page:
 
 def parse(text: str) -> list[Token]:
     """Take a text apart; each heading gets its anchor as `id`."""
-    tokens = _markdown.parse(text)
+    tokens = _markdown.parse(_COMMENT.sub("", text))
     taken: dict[str, int] = {}
     for opening, content in pairwise(tokens):
         if opening.type == "heading_open":

@@ -113,6 +113,9 @@ class TestMarkdown:
     def test_shows_html_as_text(self):
         assert "<script>" not in self.shown("a <script>alert(1)</script>\n\n<div onclick=x>\n")
 
+    def test_leaves_out_comments_that_mark_what_a_program_writes(self):
+        assert self.shown("a\n\n<!-- reference: x -->\n\nb\n") == "<p>a</p>\n<p>b</p>\n"
+
     def test_drops_addresses_that_run_code(self):
         assert "<a" not in self.shown("[x](javascript:alert(1)) [y](data:text/html,x)")
 
