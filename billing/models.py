@@ -73,6 +73,7 @@ class CreditEntry(models.Model):
 
     class Meta:
         db_table = "credit_entries"
+        verbose_name_plural = "credit entries"
         indexes = [models.Index(fields=["user", "-id"], name="credit_entries_by_user")]
         constraints = [
             models.UniqueConstraint(fields=["kind", "reference"], name="credit_entries_once_per_reference"),
@@ -143,6 +144,7 @@ class ApiKey(models.Model):
 
     class Meta:
         db_table = "api_keys"
+        verbose_name = "API key"
 
     def __str__(self) -> str:
         return self.prefix

@@ -117,6 +117,12 @@ class Customer(models.Model):
                 name="customers_known_by_some_id",
             )
         ]
+        indexes = [
+            # read by the dashboard: whom a person answers
+            models.Index(
+                fields=["paused_until"], name="customers_paused", condition=Q(paused_until__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name or self.customer_id

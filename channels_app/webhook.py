@@ -14,7 +14,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -23,6 +23,38 @@ from channels_app.meta import signature
 from config.lib import failpoints
 
 log = structlog.get_logger(__name__)
+
+# https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
+_EXAMPLE = {
+    "object": "whatsapp_business_account",
+    "entry": [
+        {
+            "id": "102290129340398",
+            "changes": [
+                {
+                    "field": "messages",
+                    "value": {
+                        "messaging_product": "whatsapp",
+                        "metadata": {
+                            "display_phone_number": "15550783881",
+                            "phone_number_id": "106540352242922",
+                        },
+                        "contacts": [{"profile": {"name": "Ana"}, "wa_id": "16505551234"}],
+                        "messages": [
+                            {
+                                "from": "16505551234",
+                                "id": "wamid.HBgLMTY1MDU1NTEyMzQVAgASGBQzQTRB",
+                                "timestamp": "1790251200",
+                                "type": "text",
+                                "text": {"body": "Do you bake rye bread?"},
+                            }
+                        ],
+                    },
+                }
+            ],
+        }
+    ],
+}
 
 
 def refusal(*, raw: bytes, signature_header: str, content_type: str) -> int | None:
@@ -43,8 +75,10 @@ class MetaWebhookView(APIView):
     authentication_classes = ()
     permission_classes = ()
     parser_classes = ()
+    http_method_names = ("get", "post", "head")
 
     @extend_schema(
+        operation_id="verify_webhook",
         summary="Verify the webhook address",
         description="Meta calls this when the callback URL is set; the challenge is given back as it came.",
         tags=["Webhook"],
@@ -55,6 +89,15 @@ class MetaWebhookView(APIView):
             OpenApiParameter("hub.challenge", str, required=True),
         ],
         responses={(200, "text/plain"): OpenApiTypes.STR, 403: None},
+        examples=[
+            OpenApiExample(
+                "The challenge",
+                "1158201444",
+                media_type="text/plain",
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
     )
     def get(self, request: Request) -> HttpResponse:
         """
@@ -68,9 +111,14 @@ class MetaWebhookView(APIView):
         if request.query_params.get("hub.mode") != "subscribe" or not is_known:
             log.warning("webhook.handshake_refused")
             return HttpResponse(status=403)
-        return HttpResponse(request.query_params.get("hub.challenge", ""), content_type="text/plain")
+        return HttpResponse(
+            request.query_params.get("hub.challenge", ""),
+            content_type="text/plain",
+            headers={"Cache-Control": "no-store"},
+        )
 
     @extend_schema(
+        operation_id="receive_webhook",
         summary="Receive a webhook",
         description="Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body with the app secret.",
         tags=["Webhook"],
@@ -79,6 +127,7 @@ class MetaWebhookView(APIView):
             OpenApiParameter("X-Hub-Signature-256", str, OpenApiParameter.HEADER, required=True),
         ],
         request=OpenApiTypes.OBJECT,
+        examples=[OpenApiExample("A customer wrote", _EXAMPLE, request_only=True)],
         responses={200: None, 401: None, 413: None, 415: None, 503: None},
     )
     def post(self, request: Request) -> HttpResponse:

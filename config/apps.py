@@ -1,13 +1,17 @@
 """The Django app of what every room may use."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ConfigConfig(AppConfig):
-    """Registers the start-up checks."""
+    """Registers the start-up checks, the groups and the pages of those who sign in."""
 
     name = "config"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register them."""
         from config import checks  # noqa: F401, PLC0415  (Django wants checks registered here)
+        from config.admin import groups, staff  # noqa: F401, PLC0415  (the rooms' pages are registered by now)
+
+        post_migrate.connect(groups.keep, sender=self, dispatch_uid="groups")

@@ -49,6 +49,7 @@ UNFOLD = {
     "SITE_HEADER": "AI agents",
     "SITE_SYMBOL": "forum",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/docs/icon.svg"}],
     "DASHBOARD_CALLBACK": "config.admin.dashboard.show",
     "LOGIN": {"form": "config.admin.login.LoginForm"},
     "STYLES": ["/static/staff/admin.css"],

@@ -7,11 +7,12 @@ answer stays 200.
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,20 +28,44 @@ _looks: dict[str, Future[bool]] = {}
 _migrated: set[str] = set()
 
 
+_READY = inline_serializer(
+    "Ready",
+    {
+        "status": serializers.ChoiceField(["ok", "degraded", "unavailable"]),
+        "parts": serializers.DictField(child=serializers.ChoiceField(["ok", "away"])),
+    },
+)
+
+
+def _example(status: str, **away: str) -> dict[str, Any]:
+    names = ("postgres", "migrations", "redis", "worker", "sweeper")
+    return {"status": status, "parts": {**dict.fromkeys(names, "ok"), **away}}
+
+
 class _PublicView(APIView):
     authentication_classes = ()
     permission_classes = ()
+    http_method_names = ("get", "post", "head")
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Have nobody keep an answer."""
+        response["Cache-Control"] = "no-store"
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 class LiveView(_PublicView):
     """Says that the process answers."""
 
     @extend_schema(
+        operation_id="check_liveness",
         summary="Liveness",
         description="Answers as long as the process runs; touches neither Postgres nor Redis.",
         tags=["Health"],
         auth=[],
-        responses=inline_serializer("Live", {"status": serializers.ChoiceField(["ok"])}),
+        responses=inline_serializer(
+            "Live", {"status": serializers.ChoiceField(["ok"]), "version": serializers.CharField()}
+        ),
+        examples=[OpenApiExample("Response", {"status": "ok", "version": "0.1.0"})],
     )
     def get(self, _request: Request) -> Response:
         """Answer."""
@@ -51,19 +76,19 @@ class ReadyView(_PublicView):
     """Says whether work can be taken in, and which parts are away."""
 
     @extend_schema(
+        operation_id="check_readiness",
         summary="Readiness",
         description="503 when Postgres is away or migrations are missing; else 200, naming what is away.",
         tags=["Health"],
         auth=[],
-        responses={
-            (200, "application/json"): inline_serializer(
-                "Ready",
-                {
-                    "status": serializers.ChoiceField(["ok", "degraded", "unavailable"]),
-                    "parts": serializers.DictField(child=serializers.CharField()),
-                },
-            )
-        },
+        responses={200: _READY, 503: _READY},
+        examples=[
+            OpenApiExample("All is well", _example("ok"), status_codes=["200"]),
+            OpenApiExample("Redis is away", _example("degraded", redis="away"), status_codes=["200"]),
+            OpenApiExample(
+                "Postgres is away", _example("unavailable", postgres="away"), status_codes=["503"]
+            ),
+        ],
     )
     def get(self, _request: Request) -> Response:
         """Look at every part at once, within PATIENCE."""

@@ -1,6 +1,7 @@
 """Every address of the service."""
 
 from django.conf import settings
+from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -9,7 +10,11 @@ from config.docs.views import DocumentationView
 from config.health import LiveView, ReadyView
 
 urlpatterns = [
+    path("admin", RedirectView.as_view(url="/admin/"), name="admin-home"),
+    path("admin/", admin.site.urls),
     path("", include("billing.urls")),
+    path("", include("agents.urls")),
+    path("", include("conversations.urls")),
     path("", include("config.schema")),
     path(settings.WEBHOOK_PATH.lstrip("/"), MetaWebhookView.as_view(), name="webhook-meta"),
     path("health/live", LiveView.as_view(), name="health-live"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
 
-from django.db.models import Model, QuerySet, Value
+from django.db.models import Model, QuerySet, TextField, Value
 from django.db.models.functions import Concat
 
 from agents.models import Agent
@@ -159,7 +159,9 @@ def _saying(rows: MessageQuerySet, asked: MessageFilters) -> MessageQuerySet:
     """Keep what has the words in it, read row by row: the index of words would gather all that have them."""
     if "text" not in asked:
         return rows
-    return rows.alias(said=Concat("text", Value(""))).filter(said__icontains=asked["text"])
+    return rows.alias(said=Concat("text", Value(""), output_field=TextField())).filter(
+        said__icontains=asked["text"]
+    )
 
 
 def _saying_rarely(scope: MessageQuerySet, words: str) -> list[str] | None:

@@ -11,6 +11,7 @@ def welcome(choices: Choices, demo: dict[str, str]) -> str:
     database = external.shown(choices.database_url or paths.postgres_url(choices.data_dir))
     rows = {
         "API": f"{api}   (documentation: /schema)",
+        "Admin": f"{api}/admin/   (sign in as {demo['staff_login']})" if demo.get("staff_login") else "",
         "Webhook": webhook + choices.webhook_path,
         "Simulator": f"http://127.0.0.1:{choices.ports['SIMULATOR_PORT']}" if choices.simulated else "",
         "Database": f"make psql   ({database})",

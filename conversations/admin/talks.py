@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from unfold.decorators import display
 
 from channels_app.admin import known_as
 from channels_app.models import Customer
@@ -193,7 +194,7 @@ class ConversationPage(Page):
         """Link to the agent."""
         return link(row.agent)
 
-    @admin.display(description="paused", boolean=True)
-    def paused(self, row: Conversation) -> bool:
-        """Say whether a person answers."""
-        return _is_paused(row)
+    @display(description="AI", label={"paused": "warning", "answers": "success"})
+    def paused(self, row: Conversation) -> str:
+        """Say whether a person answers, or the AI."""
+        return "paused" if _is_paused(row) else "answers"

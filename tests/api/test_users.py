@@ -121,7 +121,9 @@ class TestCredits:
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
     def test_need_an_idempotency_key(self, operator, user):
-        answer = operator.post(f"/users/{user.user_id}/credits", {"kind": "grant", "amount": 5, "reason": "a"})
+        answer = operator.post(
+            f"/users/{user.user_id}/credits", {"kind": "grant", "amount": 5, "reason": "a"}
+        )
 
         assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_missing")
 
@@ -154,7 +156,10 @@ class TestCredits:
         assert Credit.objects.get(user=user).remaining_credits == 100
 
     def test_overflow_is_told(self, operator, user):
-        url, body = f"/users/{user.user_id}/credits", {"kind": "grant", "amount": 1_000_000_000, "reason": "a"}
+        url, body = (
+            f"/users/{user.user_id}/credits",
+            {"kind": "grant", "amount": 1_000_000_000, "reason": "a"},
+        )
 
         statuses = [operator.post(url, body, Idempotency_Key=f"k{n}").status_code for n in range(3)]
 

@@ -52,7 +52,12 @@ def fill(user_id: str, *, count: int) -> Filled:
     with connection.cursor() as cursor:
         # What serves requests has 15 s for a statement.
         cursor.execute("SET statement_timeout = 0")
-        given: dict[str, str | int] = {"user": user_id, "numbers": _NUMBERS, "talks": filled.conversations, "count": count}
+        given: dict[str, str | int] = {
+            "user": user_id,
+            "numbers": _NUMBERS,
+            "talks": filled.conversations,
+            "count": count,
+        }
         for statement in (_USER, _PLACES, _CUSTOMERS, _TALKS):
             cursor.execute(statement, given)
         for first in range(0, count, _CHUNK):

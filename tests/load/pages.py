@@ -107,7 +107,7 @@ def _filled(count: int) -> Iterator[Filled]:
 
 def _measure(ask: Caller, url: str, samples: int) -> tuple[float, float]:
     """Give median and p99 in milliseconds; of the rounds the calmest, since others use the machine too."""
-    rounds = []
+    rounds: list[tuple[float, float]] = []
     while len(rounds) < _ROUNDS and not (rounds and _is_even(*rounds[-1])):
         rounds.append(_round(ask, url, samples))
     return min(rounds, key=lambda found: found[1] / found[0])

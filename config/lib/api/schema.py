@@ -24,6 +24,7 @@ Problem = tuple[str, str]
 _MARK = "x-problems"
 # What Django's `slug` takes, and any id of ours is.
 _ID = "^[-a-zA-Z0-9_]{1,100}$"
+_SAYS_SOMETHING = r"\S"
 _NOT_FITTING: Problem = ("validation_error", "The request does not fit what is documented.")
 _COMMON: dict[int, Problem] = {
     401: ("unauthorized", "A valid API key is needed."),
@@ -37,7 +38,10 @@ _BODY: dict[int, Problem] = {
     413: ("payload_too_large", f"A body may have at most {parsing.MOST_BYTES} bytes."),
     415: ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
 }
-_UNREADABLE: Problem = ("parse_error", "The body is not valid JSON: Expecting value: line 1 column 1 (char 0)")
+_UNREADABLE: Problem = (
+    "parse_error",
+    "The body is not valid JSON: Expecting value: line 1 column 1 (char 0)",
+)
 _REPEATED: Problem = ("parameter_repeated", "A query parameter may be given once.")
 _IDEMPOTENCY: dict[int, list[Problem]] = {
     400: [("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")],
@@ -221,7 +225,16 @@ class ProblemAutoSchema(AutoSchema):
         )
         if direction == "request" and getattr(serializer, "is_strict", False):
             schema["additionalProperties"] = False
+            for name, field in serializer.fields.items():
+                told = schema.get("properties", {}).get(name, {})
+                if _must_say_something(field) and not {"pattern", "format", "enum"} & set(told):
+                    told["pattern"] = _SAYS_SOMETHING
         return schema
+
+
+def _must_say_something(field: object) -> bool:
+    """Tell whether a text of nothing but white space is refused as blank."""
+    return isinstance(field, serializers.CharField) and field.trim_whitespace and not field.allow_blank
 
 
 def _response(status: int, listed: list[Problem], reference: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from rest_framework.exceptions import ValidationError
 
 from config.lib.api.problems import field_error
 
-
 UNKNOWN = field_error("unknown_field", "is not known here")
 # So many unknown names are told, and so much of each.
 MOST_NAMED = 50

@@ -1,0 +1,220 @@
+"""Agents: made, changed, moved and deleted; and numbers, whose removal takes the agent off them."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+
+from agents import lifecycle, relinking, removal
+from agents.models import Agent, ConversationArchive, Prompt
+from agents.prompt_versions import PromptNotFoundError
+from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
+from billing.models import User
+from channels_app.models import PhoneNumber
+from channels_app.numbers import NumberNotFoundError
+from config.admin import widgets
+from config.admin.buttons import Button, ButtonForm, Done, Press
+from config.admin.pages import Page, extend, link
+
+_MOST_CHOICES = 500
+_ERRORS: dict[type[Exception], str] = {
+    AlreadyThereError: "The agent answers on this number as it is.",
+    NotFoundError: "There is no such agent or number any more.",
+    NumberTakenError: "Another agent answers on this number.",
+    PromptNotFoundError: "The business has no such prompt, or it has no such version.",
+}
+
+
+def _prompts(user_id: str, *, present: str = "") -> list[tuple[str, str]]:
+    """List a business's prompts, and the present one even if it is one of OpenAI's dashboard."""
+    found = {
+        prompt.pk: f"{prompt.name} ({prompt.pk})"
+        for prompt in Prompt.objects.of(user_id).order_by("name")[:_MOST_CHOICES]
+    }
+    if present:
+        found.setdefault(present, present)
+    return list(found.items())
+
+
+def _numbers(user_id: str) -> list[tuple[str, str]]:
+    numbers = PhoneNumber.objects.of(user_id).live().order_by("display_name")[:_MOST_CHOICES]
+    return [(number.pk, f"{number} ({number.pk})") for number in numbers]
+
+
+class AgentForm(ButtonForm):
+    """What an agent is."""
+
+    name = widgets.text("Name")
+    prompt_id = widgets.choice("Prompt")
+    prompt_version = forms.IntegerField(
+        label="Version",
+        required=False,
+        min_value=1,
+        help_text="Empty: whichever is current.",
+        widget=widgets.number("").widget,
+    )
+    fallback_message = widgets.long_text("Sent when no answer could be made", required=False)
+    unavailable_message = widgets.long_text(
+        "Sent when the credits are out", required=False, help_text="Empty: nothing is sent."
+    )
+    handover_enabled = widgets.switch("The model may hand a talk over to a person")
+    handover_message = widgets.long_text(
+        "Sent when it does", required=False, help_text="Empty: a general text."
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        is_agent = isinstance(self.row, Agent)
+        user_id = self.row.user_id
+        self.offer("prompt_id", _prompts(user_id, present=self.row.prompt_id if is_agent else ""))
+
+
+class NewAgentForm(AgentForm):
+    """The same, and where it answers."""
+
+    phone_number_id = widgets.choice("Number", required=False)
+    field_order = ("name", "phone_number_id")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.offer("phone_number_id", [("", "None yet"), *_numbers(self.row.pk)])
+
+    def clean_phone_number_id(self) -> str | None:
+        """Take none as None."""
+        return self.cleaned_data["phone_number_id"] or None
+
+
+class RelinkForm(ButtonForm):
+    """Where an agent should answer."""
+
+    phone_number_id = widgets.choice("Number")
+    replace = widgets.switch("Take the place of an agent that answers there")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.offer("phone_number_id", _numbers(self.row.user_id))
+
+
+def _create(press: Press) -> Done:
+    agent = lifecycle.create(user_id=press.row.pk, **press.data)
+    return Done(f"agent {agent.name} was made", row=agent)
+
+
+def _change(press: Press) -> str:
+    lifecycle.change(agent_id=press.row.pk, **press.data)
+    return "saved"
+
+
+def _relink(press: Press) -> str:
+    relinking.relink(agent_id=press.row.pk, **press.data)
+    return f"answers on {press.data['phone_number_id']} from the next turn on"
+
+
+def _delete(press: Press) -> str:
+    lifecycle.delete(agent_id=press.row.pk)
+    return "deleted; what it said stays"
+
+
+def _remove_number(press: Press) -> str:
+    removal.remove(phone_number_id=press.row.pk)
+    return "deleted, and its token is wiped once nothing needs it"
+
+
+@admin.register(Agent)
+class AgentPage(Page):
+    """Agents."""
+
+    list_display = ("agent_id", "name", "business", "number", "prompt_id", "created_at", "deleted_at")
+    list_filter = (("deleted_at", admin.EmptyFieldListFilter), "handover_enabled")
+    search_fields = ("agent_id", "name", "phone_number__phone_number_id", "user__company_name")
+    list_select_related = ("user", "phone_number")
+    date_hierarchy = "created_at"
+    buttons = (
+        Button(
+            name="change-agent",
+            title="Edit",
+            permission="agents.change_agent",
+            press=_change,
+            form=AgentForm,
+            errors=_ERRORS,
+            initial=lambda agent: {name: getattr(agent, name) for name in AgentForm.base_fields},
+            is_offered=lambda agent: agent.deleted_at is None,
+            icon="edit",
+            explanation="Holds from the next turn on.",
+        ),
+        Button(
+            name="relink",
+            title="Move to a number",
+            permission="agents.relink_agent",
+            press=_relink,
+            form=RelinkForm,
+            errors=_ERRORS,
+            is_offered=lambda agent: agent.deleted_at is None,
+            icon="move_down",
+            explanation="Talks on the numbers that are left end; a turn in flight ends as it began.",
+        ),
+        Button(
+            name="delete-agent",
+            title="Delete",
+            permission="agents.delete_agent",
+            press=_delete,
+            errors=_ERRORS,
+            is_offered=lambda agent: agent.deleted_at is None,
+            icon="delete",
+            is_dangerous=True,
+            explanation="Nobody answers on its number any more, and its talks end. What it said stays.",
+        ),
+    )
+
+    @admin.display(description="business")
+    def business(self, row: Agent) -> Any:
+        """Link to whose it is."""
+        return link(row.user)
+
+    @admin.display(description="number")
+    def number(self, row: Agent) -> Any:
+        """Link to where it answers."""
+        return link(row.phone_number)
+
+
+@admin.register(ConversationArchive)
+class ArchivePage(Page):
+    """Who answered where, and until when."""
+
+    list_display = ("archive_id", "phone_number", "old_agent", "new_agent", "archived_at", "closed_at")
+    list_select_related = ("phone_number", "old_agent", "new_agent")
+    looked_up_by = ("archive_id", "phone_number_id")
+    search_help_text = "Id of a move or of a number"
+
+
+extend(
+    User,
+    buttons=[
+        Button(
+            name="create-agent",
+            group="New",
+            title="New agent",
+            permission="agents.add_agent",
+            press=_create,
+            form=NewAgentForm,
+            errors=_ERRORS,
+            icon="smart_toy",
+        )
+    ],
+)
+extend(
+    PhoneNumber,
+    buttons=[
+        Button(
+            name="delete-number",
+            title="Delete",
+            permission="channels_app.delete_phonenumber",
+            press=_remove_number,
+            errors={NumberNotFoundError: "There is no such number."},
+            is_offered=lambda number: number.deleted_at is None,
+            icon="delete",
+            is_dangerous=True,
+            explanation="Nobody answers here any more, its agent is without a number, its token is wiped.",
+        )
+    ],
+)

@@ -1,0 +1,375 @@
+"""What buttons do: the same as the API, with a line in the log."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.messages import get_messages
+from django.urls import reverse
+
+from agents.models import Agent, ConversationArchive, Prompt
+from billing import keys
+from billing.models import ApiKey, CreditEntry, User
+from channels_app.models import PhoneNumber
+from config.admin.buttons import page_of
+from conversations.models import Message
+from tests import factories
+
+
+def press(client, row, name, /, **said):
+    return client.post(page_of(row).replace("/change/", f"/{name}/"), said)
+
+
+def press_on_list(client, table, name, /, **said):
+    return client.post(reverse(f"admin:{table}_changelist") + f"{name}/", said)
+
+
+def notices(response) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def refusals(response) -> str:
+    assert response.status_code == 200
+    return " ".join(error for errors in response.context["form"].errors.values() for error in errors)
+
+
+class TestConversations:
+    def test_are_answered_by_staff(self, house, people):
+        response = press(people.support, house.talk, "reply", text="  We do, on Fridays.\nAnn")
+
+        said = Message.objects.filter(conversation=house.talk).latest("sequence_no")
+        assert (said.author, said.actor, said.text) == ("staff", "admin:sue", "  We do, on Fridays.\nAnn")
+        assert response.url == page_of(house.talk)
+        house.customer.refresh_from_db()
+        assert house.customer.paused_until is not None
+
+    def test_are_not_answered_with_nothing(self, house, people):
+        assert refusals(press(people.support, house.talk, "reply", text=" "))
+
+    def test_are_not_answered_after_the_window(self, house, people):
+        house.inbound.sent_at = factories.SENT_AT
+        house.inbound.save()
+
+        assert "24 hours" in refusals(press(people.support, house.talk, "reply", text="Hello?"))
+
+    def test_are_paused_and_resumed(self, house, people):
+        press(people.support, house.talk, "pause", reason="on the phone")
+        house.customer.refresh_from_db()
+        assert house.customer.pause_reason == "on the phone"
+
+        press(people.support, house.talk, "resume")
+        house.customer.refresh_from_db()
+        assert house.customer.paused_until is None
+
+    def test_are_closed(self, house, people):
+        press(people.support, house.talk, "close")
+
+        house.talk.refresh_from_db()
+        assert not house.talk.is_active
+
+    def test_that_were_closed_take_no_answer(self, house, people):
+        press(people.support, house.talk, "close")
+
+        assert "has ended" in refusals(press(people.support, house.talk, "reply", text="Hello?"))
+
+    def test_have_a_failed_message_tried_again(self, house, people):
+        response = press(people.support, house.question, "retry")
+
+        house.inbound.refresh_from_db()
+        assert house.inbound.status == "pending"
+        assert response.url == page_of(house.talk)
+
+    def test_have_nothing_else_tried_again(self, house, people):
+        assert "did not fail" in refusals(press(people.support, house.answer, "retry"))
+
+    def test_leave_a_line_in_the_log_for_each_button(self, house, people, accounts):
+        press(people.support, house.talk, "pause", reason="on the phone")
+
+        entry = LogEntry.objects.get()
+        assert (entry.user, entry.object_id) == (accounts.support, house.talk.pk)
+        assert entry.change_message == "Pause the AI: the AI is silent (on the phone)"
+
+    def test_show_the_newest_hundred_messages_and_the_way_to_the_older(self, house, people):
+        for number in range(4, 152):
+            factories.MessageFactory(conversation=house.talk, sequence_no=number)
+
+        newest = people.support.get(page_of(house.talk))
+        older = people.support.get(page_of(house.talk) + newest.context["older"])
+
+        assert [line["message"].sequence_no for line in newest.context["lines"]] == list(range(52, 152))
+        assert [line["message"].sequence_no for line in older.context["lines"]] == list(range(1, 52))
+        assert older.context["older"] == ""
+
+
+class TestReplay:
+    def test_has_a_failed_message_wait_again(self, house, people):
+        response = press(people.operators, house.inbound, "replay")
+
+        house.inbound.refresh_from_db()
+        assert house.inbound.status == "pending"
+        assert "1 messages wait again" in notices(response)
+
+    def test_reads_a_dead_letter_again(self, house, people):
+        assert "0 dead letters could be read" in notices(press(people.operators, house.letter, "replay"))
+
+    def test_takes_a_span_of_time(self, house, people):
+        span = {"since_0": "2026-01-01", "since_1": "00:00", "until_0": "2099-01-01", "until_1": "00:00"}
+
+        response = press_on_list(people.operators, "channels_app_inboundmessage", "replay-span", **span)
+
+        assert "1 messages wait again" in notices(response)
+
+    def test_takes_no_span_that_ends_before_it_begins(self, house, people):
+        span = {"since_0": "2026-01-02", "since_1": "00:00", "until_0": "2026-01-01", "until_1": "00:00"}
+
+        response = press_on_list(people.operators, "channels_app_inboundmessage", "replay-span", **span)
+
+        assert "before it begins" in refusals(response)
+
+
+class TestCredits:
+    def form(self, client, house, name):
+        url = page_of(house.credit).replace("/change/", f"/{name}/")
+        return {"reference": client.get(url).context["form"]["reference"].value()}
+
+    def test_are_granted_once_however_often_the_form_is_sent(self, house, people):
+        said = {"amount": "500", "reason": "invoice 118"} | self.form(people.operators, house, "grant")
+
+        press(people.operators, house.credit, "grant", **said)
+        again = press(people.operators, house.credit, "grant", **said)
+
+        house.credit.refresh_from_db()
+        assert house.credit.remaining_credits == 510
+        assert "before" in notices(again)
+        entry = CreditEntry.objects.get(amount=500)
+        assert (entry.kind, entry.actor, entry.reason) == ("grant", "admin:otto", "invoice 118")
+
+    def test_are_adjusted_with_a_reason(self, house, people):
+        said = self.form(people.operators, house, "adjust")
+
+        press(people.operators, house.credit, "adjust", amount="-3", reason="mistake", **said)
+
+        house.credit.refresh_from_db()
+        assert house.credit.remaining_credits == 7
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"amount": "0"}, {"amount": "-11"}, {"reason": ""}, {"reference": "demo"}, {"amount": "9999999999"}],
+    )
+    def test_are_not_adjusted_when_something_is_wrong(self, wrong, house, people):
+        said = {"amount": "1", "reason": "why not"} | self.form(people.operators, house, "adjust") | wrong
+
+        response = press(people.operators, house.credit, "adjust", **said)
+
+        assert refusals(response)
+        house.credit.refresh_from_db()
+        assert house.credit.remaining_credits == 10
+
+    def test_are_granted_on_the_business_too(self, house, people):
+        said = {"amount": "5", "reason": "hello"} | self.form(people.operators, house, "grant")
+
+        press(people.operators, house.business, "grant", **said)
+
+        house.credit.refresh_from_db()
+        assert house.credit.remaining_credits == 15
+
+
+class TestKeys:
+    def test_are_shown_once(self, house, people):
+        response = press(people.operators, house.business, "create-key", name="shop")
+
+        key = response.context["done"].secret
+        assert keys.find(key, now=house.soon).user_id == house.business.pk
+        assert key in response.content.decode()
+        assert "no-store" in response.headers["Cache-Control"]
+        row = ApiKey.objects.get(name="shop")
+        for url in (
+            page_of(row),
+            page_of(row).replace("change", "history"),
+            page_of(house.business),
+            "/admin/",
+        ):
+            assert key not in people.operators.get(url).content.decode()
+        assert key not in str(LogEntry.objects.values_list())
+
+    def test_of_operators_belong_to_nobody(self, house, people):
+        response = press_on_list(people.operators, "billing_apikey", "create-operator-key", name="ops")
+
+        assert keys.find(response.context["done"].secret, now=house.soon).user_id is None
+
+    def test_that_never_work_are_not_made(self, house, people):
+        past = {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}
+
+        assert "past" in refusals(press(people.operators, house.business, "create-key", name="x", **past))
+
+    def test_are_revoked(self, people, house):
+        made = press(people.operators, house.business, "create-key", name="shop")
+
+        press(people.operators, ApiKey.objects.get(name="shop"), "revoke")
+
+        assert keys.find(made.context["done"].secret, now=house.soon) is None
+
+
+class TestPrompts:
+    def test_get_a_version(self, house, people):
+        press(
+            people.operators,
+            house.prompt,
+            "publish",
+            instructions="Be brief.\n",
+            parameters='{"temperature": 1}',
+        )
+
+        house.prompt.refresh_from_db()
+        version = house.prompt.versions.get(number=2)
+        assert house.prompt.current_version == 2
+        assert (version.instructions, version.parameters) == ("Be brief.\n", {"temperature": 1.0})
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"instructions": "{{nobody}}"},
+            {"parameters": '{"tools": []}'},
+            {"parameters": "[]"},
+            {"variables": '{"X": 1}'},
+            {"model": "no model!"},
+            {"instructions": " "},
+        ],
+    )
+    def test_get_no_version_that_cannot_be(self, wrong, house, people):
+        response = press(people.operators, house.prompt, "publish", **{"instructions": "Be brief."} | wrong)
+
+        assert refusals(response)
+        assert house.prompt.versions.count() == 1
+
+    def test_go_back(self, house, people):
+        press(people.operators, house.prompt, "publish", instructions="Be brief.")
+
+        press(people.operators, house.prompt, "rollback", to="1")
+
+        house.prompt.refresh_from_db()
+        assert house.prompt.current_version == 1
+
+    def test_are_made(self, house, people):
+        press(people.operators, house.business, "create-prompt", name="New", instructions="Hello.")
+
+        assert Prompt.objects.get(name="New").user == house.business
+
+
+class TestAgents:
+    def test_are_made_changed_moved_and_deleted(self, house, people):
+        press(people.operators, house.business, "create-agent", name="Second", prompt_id=house.prompt.pk)
+        agent = Agent.objects.get(name="Second")
+        other = factories.PhoneNumberFactory(user=house.business)
+
+        press(people.operators, agent, "change-agent", name="Third", prompt_id=house.prompt.pk)
+        press(people.operators, agent, "relink", phone_number_id=other.pk)
+        agent.refresh_from_db()
+        assert (agent.name, agent.phone_number_id, agent.prompt_version) == ("Third", other.pk, None)
+        assert ConversationArchive.objects.filter(new_agent=agent).exists()
+
+        press(people.operators, agent, "delete-agent")
+        agent.refresh_from_db()
+        assert agent.deleted_at is not None
+
+    def test_do_not_take_anothers_place_unless_told_to(self, house, people):
+        press(people.operators, house.business, "create-agent", name="Second", prompt_id=house.prompt.pk)
+        agent = Agent.objects.get(name="Second")
+
+        refused = press(people.operators, agent, "relink", phone_number_id=house.number.pk)
+        assert "Another agent" in refusals(refused)
+
+        press(people.operators, agent, "relink", phone_number_id=house.number.pk, replace="on")
+        agent.refresh_from_db()
+        assert agent.phone_number_id == house.number.pk
+
+    def test_are_not_given_anothers_prompt_or_number(self, house, people):
+        foreign = factories.AgentFactory()
+
+        for said in ({"prompt_id": foreign.prompt_id}, {"phone_number_id": foreign.phone_number_id}):
+            response = press(
+                people.operators, house.business, "create-agent",
+                **{"name": "Second", "prompt_id": house.prompt.pk} | said,
+            )  # fmt: skip
+            assert refusals(response)
+
+
+class TestNumbers:
+    def test_are_registered_with_a_token_nobody_sees_again(self, house, people):
+        response = press(
+            people.operators, house.business, "register-number",
+            type="whatsapp", phone_number_id="555000111", external_number="+1", access_token="EAA-token-9",
+        )  # fmt: skip
+
+        number = PhoneNumber.objects.get(pk="555000111")
+        assert number.get_access_token() == "EAA-token-9"
+        assert "EAA-token-9" not in people.operators.get(response.url).content.decode()
+        assert (
+            "EAA-token-9"
+            not in people.operators.get(page_of(number).replace("change", "change-number")).content.decode()
+        )
+
+    def test_do_not_give_the_token_back_with_an_error(self, house, people):
+        response = press(
+            people.operators, house.business, "register-number",
+            type="whatsapp", phone_number_id="abc", external_number="+1", access_token="EAA-token-9",
+        )  # fmt: skip
+
+        assert "digits" in refusals(response)
+        assert "EAA-token-9" not in response.content.decode()
+
+    def test_keep_their_token_unless_there_is_a_new_one(self, people):
+        number = factories.PhoneNumberFactory(token="old")
+
+        press(people.operators, number, "change-number", display_name="Shop", external_number="+1")
+        number.refresh_from_db()
+        assert (number.display_name, number.get_access_token()) == ("Shop", "old")
+
+        press(people.operators, number, "change-number", external_number="+1", access_token="new")
+        number.refresh_from_db()
+        assert number.get_access_token() == "new"
+        assert "new" not in LogEntry.objects.latest("pk").change_message.replace("a new access token", "")
+
+    def test_send_their_token_to_nobody_but_meta(self, people):
+        number = factories.PhoneNumberFactory()
+
+        response = press(
+            people.operators,
+            number,
+            "change-number",
+            external_number="+1",
+            api_base_url="https://evil.example",
+        )
+
+        assert "Meta" in refusals(response)
+
+    def test_are_deleted(self, house, people):
+        press(people.operators, house.number, "delete-number")
+
+        house.number.refresh_from_db()
+        assert house.number.deleted_at is not None
+
+
+class TestBusinesses:
+    def test_are_made_with_a_key_and_changed(self, people):
+        made = press_on_list(
+            people.operators,
+            "billing_user",
+            "open-account",
+            email="New@Example.com",
+            timezone="Europe/Berlin",
+        )
+        user = User.objects.get(email="new@example.com")
+        assert made.context["done"].secret.startswith("mcak_")
+
+        press(
+            people.operators, user, "change-business", email="n@example.com", company_name="N", timezone="UTC"
+        )
+        user.refresh_from_db()
+        assert (user.email, user.company_name) == ("n@example.com", "N")
+
+    def test_have_an_address_of_their_own_and_a_real_time_zone(self, house, people):
+        for said in ({"email": house.business.email}, {"timezone": "Mars/Olympus"}):
+            response = press_on_list(
+                people.operators, "billing_user", "open-account",
+                **{"email": "x@example.com", "timezone": "UTC"} | said,
+            )  # fmt: skip
+            assert refusals(response)

@@ -1,0 +1,112 @@
+"""The dashboard's figures, and that each is read by an index and none is waited for."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from billing.models import Credit
+from config.admin import dashboard
+from config.lib import redis
+from tests import factories
+from tests.admin.conftest import furnish
+
+
+def figures(response) -> dict[str, str]:
+    return {card["title"]: card["figure"] for card in response.context["figures"]}
+
+
+class TestDashboard:
+    def test_counts_what_waits(self, people, valkey):
+        customer = factories.CustomerFactory()
+        for _ in range(3):
+            factories.InboundMessageFactory(customer=customer)
+
+        response = people.operators.get("/admin/")
+
+        assert figures(response)["Waiting messages"] == "3"
+        assert "the oldest since" in response.context["figures"][0]["note"]
+
+    def test_counts_turns_people_and_empty_accounts(self, people, valkey):
+        house = furnish()
+        factories.TurnFactory()
+        house.customer.paused_until = timezone.now() + timedelta(hours=1)
+        house.customer.save()
+        house.talk.handover_at = timezone.now()
+        house.talk.save()
+        factories.CreditFactory(remaining_credits=0)
+
+        shown = figures(people.operators.get("/admin/"))
+
+        assert shown["Open turns"] == "1"
+        assert shown["Paused customers"] == "1"
+        assert shown["Asked for a person"] == "1"
+        assert int(shown["Out of credits"]) == Credit.objects.filter(remaining_credits=0).count()
+
+    def test_names_who_asked_for_a_person(self, people, valkey):
+        house = furnish(text="wants a human")
+        house.talk.handover_at = timezone.now()
+        house.talk.save()
+
+        assert "wants a human" in people.support.get("/admin/").content.decode()
+
+    def test_counts_messages_by_the_hour(self, people, valkey):
+        furnish()
+
+        hours = people.support.get("/admin/").context["hours"]
+
+        assert len(hours) == 24
+        assert hours[-1]["count"] == 3
+        assert hours[-1]["height"] == 100
+        assert sum(hour["count"] for hour in hours) == 3
+
+    def test_counts_failures_of_the_last_day_by_reason(self, people, valkey):
+        talk = factories.ConversationFactory()
+        lately = timezone.now() - timedelta(hours=1)
+        before = timezone.now() - timedelta(hours=30)
+        for number, at in enumerate([lately, lately, before], start=1):
+            factories.MessageFactory(
+                conversation=talk, status="failed", failed_at=at, failure_reason="blocked", sequence_no=number
+            )
+
+        assert people.support.get("/admin/").context["failures"] == [{"reason": "blocked", "count": 2}]
+
+    def test_opens_while_redis_is_away(self, people):
+        for _ in range(3):
+            redis.breaker.failed()
+
+        response = people.operators.get("/admin/")
+        redis.breaker.succeeded()
+
+        assert response.status_code == 200
+        assert len(response.context["hours"]) == 24
+
+    def test_leaves_out_what_takes_too_long(self, people, valkey, monkeypatch):
+        monkeypatch.setattr(dashboard, "_PATIENCE", "50ms")
+        monkeypatch.setattr(dashboard, "_OPEN_TURNS", "SELECT 1 AS count FROM pg_sleep(5)")
+
+        response = people.operators.get("/admin/")
+
+        assert figures(response)["Open turns"] == "-"
+
+    @pytest.mark.parametrize(
+        ("statement", "index"),
+        [
+            ("_WAITING", "inbound_waiting_by"),
+            ("_OPEN_TURNS", "turns_o"),
+            ("_PAUSED", "customers_paused"),
+            ("_HANDED_OVER", "conversations_asking_for_staff"),
+            ("_ASKED", "conversations_asking_for_staff"),
+            ("_MESSAGES", "message_id >="),
+            ("_FAILURES", "messages_failed_lately"),
+        ],
+    )
+    def test_reads_indexes(self, statement, index, db):
+        parameters = {"most": 10, "first": "msg_0", "end": "msg_1", "since": timezone.now()}
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN {getattr(dashboard, statement)}", parameters)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+
+        assert index in plan, plan
+        assert "Seq Scan" not in plan

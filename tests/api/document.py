@@ -1,0 +1,105 @@
+"""The API as its OpenAPI document tells of it, for tests that go over all operations."""
+
+import copy
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+
+METHODS = ("get", "post", "put", "patch", "delete")
+# Whoever adds an operation here says why nobody needs a key.
+PUBLIC = {
+    "check_liveness": "asked by orchestrators; tells nothing but that the process answers",
+    "check_readiness": "asked by orchestrators; names parts, not data",
+    "verify_webhook": "Meta proves itself with the token that was agreed on",
+    "receive_webhook": "Meta proves itself with a signature over the body",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method on a path."""
+
+    operation_id: str
+    method: str
+    path: str
+    told: dict[str, Any]
+
+    @property
+    def is_public(self) -> bool:
+        return self.operation_id in PUBLIC
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "get"
+
+    @property
+    def names(self) -> list[str]:
+        """Give the names of the path's parameters, in order."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    def parameters(self, where: str) -> dict[str, dict[str, Any]]:
+        return {given["name"]: given for given in self.told.get("parameters", []) if given["in"] == where}
+
+    @property
+    def body(self) -> dict[str, Any] | None:
+        """Give the schema of the body."""
+        content = self.told.get("requestBody", {}).get("content", {})
+        return resolved(content["application/json"]["schema"]) if "application/json" in content else None
+
+    @property
+    def example(self) -> Any:
+        """Give a body that fits."""
+        content = self.told.get("requestBody", {}).get("content", {}).get("application/json", {})
+        examples = content.get("examples", {})
+        return copy.deepcopy(next(iter(examples.values()))["value"]) if examples else None
+
+    @property
+    def success(self) -> int:
+        return min(int(status) for status in self.told["responses"])
+
+    @property
+    def statuses(self) -> set[int]:
+        return {int(status) for status in self.told["responses"]}
+
+    def problems(self, status: int) -> set[str]:
+        """Give the codes it may answer with a status."""
+        content = self.told["responses"].get(str(status), {}).get("content", {})
+        return set(content.get("application/problem+json", {}).get("examples", {}))
+
+
+@lru_cache(maxsize=1)
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return found
+
+
+def operations() -> list[Operation]:
+    return [
+        Operation(told["operationId"], method, path, told)
+        for path, methods in document()["paths"].items()
+        for method, told in methods.items()
+        if method in METHODS
+    ]
+
+
+def protected() -> list[Operation]:
+    return [operation for operation in operations() if not operation.is_public]
+
+
+def below_users() -> list[Operation]:
+    """Give the operations on what belongs to one user."""
+    return [operation for operation in protected() if "user_id" in operation.names]
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference."""
+    while "$ref" in schema:
+        schema = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def is_success(status: str) -> bool:
+    return int(status) < HTTPStatus.BAD_REQUEST

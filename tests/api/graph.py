@@ -1,0 +1,137 @@
+"""A business with one of everything that the API shows, and the ids of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from agents.models import ConversationArchive
+from billing import keys
+from billing.models import Event
+from tests.api.caller import Caller
+from tests.api.document import Operation
+from tests.factories import (
+    AgentFactory,
+    ConversationFactory,
+    CreditFactory,
+    CustomerFactory,
+    DeliveryFactory,
+    InboundMessageFactory,
+    MessageFactory,
+    PhoneNumberFactory,
+    PromptFactory,
+    PromptVersionFactory,
+    TurnFactory,
+)
+
+TOKEN = "canary-graph-token"
+# Parameters of paths that name a thing only together with another, and so belong to nobody.
+PLACES = {"number", "version"}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A business; `ids` holds what its URLs and bodies are made of, by the name they have there."""
+
+    ids: dict[str, str]
+    key: str
+
+    @property
+    def user_id(self) -> str:
+        return self.ids["user_id"]
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.key)
+
+    @property
+    def marks(self) -> set[str]:
+        """Give the ids by which its rows are known."""
+        return {found for name, found in self.ids.items() if name not in PLACES} | {self.key.split("_")[1]}
+
+
+def build(user: Any = None) -> Tenant:
+    """Make one, or more of everything for one; what was said on it failed, so that it can be sent again."""
+    user = CreditFactory(remaining_credits=100).user if user is None else user
+    number = PhoneNumberFactory(user=user, token=TOKEN)
+    prompt = PromptFactory(user=user, current_version=2)
+    for version in (1, 2):
+        PromptVersionFactory(prompt=prompt, number=version)
+    agent = AgentFactory(phone_number=number, prompt_id=prompt.prompt_id)
+    customer = CustomerFactory(phone_number=number, name="Canary Customer")
+    conversation = ConversationFactory(customer=customer, agent=agent)
+    turn = TurnFactory(conversation=conversation, state="failed")
+    asked = InboundMessageFactory(customer=customer, status="failed", turn_id=turn.turn_id)
+    MessageFactory(
+        conversation=conversation, author="customer", inbound=asked, turn=turn, status="failed", sequence_no=1
+    )
+    reply = MessageFactory(conversation=conversation, turn=turn, status="failed", sequence_no=2)
+    DeliveryFactory(message=reply, turn=turn, state="failed")
+    archive = ConversationArchive.objects.create(
+        phone_number_id=number.pk, old_agent_id=agent.pk
+    )
+    Event.objects.create(user=user, type=Event.Type.MESSAGE_FAILED, data={"message_id": reply.message_id})
+    spare, _ = keys.create(user_id=user.user_id, name="spare")
+    ids = {
+        "user_id": user.user_id,
+        "prefix": spare.prefix,
+        "phone_number_id": number.phone_number_id,
+        "agent_id": agent.agent_id,
+        "prompt_id": prompt.prompt_id,
+        "number": "1",
+        "version": "1",
+        "customer_id": customer.customer_id,
+        "conversation_id": conversation.conversation_id,
+        "message_id": reply.message_id,
+        "archive_id": archive.archive_id,
+    }
+    return Tenant(ids, keys.create(user_id=user.user_id, name="in use")[1])
+
+
+# --- what is asked of it -----------------------------------------------------------------------------
+
+
+def url(operation: Operation, ids: dict[str, str]) -> str:
+    """Fill in a path; a new kind of parameter is a new line in `build`."""
+    return operation.path.format(**ids)
+
+
+def body(operation: Operation, ids: dict[str, str]) -> Any:
+    """Give the example of a body, with a business's own ids in it."""
+    found = operation.example
+    if isinstance(found, dict):
+        found = {
+            name: ids.get(name, value) if isinstance(value, str) else value for name, value in found.items()
+        }
+    return found
+
+
+def ask(
+    caller: Caller, operation: Operation, ids: dict[str, str], *, given: Any = None, **headers: str
+) -> Any:
+    """Ask for an operation as its document tells; `given` stands in for the example of a body."""
+    if "Idempotency-Key" in operation.parameters("header"):
+        headers.setdefault("Idempotency_Key", f"ask-{operation.operation_id}")
+    if operation.method in {"get", "delete"}:
+        return getattr(caller, operation.method)(url(operation, ids), **headers)
+    sent = body(operation, ids) if given is None else given
+    return getattr(caller, operation.method)(url(operation, ids), sent, **headers)
+
+
+# --- what became of it -------------------------------------------------------------------------------
+
+
+def rows() -> set[str]:
+    """Give every row of every table as text."""
+    found = set()
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            found |= {f"{table}: {row[0]}" for row in cursor.fetchall()}
+    return found
+
+
+def rows_without(tenant: Tenant, *callers: Caller) -> set[str]:
+    """Give the rows that speak neither of a business nor of a caller's key, whose use is noted."""
+    marks = tenant.marks | {caller.key.split("_")[1] for caller in callers}
+    return {row for row in rows() if not any(mark in row for mark in marks)}
