@@ -9,7 +9,7 @@ from django.utils import timezone
 from channels_app import senders
 from channels_app.models import Customer
 from channels_app.senders.contract import NotDeliveredError
-from config.lib import sql
+from config.lib import ids, sql
 from config.lib.jobs import Job, ring
 from conversations import replies, takeover, windows
 from conversations.models import Conversation, Delivery, Message
@@ -30,12 +30,20 @@ class NothingSaidError(ValueError):
 
 
 @transaction.atomic
-def say(*, conversation_id: str, text: str, actor: str, pause_until: datetime | None = None) -> Message:
+def say(
+    *,
+    conversation_id: str,
+    text: str,
+    actor: str,
+    pause_until: datetime | None = None,
+    message_id: str = "",
+) -> Message:
     """
     Answer a customer for the business, and pause the AI: until then, or for TAKEOVER_PAUSE at least.
 
     What the AI is about to say is not sent any more. It costs nothing. The message is stored `pending` and
-    sent right after the commit of the outermost transaction.
+    sent right after the commit of the outermost transaction. With a `message_id` of the caller's making (as
+    `ids.new("msg")` does) it is said once, however often this is called.
 
     :raises Conversation.DoesNotExist: if there is no such conversation
     :raises ConversationClosedError: if it has ended
@@ -54,7 +62,10 @@ def say(*, conversation_id: str, text: str, actor: str, pause_until: datetime | 
     conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
     if not conversation.is_active:
         raise ConversationClosedError("the conversation has ended")
-    message = _store(conversation, number=known.customer.phone_number_id, text=text, actor=actor)
+    message_id = message_id or ids.new("msg")
+    if said := Message.objects.filter(pk=message_id, conversation=conversation).first():
+        return said
+    message = _store(conversation, message_id, number=known.customer.phone_number_id, text=text, actor=actor)
     Delivery.objects.bulk_create(
         Delivery(message=message, phone_number_id=known.customer.phone_number_id, part=number, text=part)
         for number, part in enumerate(parts, start=1)
@@ -79,11 +90,12 @@ def _parts(text: str, customer: Customer) -> list[str]:
     return replies.parts(text, channel=number["type"])
 
 
-def _store(conversation: Conversation, *, number: str, text: str, actor: str) -> Message:
+def _store(conversation: Conversation, message_id: str, *, number: str, text: str, actor: str) -> Message:
     conversation.last_sequence_no += 1
     conversation.last_message_at = timezone.now()
     conversation.save(update_fields=["last_sequence_no", "last_message_at"])
     return Message.objects.create(
+        message_id=message_id,
         user_id=conversation.user_id,
         conversation=conversation,
         phone_number_id=number,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,7 @@ from channels_app.models import Customer
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Press
 from config.admin.pages import Page, link, since
+from config.lib import ids
 from conversations import closing, staff, takeover
 from conversations.admin.chat import newest_lines
 from conversations.models import Conversation
@@ -27,6 +29,12 @@ class ReplyForm(ButtonForm):
     """What staff says."""
 
     text = widgets.long_text("Your answer")
+    # Made with the form: sending it twice says it once.
+    message_id = forms.RegexField(r"\Amsg_[0-9A-HJKMNP-TV-Z]{26}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["message_id"].initial = ids.new("msg")
 
 
 class PauseForm(ButtonForm):
@@ -37,7 +45,12 @@ class PauseForm(ButtonForm):
 
 
 def _reply(press: Press) -> str:
-    message = staff.say(conversation_id=press.row.pk, text=press.data["text"], actor=press.actor)
+    message = staff.say(
+        conversation_id=press.row.pk,
+        text=press.data["text"],
+        actor=press.actor,
+        message_id=press.data["message_id"],
+    )
     return f"said, as {message.pk}; the AI is paused"
 
 
@@ -154,6 +167,7 @@ class ConversationPage(Page):
         context |= newest_lines(request, talk)
         context["facts"] = self._facts(talk)
         context["reply_url"] = REPLY.url(self, talk) if "reply" in offered else ""
+        context["reply_id"] = ids.new("msg")
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:

@@ -10,6 +10,7 @@ from billing import keys
 from billing.models import ApiKey, CreditEntry, User
 from channels_app.models import PhoneNumber
 from config.admin.buttons import page_of
+from config.lib import ids
 from conversations.models import Message
 from tests import factories
 
@@ -33,7 +34,9 @@ def refusals(response) -> str:
 
 class TestConversations:
     def test_are_answered_by_staff(self, house, people):
-        response = press(people.support, house.talk, "reply", text="  We do, on Fridays.\nAnn")
+        response = press(
+            people.support, house.talk, "reply", text="  We do, on Fridays.\nAnn", message_id=ids.new("msg")
+        )
 
         said = Message.objects.filter(conversation=house.talk).latest("sequence_no")
         assert (said.author, said.actor, said.text) == ("staff", "admin:sue", "  We do, on Fridays.\nAnn")
@@ -42,13 +45,15 @@ class TestConversations:
         assert house.customer.paused_until is not None
 
     def test_are_not_answered_with_nothing(self, house, people):
-        assert refusals(press(people.support, house.talk, "reply", text=" "))
+        assert refusals(press(people.support, house.talk, "reply", text=" ", message_id=ids.new("msg")))
 
     def test_are_not_answered_after_the_window(self, house, people):
         house.inbound.sent_at = factories.SENT_AT
         house.inbound.save()
 
-        assert "24 hours" in refusals(press(people.support, house.talk, "reply", text="Hello?"))
+        assert "24 hours" in refusals(
+            press(people.support, house.talk, "reply", text="Hello?", message_id=ids.new("msg"))
+        )
 
     def test_are_paused_and_resumed(self, house, people):
         press(people.support, house.talk, "pause", reason="on the phone")
@@ -68,7 +73,9 @@ class TestConversations:
     def test_that_were_closed_take_no_answer(self, house, people):
         press(people.support, house.talk, "close")
 
-        assert "has ended" in refusals(press(people.support, house.talk, "reply", text="Hello?"))
+        assert "has ended" in refusals(
+            press(people.support, house.talk, "reply", text="Hello?", message_id=ids.new("msg"))
+        )
 
     def test_have_a_failed_message_tried_again(self, house, people):
         response = press(people.support, house.question, "retry")

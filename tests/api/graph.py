@@ -67,9 +67,7 @@ def build(user: Any = None) -> Tenant:
     )
     reply = MessageFactory(conversation=conversation, turn=turn, status="failed", sequence_no=2)
     DeliveryFactory(message=reply, turn=turn, state="failed")
-    archive = ConversationArchive.objects.create(
-        phone_number_id=number.pk, old_agent_id=agent.pk
-    )
+    archive = ConversationArchive.objects.create(phone_number_id=number.pk, old_agent_id=agent.pk)
     Event.objects.create(user=user, type=Event.Type.MESSAGE_FAILED, data={"message_id": reply.message_id})
     spare, _ = keys.create(user_id=user.user_id, name="spare")
     ids = {

@@ -24,7 +24,8 @@ class TestErrors:
             ("post", "/users", {"data": "{", "content_type": "application/json"}, 400, "parse_error"),
             ("post", "/users", {"data": '{"email":"a","email":"b"}', "content_type": "application/json"}, 400,
              "parse_error"),
-            ("post", "/users", {"data": '{"a": NaN}', "content_type": "application/json"}, 400, "parse_error"),
+            ("post", "/users", {"data": '{"a": NaN}', "content_type": "application/json"}, 400,
+             "parse_error"),
             ("post", "/users", {"data": '{"a": 1e400}', "content_type": "application/json"}, 400,
              "parse_error"),
             ("post", "/users", {"data": '{"a": "\\u0000"}', "content_type": "application/json"}, 400,
@@ -42,7 +43,9 @@ class TestErrors:
              "parse_error"),
         ],
     )  # fmt: skip
-    def test_all_have_one_shape(self, operator, method, url, options, status, code):
+    def test_all_have_one_shape(  # noqa: PLR0917  (pytest names them)
+        self, operator, method, url, options, status, code
+    ):
         answer = getattr(operator._client, method)(
             url, headers={"x-api-key": operator.key, "x-correlation-id": "mine"}, **options
         )

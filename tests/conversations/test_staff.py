@@ -57,6 +57,12 @@ class TestSay:
         conversation.refresh_from_db()
         assert (conversation.last_sequence_no, conversation.last_message_at) == (3, kept.timestamp)
 
+    def test_says_once_what_is_sent_twice(self, conversation):
+        said = [say(conversation, message_id="msg_01KB2T7M3G5Q8R9S0T1V2W3X4Y") for _ in range(2)]
+
+        assert said[0] == said[1]
+        assert Delivery.objects.filter(message=said[0]).count() == 1
+
     def test_is_sent_although_the_ai_is_paused_and_costs_nothing(self, conversation, graph):
         said = say(conversation)
 
