@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 # The column has no default: a message on no number would be shown on none.
 FILL = """
+SET LOCAL statement_timeout = 0;
 UPDATE messages SET phone_number_id = customers.phone_number_id
   FROM conversations JOIN customers USING (customer_id)
  WHERE conversations.conversation_id = messages.conversation_id;
