@@ -2,7 +2,8 @@
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    # config.admin.site finds the pages, where they are served: workers do without.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

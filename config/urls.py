@@ -1,17 +1,17 @@
 """Every address of the service."""
 
 from django.conf import settings
-from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from channels_app.webhook import MetaWebhookView
+from config.admin import site
 from config.docs.views import DocumentationView
 from config.health import LiveView, ReadyView
 
 urlpatterns = [
     path("admin", RedirectView.as_view(url="/admin/"), name="admin-home"),
-    path("admin/", admin.site.urls),
+    path("admin/", site.urls()),
     path("", include("billing.urls")),
     path("", include("agents.urls")),
     path("", include("conversations.urls")),

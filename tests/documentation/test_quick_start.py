@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import uuid
 
 from config.docs import markdown
 from tests.rig import PROJECT
@@ -31,6 +32,9 @@ class TestQuickStart:
         script = put_in("".join(blocks()), OPERATOR_KEY=live.operator_key, API=live.api)
         assert "http://127.0.0.1:9090/" in script
         script = script.replace("http://127.0.0.1:9090", live.simulator)
+        # Other tests make a user of the same example.
+        assert "owner@example.com" in script
+        script = script.replace("owner@example.com", f"{uuid.uuid4().hex}@example.com")
 
         ended = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
