@@ -2,7 +2,6 @@
 
 import contextlib
 
-from django.conf import settings
 from django.db import transaction
 
 from agents import lifecycle
@@ -31,14 +30,8 @@ def register(
     :raises NumberExistsError: if it is another user's
     :raises PromptNotFoundError: if the user has no such prompt
     """
-    numbers.check(type=channel, phone_number_id=phone_number_id, access_token=access_token)
     # Graph is asked before the transaction: none is held open meanwhile.
-    if settings.IS_PRODUCTION:
-        ownership.verify(
-            phone_number_id=phone_number_id,
-            channel=channel,
-            access_token=access_token,
-        )
+    ownership.require(channel=channel, phone_number_id=phone_number_id, access_token=access_token)
     with transaction.atomic():
         number = _number(
             user_id=user_id,

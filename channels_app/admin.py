@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import Q
 from unfold.decorators import display
@@ -65,7 +64,7 @@ class RegisterForm(ChangeForm):
 def _register(press: Press) -> Done:
     said = press.data
     if not (said["type"] == PhoneNumber.Type.WEBCHAT and not said["phone_number_id"]):
-        _verify(said["type"], said["phone_number_id"], said["access_token"], said["api_base_url"])
+        _confirm(said["type"], said["phone_number_id"], said)
     number = numbers.register(user_id=press.row.pk, **said)
     return Done(f"{number.phone_number_id} was registered", row=number)
 
@@ -76,20 +75,18 @@ def _change(press: Press) -> str:
         del changes["access_token"]
     token = changes.get("access_token", "")
     if token:
-        _verify(press.row.type, press.row.pk, token, changes["api_base_url"])
+        _confirm(press.row.type, press.row.pk, changes)
     numbers.change(phone_number_id=press.row.pk, **changes)
     return "saved, with a new access token" if token else "saved"
 
 
-def _verify(channel: str, phone_number_id: str, token: str, api_base_url: str) -> None:
-    """Have Graph say whose number it is, as the API does; nobody is asked about what cannot be a number."""
-    numbers.check(
-        type=channel, phone_number_id=phone_number_id, access_token=token, api_base_url=api_base_url
+def _confirm(channel: str, phone_number_id: str, said: dict[str, Any]) -> None:
+    ownership.require(
+        channel=channel,
+        phone_number_id=phone_number_id,
+        access_token=said["access_token"],
+        api_base_url=said["api_base_url"],
     )
-    if settings.IS_PRODUCTION and channel != PhoneNumber.Type.WEBCHAT:
-        ownership.verify(
-            phone_number_id=phone_number_id, channel=channel, access_token=token, api_base_url=api_base_url
-        )
 
 
 _ERRORS: dict[type[Exception], str] = {

@@ -6,12 +6,37 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/refere
 
 from django.conf import settings
 
+from channels_app import numbers
 from channels_app.models import PhoneNumber
 from config.lib import outbound
 
 
 class NotTheOwnerError(Exception):
     """The token does not let its bearer read this number."""
+
+
+def require(
+    *, channel: str, phone_number_id: str, access_token: str, api_base_url: str = "", is_asked: bool = False
+) -> None:
+    """
+    Have Graph confirm whose number it is: in production always, elsewhere if it is asked for.
+
+    The token is sent nowhere before it is sure that this can be a number, at an address that is Graph's. Call
+    it with no transaction open. A web chat belongs to whoever makes it.
+
+    :raises InvalidNumberError: if a number cannot look like this
+    :raises NotTheOwnerError: if the token may not read it, or Graph could not be asked
+    """
+    numbers.check(
+        type=channel, phone_number_id=phone_number_id, access_token=access_token, api_base_url=api_base_url
+    )
+    if (is_asked or settings.IS_PRODUCTION) and channel != PhoneNumber.Type.WEBCHAT:
+        verify(
+            phone_number_id=phone_number_id,
+            channel=channel,
+            access_token=access_token,
+            api_base_url=api_base_url.rstrip("/"),
+        )
 
 
 def verify(*, phone_number_id: str, channel: str, access_token: str, api_base_url: str = "") -> None:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from rest_framework.request import Request
@@ -205,19 +204,13 @@ def _verify(
         if is_asked:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
         return
-    numbers.check(
-        type=type,
+    ownership.require(
+        channel=type,
         phone_number_id=phone_number_id,
         access_token=access_token,
         api_base_url=api_base_url,
+        is_asked=is_asked,
     )
-    if is_asked or settings.IS_PRODUCTION:
-        ownership.verify(
-            phone_number_id=phone_number_id,
-            channel=type,
-            access_token=access_token,
-            api_base_url=api_base_url.rstrip("/"),
-        )
 
 
 @contextmanager
