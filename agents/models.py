@@ -26,7 +26,14 @@ class PromptQuerySet(models.QuerySet["Prompt"]):
 class Prompt(models.Model):
     """A named prompt; what it says stands in its immutable versions, and `current_version` points at one."""
 
+    class Purpose(models.TextChoices):
+        REPLY = "reply"
+        EXTRACTION = "extraction"
+
     prompt_id = models.CharField(primary_key=True, max_length=100, default=partial(ids.new, "prm"))
+    purpose = models.CharField(
+        max_length=10, choices=Purpose.choices, default=Purpose.REPLY, db_default=Purpose.REPLY
+    )
     user = models.ForeignKey(User, models.PROTECT, related_name="prompts")
     name = models.CharField(max_length=255)
     current_version = models.PositiveIntegerField(default=1)
@@ -36,6 +43,11 @@ class Prompt(models.Model):
 
     class Meta:
         db_table = "prompts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], name="prompts_one_for_extraction", condition=Q(purpose="extraction")
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -113,6 +125,11 @@ class Agent(models.Model):
     )
     handover_message = models.TextField(
         blank=True, default="", db_default="", help_text="sent when it does; empty = a general text"
+    )
+    extraction_interval = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="milliseconds of quiet before a talk is read for its lead; none = EXTRACTION_INTERVAL",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True)

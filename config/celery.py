@@ -23,7 +23,7 @@ def _declare_queues(sender: Celery, **_: Any) -> None:
     # A ring that is lost is rung again, so that the broker need not keep it until it is acknowledged.
     sender.conf.task_queues = [
         Queue(name, routing_key=name, no_ack=True)
-        for name in (*shards, "extraction", "default", "quarantine")
+        for name in (*shards, "extraction", "default", "quarantine", "notify")
     ]
 
 
@@ -58,7 +58,9 @@ def _keep_our_logs(**_: Any) -> None:
 def _start_heart(sender: Any, **_: Any) -> None:
     from config.lib import heartbeat  # noqa: PLC0415  (needs Django to be set up)
 
-    heartbeat.start("extractor" if "default" in sender.app.amqp.queues.consume_from else "worker")
+    queues = sender.app.amqp.queues.consume_from
+    roles = {"notify": "notifier", "default": "extractor"}
+    heartbeat.start(next((role for queue, role in roles.items() if queue in queues), "worker"))
 
 
 @signals.worker_shutting_down.connect

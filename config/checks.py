@@ -61,6 +61,8 @@ def _check_numbers() -> list[CheckMessage]:
         "API_FAILURE_LIMIT": (1, 10**6),
         "TRUSTED_PROXIES": (0, 10),
         "CREDITS_PER_REPLY": (0, 1000),
+        "CREDITS_PER_EXTRACTION": (0, 1000),
+        "EXTRACTION_LOOK_INTERVAL": (100, 600_000),
         "EXTRACTION_INTERVAL": (1, 10**9) if settings.APP_ENV != "production" else (300_000, 900_000),
     }
     return [

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from config.embedded import paths
 from config.framework import (  # noqa: F401  (Django reads them here)
     CONTENT_SECURITY_POLICY,
+    DRF,
     DRF_STANDARDIZED_ERRORS,
     INSTALLED_APPS,
     MIDDLEWARE,
@@ -138,18 +139,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
 
 # --- API ---------------------------------------------------------------------------------------------
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.lib.api.parsing.AlwaysJSON",
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["config.lib.api.parsing.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "config.lib.api.schema.ProblemAutoSchema",
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "UNAUTHENTICATED_USER": None,
-    "NUM_PROXIES": TRUSTED_PROXIES,
-    "COERCE_DECIMAL_TO_STRING": False,
-}
+REST_FRAMEWORK = {**DRF, "NUM_PROXIES": TRUSTED_PROXIES}
 SPECTACULAR_SETTINGS = {**description.SETTINGS, "VERSION": APP_VERSION}
 
 # --- Postgres ----------------------------------------------------------------------------------------
@@ -207,6 +197,21 @@ CACHES = {
     }
 }
 
+# --- Leads -------------------------------------------------------------------------------------------
+EXTRACTION_INTERVAL = env.int("EXTRACTION_INTERVAL", default=300_000)
+EXTRACTION_LOOK_INTERVAL = env.int("EXTRACTION_LOOK_INTERVAL", default=30_000)
+CREDITS_PER_EXTRACTION = env.int("CREDITS_PER_EXTRACTION", default=0)
+
+# --- What a business is told -------------------------------------------------------------------------
+# Elsewhere their URLs must be https and lead to public addresses.
+WEBHOOK_ENDPOINTS_PRIVATE = env.bool("WEBHOOK_ENDPOINTS_PRIVATE", default=APP_ENV == "development")
+# Without a server in production no e-mail is written at all; elsewhere it lands in files.
+_MAIL = env.email_url("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
+EMAIL_IS_SENT = not IS_PRODUCTION or bool(env.str("EMAIL_URL", default=""))
+vars().update(_MAIL)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="AI agents <agents@localhost>")
+
 # --- Celery: every setting beside the failure it avoids ----------------------------------------------
 CELERY_BROKER_URL = (
     f"redis+socket://{urlsplit(REDIS_URL).path}?virtual_host=0"
@@ -243,7 +248,15 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # celery 5.7.0 can exit when Redis 
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_BEAT_SCHEDULE = {"purge": {"task": "channels_app.purge", "schedule": 3600.0}}
+CELERY_BEAT_SCHEDULE = {
+    "purge": {"task": "channels_app.purge", "schedule": 3600.0},
+    # One that comes too late is not needed: the next one sees the same.
+    "look": {
+        "task": "extraction.look",
+        "schedule": EXTRACTION_LOOK_INTERVAL / 1000,
+        "options": {"queue": "extraction", "expires": EXTRACTION_LOOK_INTERVAL / 1000},
+    },
+}
 
 # --- Work --------------------------------------------------------------------------------------------
 TAKEOVER_PAUSE = env.int("TAKEOVER_PAUSE", default=12 * 3600 * 1000)
@@ -258,7 +271,6 @@ SUPERSEDE_DRAFTS = env.bool("SUPERSEDE_DRAFTS", default=True)
 TURN_LEASE = env.int("TURN_LEASE", default=30_000)
 TURN_DEADLINE = env.int("TURN_DEADLINE", default=120_000)
 CREDITS_PER_REPLY = env.int("CREDITS_PER_REPLY", default=1)
-EXTRACTION_INTERVAL = env.int("EXTRACTION_INTERVAL", default=300_000)
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
 
 # --- OpenAI ------------------------------------------------------------------------------------------

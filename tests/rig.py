@@ -41,6 +41,9 @@ COMMANDS = {
     "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
     "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
                   "--hostname", "extractor@%h"],
+    "notifier": [*_CELERY, "-Q", "notify", "--concurrency", "4", "--hostname", "notifier@%h"],
+    "beat": [str(BIN / "celery"), "-A", "config", "beat", "--schedule", str(environment.DATA_DIR / "beat"),
+             "--pidfile=", "--loglevel", "warning"],
     "sweeper": [sys.executable, "manage.py", "sweep"],
 }  # fmt: skip
 # The second of a kind, for tests that need two.

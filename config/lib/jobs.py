@@ -33,6 +33,19 @@ class Job(StrEnum):
     SEND = "conversations.send"
     CLOSE_CONVERSATIONS = "conversations.close_archived"
     PURGE = "channels_app.purge"
+    LOOK = "extraction.look"
+    EXTRACT = "extraction.extract"
+    DELIVER_WEBHOOKS = "billing.deliver_webhooks"
+    SEND_EMAILS = "billing.send_emails"
+
+
+_QUEUES = {
+    Job.QUARANTINE: "quarantine",
+    Job.LOOK: "extraction",
+    Job.EXTRACT: "extraction",
+    Job.DELIVER_WEBHOOKS: "notify",
+    Job.SEND_EMAILS: "notify",
+}
 
 
 def shard(phone_number_id: str) -> int:
@@ -44,7 +57,7 @@ def queue(job: Job, kwargs: dict[str, str]) -> str:
     """Name the queue a ring goes to."""
     if job is Job.DRAIN:
         return f"messages.{shard(kwargs['phone_number_id'])}"
-    return "quarantine" if job is Job.QUARANTINE else "default"
+    return _QUEUES.get(job, "default")
 
 
 def ring(job: Job, *, delay: float = 0, **kwargs: str) -> None:

@@ -62,6 +62,11 @@ class Conversation(models.Model):
     handover_reason = models.CharField(max_length=500, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Now())
     last_message_at = models.DateTimeField(db_default=Now())
+    extract_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when to look whether it went quiet; none = nothing new since it was read",
+    )
 
     objects = ConversationQuerySet.as_manager()
 
@@ -86,6 +91,10 @@ class Conversation(models.Model):
             # read by lists, newest first. Not by last_message_at: then each message would write every index.
             models.Index(fields=["user", "conversation_id"], name="conversations_by_user"),
             models.Index(fields=["user", "customer_phone"], name="conversations_by_user_phone"),
+            # read by extraction.schedule. Set once for each quiet period, so messages do not write it.
+            models.Index(
+                fields=["extract_at"], name="conversations_to_extract", condition=Q(extract_at__isnull=False)
+            ),
             # read by lists of who asked for a person, and by the dashboard
             models.Index(
                 fields=["user", "conversation_id"],

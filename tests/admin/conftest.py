@@ -102,8 +102,9 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
     archive = ConversationArchive.objects.create(old_agent=agent, phone_number=number)
     archive.refresh_from_db()
     lead = Extraction.objects.create(
-        conversation=talk, name=name[:100], company=name, smart_notification=text
-    )
+        user_id=talk.user_id, conversation=talk, status=Extraction.Status.SUCCEEDED, is_current=True,
+        name=name[:100], company=name, smart_notification=text,
+    )  # fmt: skip
     prompt = Prompt.objects.get(pk=agent.prompt_id)
     return SimpleNamespace(
         number=number, agent=agent, customer=customer, talk=talk, inbound=inbound, turn=turn,

@@ -48,7 +48,7 @@ class TestQueue:
         declared = set(app.amqp.queues)
 
         shards = {f"messages.{n}" for n in range(settings.MESSAGE_QUEUE_SHARDS)}
-        assert declared == shards | {"extraction", "default", "quarantine"}
+        assert declared == shards | {"extraction", "default", "quarantine", "notify"}
 
 
 class TestRing:
