@@ -73,11 +73,11 @@ class TestReady:
     def test_is_unavailable_while_migrations_are_missing(self, client, beating, monkeypatch):
         monkeypatch.setattr(health, "_migrated", set())
         recorder = MigrationRecorder(connection)
-        recorder.record_unapplied("extraction", "0001_extractions")
+        recorder.record_unapplied("extraction", "0002_runs_and_leads")
         try:
             answer = client.get("/health/ready")
         finally:
-            recorder.record_applied("extraction", "0001_extractions")
+            recorder.record_applied("extraction", "0002_runs_and_leads")
 
         assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
         assert answer.json()["parts"]["migrations"] == "away"
