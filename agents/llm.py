@@ -6,35 +6,26 @@ Before an answer is asked for again the conversation is looked at: a call whose 
 left its answer there, and that is not paid for twice.
 """
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from django.conf import settings
-from tenacity import RetryCallState, Retrying, retry_if_exception
-from tenacity.wait import wait_exponential_jitter
 
 from agents import openai_client
+from agents.attempts import LONGEST_PAUSE, retried
 from agents.openai_client import BreakerOpenError, ConversationLostError
 from config.lib.errors import RejectedError, UnavailableError
 from config.lib.texts import storable
 
-__all__ = ["BreakerOpenError", "ConversationLostError"]
+__all__ = ["LONGEST_PAUSE", "BreakerOpenError", "ConversationLostError"]
 
-T = TypeVar("T")
 Item = dict[str, Any]
 log = structlog.get_logger(__name__)
 
-# A longer Retry-After is not waited for with a thread; whoever asked comes again.
-LONGEST_PAUSE = 10.0
 # Failures told in an answer that is itself complete, of which some pass.
 _PASSING = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
-# Another request works on the conversation: that is waited out, and is no failure.
-_LOCKED = "conversation_locked"
-_LOCKED_PAUSE = 1.0
-_backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 
 class UnusableError(RejectedError):
@@ -82,7 +73,7 @@ def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
             raise UnavailableError("the answer is no conversation", code="unreadable")
         return opened
 
-    return _retried(attempt, deadline)
+    return retried(attempt, deadline)
 
 
 def respond(
@@ -132,7 +123,7 @@ def respond(
             may_be_answered = may_be_answered or error.code not in {"rate_limit_exceeded", "429"}
             raise
 
-    return _retried(attempt, deadline)
+    return retried(attempt, deadline)
 
 
 def _answer_in(conversation_id: str, asked: Item, known_item_id: str, deadline: float) -> Reply | None:
@@ -176,7 +167,7 @@ def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: flo
     for item_id in item_ids:
         path = f"/conversations/{conversation_id}/items/{item_id}"
         try:
-            _retried(lambda: openai_client.call("DELETE", path, deadline=deadline), deadline)  # noqa: B023
+            retried(lambda: openai_client.call("DELETE", path, deadline=deadline), deadline)  # noqa: B023
         except ConversationLostError:
             log.info("llm.item_gone", openai_conversation_id=conversation_id)
 
@@ -201,14 +192,25 @@ def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float
         )
         return str(heard.get("text", "")).strip()
 
-    return _retried(attempt, deadline)
+    return retried(attempt, deadline)
 
 
 # --- Reading an answer -------------------------------------------------------------------------------
 
 
 def _read(response: dict[str, Any]) -> Reply:
-    """Take a finished answer; a 200 may also hold a failure, a refusal, nothing at all, or rubbish."""
+    output, response_id = finished(response)
+    tokens = int((response.get("usage") or {}).get("total_tokens") or 0)
+    return _reply(output, response_id=response_id, tokens_used=tokens)
+
+
+def finished(response: dict[str, Any]) -> tuple[list[Item], str]:
+    """
+    Give the output and the id of a finished response; a 200 may also hold a failure, or rubbish.
+
+    :raises UnavailableError: if it is worth another try
+    :raises UnusableError: if it is not
+    """
     output, response_id = response.get("output"), response.get("id")
     if not isinstance(output, list) or not isinstance(response_id, str):
         raise UnavailableError("the answer is no response object", code="unreadable")
@@ -221,8 +223,7 @@ def _read(response: dict[str, Any]) -> Reply:
         raise UnusableError("the answer was filtered", code="content_filter", request_id=response_id)
     if reason:
         log.warning("llm.answer_cut_short", reason=reason, request_id=response_id)
-    tokens = int((response.get("usage") or {}).get("total_tokens") or 0)
-    return _reply(output, response_id=response_id, tokens_used=tokens)
+    return output, response_id
 
 
 def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
@@ -242,53 +243,3 @@ def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
         raise UnusableError("the answer holds no text", code=code, request_id=response_id)
     ids = tuple(str(item["id"]) for item in output if item.get("id"))
     return Reply(text, response_id, tokens_used, ids, calls)
-
-
-# --- Trying again ------------------------------------------------------------------------------------
-
-
-def _retried(attempt: Callable[[], T], deadline: float) -> T:
-    failed = 0
-
-    def counted() -> T:
-        nonlocal failed
-        try:
-            return attempt()
-        except UnavailableError as error:
-            failed += error.code != _LOCKED
-            raise
-
-    retrying = Retrying(
-        retry=retry_if_exception(_is_worth_another),
-        stop=lambda state: (
-            failed >= settings.OPENAI_MAX_RETRIES
-            or _pause(state) > LONGEST_PAUSE
-            or time.monotonic() + _pause(state) >= deadline
-        ),
-        wait=_pause,
-        before_sleep=_announce,
-        reraise=True,
-    )
-    return retrying(counted)
-
-
-def _is_worth_another(error: BaseException) -> bool:
-    is_final = isinstance(error, BreakerOpenError) or getattr(error, "code", "") == "deadline"
-    return isinstance(error, UnavailableError) and not is_final
-
-
-def _pause(state: RetryCallState) -> float:
-    """Wait as long as asked by Retry-After, else longer each time."""
-    error = state.outcome.exception() if state.outcome else None
-    if not isinstance(error, UnavailableError):
-        return 0
-    if error.retry_after is not None:
-        return error.retry_after
-    return _LOCKED_PAUSE if error.code == _LOCKED else _backoff(state)
-
-
-def _announce(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning(
-        "llm.retrying", attempt=state.attempt_number, reason=str(error), code=getattr(error, "code", "")
-    )

@@ -7,20 +7,24 @@ Each hidden retry would be a second billed call. Errors are sorted by class and 
 import email.utils
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import openai
 import structlog
 from django.conf import settings
+from openai.types.responses import ParsedResponse
+from pydantic import BaseModel, ValidationError
 
 from config.lib import logs
 from config.lib.breaker import Breaker
 from config.lib.errors import RejectedError, UnavailableError
 
+T = TypeVar("T")
+Answer = TypeVar("Answer", bound=BaseModel)
 log = structlog.get_logger(__name__)
 
 # Failures in a row (any success starts the count anew), after which OpenAI is left alone for a while.
@@ -56,13 +60,46 @@ def call(
     :raises UnavailableError: if it is worth another try, or of unknown outcome
     :raises RejectedError: if it is not
     """
+    return _once(lambda timeout: _object(_request(method, path, body, query, file, timeout)), deadline)
+
+
+def parse(arguments: dict[str, Any], *, text_format: type[Answer], deadline: float) -> ParsedResponse[Answer]:
+    """
+    Ask once for an answer that fits a schema; `deadline` is on the monotonic clock.
+
+    https://platform.openai.com/docs/guides/structured-outputs
+
+    :raises UnavailableError: if it is worth another try, which an answer that does not fit is as well
+    :raises RejectedError: if it is not
+    """
+
+    def ask(timeout: float) -> ParsedResponse[Answer] | None:
+        headers = {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
+        try:
+            return client().responses.parse(
+                **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
+            )
+        except (ValidationError, AttributeError, TypeError) as error:
+            log.warning("llm.answer_unreadable", reason=type(error).__name__)
+            return None
+
+    answer = _once(ask, deadline)
+    if answer is None:
+        # The service works: what the model wrote is of no use.
+        raise UnavailableError("the answer does not fit its schema", code="unreadable")
+    return answer
+
+
+def _once(ask: Callable[[float], T], deadline: float) -> T:
+    """Call OpenAI, with as many seconds as there are left, and sort what goes wrong."""
     if not breaker.allows():
         raise BreakerOpenError("breaker open", code="breaker_open", retry_after=breaker.pause)
     timeout = min(settings.OPENAI_TIMEOUT / 1000, deadline - time.monotonic())
     if timeout <= 0:
         raise UnavailableError("no time left for another attempt", code="deadline")
+    _until.at = time.monotonic() + timeout
     try:
-        answer = _object(_request(method, path, body, query, file, timeout))
+        answer = ask(timeout)
     except UnavailableError:
         breaker.failed()
         raise
@@ -89,7 +126,6 @@ def _request(  # noqa: PLR0917  (one step of `call`, which has them by name)
         "headers": {settings.CORRELATION_ID_HEADER: logs.correlation_id()},
         "timeout": timeout,
     }
-    _until.at = time.monotonic() + timeout
     if query is not None:
         options["params"] = query
     given: dict[str, Any] = {} if body is None else {"body": body}

@@ -14,6 +14,19 @@ from config.lib import ids, sql
 EventType = Event.Type
 
 
+def wanted(*, user: str, type: EventType) -> str:  # noqa: A002
+    """
+    Give SQL for whether any endpoint of a business, of whose id `user` is an expression, wants such events.
+
+    For what every message brings: it is kept only where somebody is to be told.
+    """
+    return f"""
+        EXISTS (SELECT 1 FROM webhook_endpoints AS listener
+                 WHERE listener.user_id = {user} AND listener.deleted_at IS NULL
+                   AND (listener.types = '{{}}' OR '{type.value}' = ANY (listener.types)))
+    """  # noqa: S608  (our own words)
+
+
 def record(
     *,
     user_id: str,

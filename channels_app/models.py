@@ -46,6 +46,9 @@ class PhoneNumber(models.Model):
     api_base_url = models.CharField(max_length=200, blank=True, db_default="")
     # Empty = the number's id; Instagram through Facebook Login sends as the page.
     sender_id = models.CharField(max_length=50, blank=True, db_default="")
+    alarmed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its business was last told that the channel does not work"
+    )
 
     objects = PhoneNumberQuerySet.as_manager()
 

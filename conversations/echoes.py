@@ -8,7 +8,7 @@ from channels_app.meta.types import Person
 from channels_app.models import ChannelEvent, Customer
 from config.lib import locks
 from config.lib.locks import Lock
-from conversations import takeover
+from conversations import statuses, takeover
 from conversations.models import Conversation, Delivery, Message
 
 _IN_FLIGHT = (Delivery.State.SENDING, Delivery.State.UNKNOWN)
@@ -76,7 +76,7 @@ def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
         last_sequence_no=F("last_sequence_no") + 1, last_message_at=event.occurred_at
     )
     conversation.refresh_from_db(fields=["last_sequence_no"])
-    Message.objects.create(
+    message = Message.objects.create(
         user_id=conversation.user_id,
         conversation=conversation,
         phone_number_id=event.phone_number_id,
@@ -90,3 +90,4 @@ def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
         provider_message_id=event.provider_message_id,
         openai_knows=False,
     )
+    statuses.tell_sent(message.pk)

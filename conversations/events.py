@@ -13,6 +13,7 @@ import structlog
 from django.db import transaction
 
 from billing import ledger
+from channels_app import alarms
 from channels_app.models import ChannelEvent
 from config.lib import locks, sql
 from config.lib.locks import Lock
@@ -56,6 +57,16 @@ def _apply_batch() -> tuple[int, bool]:
     return len(applied), len(events) < BATCH
 
 
+def _note_channel_error(event: ChannelEvent) -> bool:
+    """Tell the business what the channel says of itself."""
+    alarms.raise_alarm(
+        phone_number_id=event.phone_number_id,
+        code=str(event.data.get("code") or ""),
+        reason=str(event.data.get("title") or ""),
+    )
+    return True
+
+
 # What a function does with an event of its kind; it says whether there was anything to apply it to by now.
 _APPLY: dict[str, Callable[[ChannelEvent], bool]] = {
     "reaction": changes.react,
@@ -63,7 +74,7 @@ _APPLY: dict[str, Callable[[ChannelEvent], bool]] = {
     "revoke": changes.revoke,
     "echo": echoes.note_echo,
     "identity": identity.move,
-    "notice": lambda _: True,
+    "notice": _note_channel_error,
 }
 
 

@@ -16,11 +16,11 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from billing import ledger
-from channels_app import senders
+from billing import events, ledger
+from channels_app import alarms, senders
 from channels_app.models import PhoneNumber
-from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError, Outgoing
-from config.lib import failpoints, sql
+from channels_app.senders.contract import ChannelBrokenError, NotDeliveredError, OutcomeUnknownError, Outgoing
+from config.lib import failpoints, ids, sql
 from config.lib.crypto import DecryptionError
 from conversations import leases, statuses
 from conversations.holding import TAKEN_OVER, Turn, close, held_error
@@ -36,6 +36,7 @@ class Outcome:
     state: str
     provider_message_id: str | None = None
     error: str = ""
+    is_channel_broken: bool = False
 
 
 def deliver(turn: Turn) -> None:
@@ -159,10 +160,12 @@ def post(delivery: dict[str, Any], *, may_go: Callable[[], bool]) -> Outcome:
         provider_message_id = senders.for_channel(delivery["type"]).send(outgoing)
     except DecryptionError as error:
         log.error("delivery.no_token", delivery_id=delivery["delivery_id"], reason=str(error))
-        return Outcome("failed", error="no_token: the access token cannot be read")
+        said = "no_token: the access token cannot be read"
+        return Outcome("failed", error=said, is_channel_broken=True)
     except NotDeliveredError as error:
         log.warning("delivery.failed", delivery_id=delivery["delivery_id"], code=error.code)
-        return Outcome("failed", error=f"{error.code}: {error}")
+        is_broken = isinstance(error, ChannelBrokenError)
+        return Outcome("failed", error=f"{error.code}: {error}", is_channel_broken=is_broken)
     except OutcomeUnknownError as error:
         log.warning("delivery.unknown", delivery_id=delivery["delivery_id"], code=error.code)
         return Outcome("unknown", error=f"{error.code}: {error}")
@@ -190,12 +193,13 @@ def _facts(delivery: dict[str, Any], outcome: Outcome, *, token: str) -> dict[st
         "state": outcome.state,
         "provider": outcome.provider_message_id,
         "error": outcome.error,
+        "event": ids.new("evt"),
     }
 
 
 # The last part was sent, and the turn is done: what `finish_sending`, `refresh` and `close` do, at once.
 # Locks are taken in the order of all locks: turn, message, delivery.
-_FINISH_ALL = """
+_FINISH_ALL = f"""
     WITH turn AS (
         SELECT turn_id FROM turns
          WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'answered' AND error = ''
@@ -216,13 +220,19 @@ _FINISH_ALL = """
          WHERE messages.message_id = %(message)s AND messages.status = 'pending'
            AND NOT EXISTS (SELECT 1 FROM deliveries AS other
                             WHERE other.message_id = %(message)s AND other.delivery_id <> %(delivery)s
-                              AND other.state NOT IN ('sent', 'delivered', 'read'))),
+                              AND other.state NOT IN ('sent', 'delivered', 'read'))
+        RETURNING message_id, user_id, conversation_id, phone_number_id, author, text, timestamp),
+    told AS (
+        INSERT INTO events (event_id, user_id, type, conversation_id, data)
+        SELECT %(event)s, said.user_id, 'message.sent', said.conversation_id, {statuses.sent("said")}
+          FROM said
+         WHERE {events.wanted(user="said.user_id", type=events.EventType.MESSAGE_SENT)}),
     inbox AS (
         UPDATE inbound_messages SET status = 'done', reason = '' FROM delivery WHERE turn_id = %(turn)s)
     UPDATE turns SET state = 'done', closed_at = statement_timestamp()
       FROM delivery
      WHERE turns.turn_id = %(turn)s
-"""
+"""  # noqa: S608  (our own words)
 
 
 @transaction.atomic
@@ -241,6 +251,9 @@ def finish_sending(delivery: dict[str, Any], outcome: Outcome, *, token: str, tu
     if outcome.state == "failed" and turn_id:
         reference = charge_reference(turn_id, delivery["attempt"])
         ledger.refund(reference=reference, reason="reply not delivered")
+    if outcome.is_channel_broken:
+        code, _, reason = outcome.error.partition(": ")
+        alarms.raise_alarm(phone_number_id=delivery["phone_number_id"], code=code, reason=reason)
 
 
 _FINISH_SENDING = """

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from psycopg.types.json import Jsonb
 
+from billing import events
 from config.lib import ids, sql
 
 # What one turn may take together: an upper bound for what the model is sent at once.
@@ -62,6 +63,7 @@ def store(
             "snapshot": Jsonb(snapshot),
             "lease": settings.TURN_LEASE / 1000,
             "deadline": settings.TURN_DEADLINE / 1000,
+            "quiet": settings.EXTRACTION_INTERVAL,
         },
     )
     assert row is not None
@@ -71,6 +73,7 @@ def store(
 def _message(row: dict[str, Any], number: int) -> dict[str, Any]:
     return {
         "message_id": ids.new("msg"),
+        "event_id": ids.new("evt"),
         "inbound_id": row["id"],
         "provider_message_id": row["provider_message_id"],
         "kind": row["kind"],
@@ -101,23 +104,29 @@ _TAKE = """
               sent_at, received_at, correlation_id
 """
 
-# Found or made; either way its counter moves on by the number of messages taken.
+# Found or made; either way its counter moves on by the number of messages taken. `extract_at`, when somebody
+# looks whether the talk has gone quiet, is left as it is by all messages after the first.
 _ACTIVE_CONVERSATION = """
     INSERT INTO conversations (conversation_id, user_id, agent_id, customer_id, customer_phone,
-                               last_sequence_no, is_active, created_at, last_message_at)
+                               last_sequence_no, is_active, created_at, last_message_at, extract_at)
     VALUES (%(conversation)s, %(user_id)s, %(agent_id)s, %(customer_id)s, %(address)s,
-            %(count)s, true, statement_timestamp(), %(said_at)s)
+            %(count)s, true, statement_timestamp(), %(said_at)s,
+            statement_timestamp() + make_interval(secs => 0.001 * COALESCE(
+                (SELECT extraction_interval FROM agents WHERE agents.agent_id = %(agent_id)s::varchar),
+                %(quiet)s)))
         ON CONFLICT (agent_id, customer_id) WHERE is_active
         DO UPDATE SET customer_phone = EXCLUDED.customer_phone,
                       last_sequence_no = conversations.last_sequence_no + EXCLUDED.last_sequence_no,
-                      last_message_at = EXCLUDED.last_message_at
-    RETURNING conversation_id, user_id, last_sequence_no
+                      last_message_at = EXCLUDED.last_message_at,
+                      extract_at = COALESCE(conversations.extract_at, EXCLUDED.extract_at)
+    RETURNING conversation_id, user_id, last_sequence_no, customer_phone
 """
 _KNOWN_CONVERSATION = """
     UPDATE conversations
-       SET last_sequence_no = last_sequence_no + %(count)s, last_message_at = %(said_at)s
+       SET last_sequence_no = last_sequence_no + %(count)s, last_message_at = %(said_at)s,
+           extract_at = COALESCE(extract_at, statement_timestamp() + make_interval(secs => 0.001 * %(quiet)s))
      WHERE conversation_id = %(conversation)s
-    RETURNING conversation_id, user_id, last_sequence_no
+    RETURNING conversation_id, user_id, last_sequence_no, customer_phone
 """
 _INTO = """
     WITH conversation AS ({conversation}),
@@ -144,8 +153,22 @@ _INTO = """
                    quoted_id text, provider_message_id text, timestamp timestamptz, number int)
             -- A message that is answered again after a failure keeps its place.
             ON CONFLICT (inbound_id) DO UPDATE
-           SET turn_id = EXCLUDED.turn_id, status = 'delivered', failure_reason = '', failed_at = NULL)
+           SET turn_id = EXCLUDED.turn_id, status = 'delivered', failure_reason = '', failed_at = NULL
+        RETURNING message_id, user_id, conversation_id, phone_number_id, kind, text, timestamp),
+    event AS (
+        INSERT INTO events (event_id, user_id, type, conversation_id, data)
+        SELECT said.event_id, user_id, 'message.received', conversation_id,
+               jsonb_build_object('message_id', message_id, 'phone_number_id', phone_number_id,
+                                  'channel', (SELECT type FROM phone_numbers AS number
+                                               WHERE number.phone_number_id = message.phone_number_id),
+                                  'customer_phone', customer_phone, 'kind', kind, 'text', text,
+                                  'timestamp', timestamp)
+          FROM message
+          JOIN conversation USING (conversation_id, user_id)
+          JOIN jsonb_to_recordset(%(messages)s) AS said (message_id text, event_id text) USING (message_id)
+         WHERE {wanted})
     SELECT conversation_id FROM conversation
 """
-_STORE = _INTO.format(conversation=_ACTIVE_CONVERSATION)
-_STORE_IN_KNOWN = _INTO.format(conversation=_KNOWN_CONVERSATION)
+_WANTED = events.wanted(user="user_id", type=events.EventType.MESSAGE_RECEIVED)
+_STORE = _INTO.format(conversation=_ACTIVE_CONVERSATION, wanted=_WANTED)
+_STORE_IN_KNOWN = _INTO.format(conversation=_KNOWN_CONVERSATION, wanted=_WANTED)

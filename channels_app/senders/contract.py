@@ -43,5 +43,9 @@ class NotDeliveredError(RejectedError):
     """It has definitely not been sent."""
 
 
+class ChannelBrokenError(NotDeliveredError):
+    """Nothing will be sent on this number until a person acts: its token or its account was refused."""
+
+
 class OutcomeUnknownError(UnavailableError):
     """It may have been sent: a timeout, a broken connection, a 5xx."""

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 import structlog
 
-from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError
+from channels_app.senders.contract import ChannelBrokenError, NotDeliveredError, OutcomeUnknownError
 from config.lib import outbound
 
 log = structlog.get_logger(__name__)
@@ -79,14 +79,18 @@ def _refuse(response: requests.Response, error: dict[str, Any]) -> None:
     code, subcode = str(error.get("code", "")), error.get("error_subcode")
     about = {"code": code, "request_id": str(error.get("fbtrace_id", ""))}
     # Some of these come with a 500, but they say what is wrong.
-    is_alarming = code.isdigit() and (int(code) in _ALARMING or 200 <= int(code) <= 299)
+    is_alarming = (
+        code.isdigit() and (int(code) in _ALARMING or 200 <= int(code) <= 299) and subcode != _WINDOW_CLOSED
+    )
     if (response.status_code >= 500 and not is_alarming) or _may_have_been_sent(error):
         raise OutcomeUnknownError("Graph failed", code=code, request_id=about["request_id"])
-    if is_alarming and subcode != _WINDOW_CLOSED:
-        log.error("graph.account_refused", subcode=subcode, **about)
     details = error.get("error_data") or {}
     reason = details.get("details") if isinstance(details, dict) else None
-    raise NotDeliveredError(str(reason or error.get("message") or "refused")[:500], **about)
+    said = str(reason or error.get("message") or "refused")[:500]
+    if is_alarming:
+        log.error("graph.account_refused", subcode=subcode, **about)
+        raise ChannelBrokenError(said, **about)
+    raise NotDeliveredError(said, **about)
 
 
 def _may_have_been_sent(error: dict[str, Any]) -> bool:
