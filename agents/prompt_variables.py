@@ -43,7 +43,7 @@ class Context:
     @property
     def local(self) -> datetime:
         """The time at the business."""
-        return self.now.astimezone(_zone(self.timezone))
+        return self.now.astimezone(zone(self.timezone))
 
 
 BUILT_IN: dict[str, Callable[[Context], str]] = {
@@ -111,7 +111,7 @@ def _plain(character: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _zone(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
     """Find a time zone; one that does not exist is UTC."""
     try:
         return ZoneInfo(name)

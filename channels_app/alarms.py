@@ -11,7 +11,7 @@ QUIET = "1 hour"
 
 
 def raise_alarm(*, phone_number_id: str, code: str, reason: str) -> bool:
-    """Note a `channel.error` in the caller's transaction, unless one was told just now; tell whether it was."""
+    """Note a `channel.error` in the caller's transaction, and tell so, unless one was noted lately."""
     number = sql.row(_ALARMED, [phone_number_id, QUIET])
     if number is None:
         return False

@@ -2,7 +2,8 @@
 What `web` and `webhook` serve: the webhook on the event loop, everything else by the WSGI application.
 
 A client that drips its body would keep one of the few threads for as long as it likes. Here the whole body is
-read on the event loop first, within BODY_SECONDS; only then a thread is taken.
+read on the event loop first, within BODY_SECONDS; only then a thread is taken. An answer that is made bit by bit
+is sent so: a thread is taken for each block, and none while the client takes it in.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -21,18 +23,45 @@ from channels_app import reception
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 BODY_SECONDS = 10
 # One byte more than Django takes, so that Django says 413 and not we.
 BODY_BYTES = 4 * 1024 * 1024 + 1
 THREADS = 16
+# What is made bit by bit is sent in blocks of about this much.
+BLOCK_BYTES = 64 * 1024
 
 _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="request")
 
 
 class _GoneError(Exception):
     """The client hung up before its body was complete."""
+
+
+class _Rest:
+    """What follows of an answer that is made bit by bit; to be closed in the end."""
+
+    def __init__(self, result: Any) -> None:
+        self._parts = iter(result)
+        self.close: Callable[[], None] = result.close
+
+    def read(self) -> tuple[bytes, bool]:
+        """Give the next block, and whether it is the last."""
+        parts, size = [], 0
+        for part in self._parts:
+            parts.append(part)
+            size += len(part)
+            if size >= BLOCK_BYTES:
+                return b"".join(parts), False
+        return b"".join(parts), True
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes = b""
+    rest: _Rest | None = None
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,22 +71,53 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     try:
         body = await _body(receive)
     except TimeoutError:
-        answer: Answer = (HTTPStatus.REQUEST_TIMEOUT, [(b"connection", b"close")], b"")
+        answer = _Answer(HTTPStatus.REQUEST_TIMEOUT, [(b"connection", b"close")])
     except _GoneError:
         return
     else:
         answer = await _answer(scope, body)
-    status, headers, content = answer
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    if answer.rest is None:
+        await send({"type": "http.response.body", "body": answer.content})
+    else:
+        await _stream(answer.content, answer.rest, receive, send)
 
 
-async def _answer(scope: Scope, body: bytes) -> Answer:
+async def _stream(block: bytes, rest: _Rest, receive: Receive, send: Send) -> None:
+    """Send what there is and what follows, until the client hangs up."""
+    loop = asyncio.get_running_loop()
+    gone = asyncio.ensure_future(_hung_up(receive))
+    is_last = False
+    try:
+        while await _sent(send, block, gone, is_last=is_last) and not is_last:
+            block, is_last = await loop.run_in_executor(_pool, rest.read)
+    finally:
+        gone.cancel()
+        await asyncio.shield(loop.run_in_executor(_pool, rest.close))
+
+
+async def _sent(send: Send, block: bytes, gone: asyncio.Future[None], *, is_last: bool) -> bool:
+    """Send a block; False if the client hung up before it was taken."""
+    message = {"type": "http.response.body", "body": block, "more_body": not is_last}
+    sending = asyncio.ensure_future(send(message))
+    try:
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sending.cancel()
+    return sending.done() and not gone.done()
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(scope: Scope, body: bytes) -> _Answer:
     headers = _headers(scope["headers"])
     what = {"method": scope["method"], "path": scope["path"], "scheme": scope["scheme"]}
     if reception.is_ordinary(**what, headers=headers, size=len(body)):
         status, named = await reception.receive(raw=body, headers=headers)
-        return status, [(name.encode(), value.encode()) for name, value in named.items()], b""
+        return _Answer(status, [(name.encode(), value.encode()) for name, value in named.items()])
     return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, headers, body))
 
 
@@ -113,18 +173,27 @@ def _headers(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return found
 
 
-def _call(environ: dict[str, Any]) -> Answer:
+def _call(environ: dict[str, Any]) -> _Answer:
     started: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
         encoded = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
         started[:] = [int(status[:3]), encoded]
 
-    result = wsgi(environ, cast("Any", start_response))
+    result: Any = wsgi(environ, cast("Any", start_response))
+    content, rest = b"", None
     try:
-        content = b"".join(result)
+        if getattr(result, "streaming", False):
+            rest = _Rest(result)
+            content, is_all = rest.read()
+            rest = None if is_all else rest
+        else:
+            content = b"".join(result)
+    except BaseException:
+        rest = None
+        raise
     finally:
-        if hasattr(result, "close"):
+        if rest is None and hasattr(result, "close"):
             result.close()
     status, headers = started
-    return status, headers, content
+    return _Answer(status, headers, content, rest)

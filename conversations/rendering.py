@@ -13,6 +13,7 @@ _UNREADABLE = {
     "voice": "a voice message that could not be understood",
     "audio": "an audio file that could not be understood",
 }
+_PICTURES = {"image": "an image", "sticker": "a sticker"}
 _REFERENCED = {"video": "a video", "document": "a document"}
 
 
@@ -29,7 +30,7 @@ def content(message: Message, *, quoted: str | None, written: str = "") -> str |
         lines.append(f'[In reply to: "{quoted[:500]}"]')
     pictures = []
     for media in message.media:
-        if "name" in media and media["kind"] in {"image", "sticker"}:
+        if "name" in media and media["kind"] in _PICTURES:
             pictures.append({"type": "input_image", "detail": "auto", "image_url": _data_url(media)})
         else:
             lines.append(_words(media))
@@ -43,19 +44,39 @@ def content(message: Message, *, quoted: str | None, written: str = "") -> str |
     return [{"type": "input_text", "text": text}, *pictures] if text else pictures
 
 
+def words(message: Message) -> str:
+    """Give all of a message in words, whoever said it: pictures are named, not shown."""
+    sender = "customer" if message.sender == Message.Sender.USER else "business"
+    lines = [f"[{message.context}]"] if message.context else []
+    lines += [_words(media, sender=sender) for media in message.media]
+    if message.text:
+        lines.append(message.text)
+    if message.reaction:
+        lines.append(f"[The customer reacted {message.reaction} to this]")
+    return "\n".join(lines) or f"[The {sender} sent something that cannot be shown here: {message.kind}]"
+
+
+def said(message: Message) -> str:
+    """Give what somebody wrote or spoke, and nothing that we or others put beside it."""
+    spoken = [media.get("transcript") or "" for media in message.media]
+    return "\n".join(part for part in (*spoken, message.text) if part)
+
+
 def reaction(message: Message) -> str:
     """Tell the model of a reaction to something that was said."""
     return f'[The customer reacted {message.reaction} to: "{message.text[:200]}"]'
 
 
-def _words(media: dict[str, Any]) -> str:
+def _words(media: dict[str, Any], *, sender: str = "customer") -> str:
     kind = media["kind"]
     if transcript := media.get("transcript"):
         return f"[Voice message, transcribed] {transcript}"
     if kind in _REFERENCED:
         name = f": {media['filename']}" if media.get("filename") else ""
-        return f"[The customer sent {_REFERENCED[kind]}{name}]"
-    return f"[The customer sent {_UNREADABLE.get(kind, 'a file that could not be opened')}]"
+        return f"[The {sender} sent {_REFERENCED[kind]}{name}]"
+    if "name" in media and kind in _PICTURES:
+        return f"[The {sender} sent {_PICTURES[kind]}]"
+    return f"[The {sender} sent {_UNREADABLE.get(kind, 'a file that could not be opened')}]"
 
 
 def _data_url(media: dict[str, Any]) -> str:

@@ -165,8 +165,10 @@ _INTO = """
                                   'timestamp', timestamp)
           FROM message
           JOIN conversation USING (conversation_id, user_id)
-          JOIN jsonb_to_recordset(%(messages)s) AS said (message_id text, event_id text) USING (message_id)
-         WHERE {wanted})
+          JOIN jsonb_to_recordset(%(messages)s) AS said (message_id text, event_id text, number int)
+               USING (message_id)
+         WHERE {wanted}
+         ORDER BY said.number)
     SELECT conversation_id FROM conversation
 """
 _WANTED = events.wanted(user="user_id", type=events.EventType.MESSAGE_RECEIVED)

@@ -13,6 +13,7 @@ from billing.models import Credit, User
 from channels_app.models import Customer, InboundMessage, PhoneNumber
 from config.lib import ids
 from conversations.models import Conversation, Delivery, Message, Turn
+from extraction.models import Extraction
 
 # A provider's clock; when something is received is for the database to say.
 SENT_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -205,3 +206,17 @@ class DeliveryFactory(DjangoModelFactory):
     )
     phone_number = factory.SelfAttribute("turn.phone_number")
     text = factory.SelfAttribute("message.text")
+
+
+class ExtractionFactory(DjangoModelFactory):
+    """A conversation's lead."""
+
+    class Meta:
+        model = Extraction
+
+    conversation = factory.SubFactory(ConversationFactory)
+    user = factory.SelfAttribute("conversation.user")
+    status = Extraction.Status.SUCCEEDED
+    is_current = factory.LazyAttribute(lambda reading: reading.status == "succeeded")
+    upto_sequence_no = 1
+    extracted_at = factory.LazyFunction(timezone.now)

@@ -1,6 +1,7 @@
 """The system as processes, to be started, killed and asked, with a database of its own (`app`)."""
 
 import contextlib
+import hashlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ import redis
 import requests
 from psycopg.rows import dict_row
 
+from billing import keys
 from config.lib import crypto
 from simulator import identifiers, webhooks
 from simulator.webhooks import Customer, Number
@@ -49,6 +51,8 @@ COMMANDS = {
 # The second of a kind, for tests that need two.
 COMMANDS["worker2"] = [word.replace("worker@", "worker2@") for word in COMMANDS["worker"]]
 COMMANDS["sweeper2"] = COMMANDS["sweeper"]
+COMMANDS["beat2"] = [word.replace("beat", "beat2") if "/" in word and word.endswith("/beat") else word
+                     for word in COMMANDS["beat"]]  # fmt: skip
 
 
 def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
@@ -131,7 +135,8 @@ class Rig:
             wait_until(self.webhook_answers, what="the webhook")
         elif name == "web":
             wait_until(self.web_answers, what="the web process")
-        else:
+        # Beat has no heart.
+        elif not name.startswith("beat"):
             pid = self._processes[name].pid
             wait_until(
                 lambda: self.rows("SELECT 1 FROM heartbeats WHERE instance LIKE %s", f"%:{pid}"),
@@ -213,7 +218,7 @@ class Rig:
     def settle(self) -> None:
         """Put back processes that a test changed, and end those that only some tests need."""
         for name, changes in list(self._changes.items()):
-            if changes or name in {"worker2", "sweeper2"}:
+            if changes or name in {"worker2", "sweeper2", "beat2"}:
                 self.stop(name)
                 del self._changes[name]
 
@@ -244,6 +249,20 @@ class Rig:
     def rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         with self.connect() as connection:
             return connection.execute(sql, parameters).fetchall()
+
+    def execute(self, sql: str, *parameters: object) -> None:
+        with self.connect() as connection:
+            connection.execute(sql, parameters)
+
+    def key(self, user_id: str | None = None) -> str:
+        """Make an API key of a user, or of an operator."""
+        key = keys.new()
+        self.execute(
+            "INSERT INTO api_keys (prefix, hashed_key, name, user_id, created_at)"
+            " VALUES (%s, %s, 'test', %s, now())",
+            *(key.split("_")[1], hashlib.sha256(key.encode()).hexdigest(), user_id),
+        )
+        return key
 
     def value(self, sql: str, *parameters: object) -> Any:
         return next(iter(self.rows(sql, *parameters)[0].values()))

@@ -1,9 +1,7 @@
-import hashlib
 from dataclasses import dataclass
 
 import pytest
 
-from billing import keys
 from tests import environment
 from tests.rig import Rig
 
@@ -21,11 +19,4 @@ class Live:
 @pytest.fixture
 def live(rig) -> Live:
     rig.start("web")
-    key = keys.new()
-    rig.rows(
-        "INSERT INTO api_keys (prefix, hashed_key, name, created_at)"
-        " VALUES (%s, %s, 'operator', now()) RETURNING prefix",
-        key.split("_")[1],
-        hashlib.sha256(key.encode()).hexdigest(),
-    )
-    return Live(rig, key)
+    return Live(rig, rig.key())

@@ -1,0 +1,39 @@
+"""What a business is told of a lead by webhook, in the transaction that changes it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing import events
+from billing.events import EventType
+from extraction.models import FIELDS, Extraction
+from extraction.values import shown
+
+
+def values(extraction: Extraction) -> dict[str, Any]:
+    """Give a lead's fields as they are in JSON, times in UTC."""
+    return {name: shown(getattr(extraction, name)) for name in FIELDS}
+
+
+def data(extraction: Extraction, *, changed: Sequence[str], source: str) -> dict[str, Any]:
+    """Give what an event tells of a lead; `source` of the change is `extraction`, `api` or `admin`."""
+    talk = extraction.conversation
+    return {
+        "extraction_id": extraction.extraction_id,
+        "phone_number_id": talk.customer.phone_number_id,
+        "agent_id": talk.agent_id,
+        "customer_phone": talk.customer_phone,
+        "lead": {**values(extraction), "demo_source_text": extraction.demo_source_text},
+        "changed": list(changed),
+        "smart_notification": extraction.smart_notification,
+        "source": source,
+    }
+
+
+def announce(extraction: Extraction, *, changed: Sequence[str], source: str, is_new: bool) -> None:
+    """Note in the caller's transaction that there is a lead, or that it is another than before."""
+    events.record(
+        user_id=extraction.user_id,
+        type=EventType.LEAD_CREATED if is_new else EventType.LEAD_UPDATED,
+        data=data(extraction, changed=changed, source=source),
+        conversation_id=extraction.conversation_id,
+    )

@@ -1,0 +1,71 @@
+"""Leads as a table for spreadsheets: CSV, page by page."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from conversations.listing import Listing
+from extraction import listing
+from extraction.models import FIELDS, Extraction
+
+_OF_TALK = ("agent_id", "phone_number_id", "channel", "customer_phone")
+COLUMNS = (
+    *("extraction_id", "conversation_id", *_OF_TALK, "status", "trigger", "is_current", *FIELDS),
+    *("demo_source_text", "smart_notification", "notified_at", "evidence", "corrected", "suggestions"),
+    *("refused", "changed", "reason", "prompt_id", "prompt_version", "model", "tokens_used"),
+    *("upto_sequence_no", "created_at", "extracted_at"),
+)
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_PHONE = re.compile(r"\+[0-9]+")
+
+
+def chunks(found: Listing[Extraction]) -> Iterator[bytes]:
+    """Give all of a list as CSV (UTF-8), a chunk for each page that is read, the names of columns before it."""
+    yield _lines([COLUMNS])
+    for rows in listing.pages(found):
+        if rows:
+            yield _lines([[cell(value) for value in _values(row)] for row in rows])
+
+
+def cell(value: Any) -> str:
+    """Write a value so that no spreadsheet takes it for a formula; a plain phone number stays as it is."""
+    text = _text(value)
+    is_formula = text.lstrip(" ").startswith(_FORMULA) and _PHONE.fullmatch(text) is None
+    return f"'{text}" if is_formula else text
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return str(value)
+
+
+def _values(row: Extraction) -> Iterator[Any]:
+    talk = row.conversation
+    number = talk.customer.phone_number
+    of_talk = {
+        "agent_id": talk.agent_id,
+        "phone_number_id": number.phone_number_id,
+        "channel": number.type,
+        "customer_phone": talk.customer_phone,
+    }
+    for name in COLUMNS:
+        yield of_talk[name] if name in of_talk else getattr(row, name)
+
+
+def _lines(rows: list[Any]) -> bytes:
+    """Write lines; every cell in quotes, so that a spreadsheet that parts cells otherwise parts none of ours."""
+    written = io.StringIO()
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows(rows)
+    return written.getvalue().encode()

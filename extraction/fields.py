@@ -1,0 +1,129 @@
+"""
+What is taken of a model's answer: each field by itself, and only what the transcript bears out.
+
+A field that cannot be taken becomes null, with the reason; it never costs the others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from math import isnan
+from typing import Any
+
+from extraction import cleaning, demo_times, provenance, values
+from extraction.models import FIELDS
+from extraction.schema import Demo, Lead, Score, Text
+from extraction.transcripts import Line, Transcript
+from extraction.values import Place, UnfitValueError, Value
+
+LONGEST_NOTIFICATION = 500
+LONGEST_REASON = 255
+LONGEST_SOURCE = 255
+
+# Whether a value of a field was said.
+Proof = Callable[[str], bool]
+
+
+@dataclass(slots=True)
+class Found:
+    """
+    What a reading found, by field.
+
+    `evidence` has a confidence from 0 to 1 and ids of messages; `newest` the number of the newest message of
+    the customer among them; `refused` why a field that the model gave was not taken.
+    """
+
+    values: dict[str, Value] = field(default_factory=lambda: dict.fromkeys(FIELDS))
+    evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    demo_source_text: str = ""
+    smart_notification: str | None = None
+    nothing_found: str | None = None
+
+
+def check(answer: Lead, transcript: Transcript) -> Found:
+    """Take of an answer what it may hold and what was said; all else is null, with the reason."""
+    found = Found(
+        smart_notification=cleaning.sentence(answer.smart_notification or "", longest=LONGEST_NOTIFICATION)
+        or None,
+        nothing_found=cleaning.sentence(answer.nothing_found or "", longest=LONGEST_REASON) or None,
+    )
+    for name in FIELDS:
+        told: Text | Score | Demo | None = getattr(answer, name)
+        if told is None:
+            continue
+        cited = transcript.cited(told.messages)
+        try:
+            value = _value(name, told, cited, transcript)
+        except UnfitValueError as error:
+            found.refused[name] = error.detail
+            continue
+        if value is None:
+            continue
+        found.values[name] = value
+        found.evidence[name] = {
+            "confidence": _clamped(told.confidence),
+            "messages": [line.message_id for line in cited],
+        }
+        found.newest[name] = max(line.number for line in cited if line.is_customers)
+        if isinstance(told, Demo):
+            found.demo_source_text = cleaning.one_line(told.source_text)[:LONGEST_SOURCE]
+    return found
+
+
+def _value(name: str, told: Text | Score | Demo, cited: tuple[Line, ...], transcript: Transcript) -> Value:
+    """
+    Give what a field may hold of what the model told.
+
+    :raises UnfitValueError: if it can hold nothing of it
+    """
+    if isinstance(told, Demo):
+        return _demo(told, cited, transcript)
+    value = _taken(name, told, transcript)
+    if value is None:
+        return None
+    _newest_of_customer(cited)
+    proof = _proofs(transcript, cited).get(name)
+    if proof is not None and not proof(str(value)):
+        raise UnfitValueError("not_said", "stands in no message of the customer")
+    return value
+
+
+def _taken(name: str, told: Text | Score, transcript: Transcript) -> Value:
+    if isinstance(told, Score):
+        return values.score(told.value)
+    place = Place(phone=transcript.customer_phone, region=transcript.region)
+    return values.text_rules(place)[name](told.value)
+
+
+def _proofs(transcript: Transcript, cited: tuple[Line, ...]) -> dict[str, Proof]:
+    """Give how to see that a field's value was said; of others no words are to be found."""
+    return {
+        "name": partial(provenance.is_name_said, transcript=transcript, cited=cited),
+        "email": partial(provenance.is_email_said, transcript=transcript),
+        "phone": partial(provenance.is_phone_said, transcript=transcript),
+        "company": partial(provenance.are_words_said, transcript=transcript),
+    }
+
+
+def _demo(told: Demo, cited: tuple[Line, ...], transcript: Transcript) -> datetime | None:
+    if not cleaning.meant(told.value):
+        return None
+    said_at = _newest_of_customer(cited).at
+    at = demo_times.agreed(told.value, timezone=transcript.timezone, said_at=said_at)
+    if not provenance.is_quoted(told.source_text, cited):
+        raise UnfitValueError("not_said", "the words it was read from stand in no message that was cited")
+    return at
+
+
+def _newest_of_customer(cited: tuple[Line, ...]) -> Line:
+    own = [line for line in cited if line.is_customers]
+    if not own:
+        raise UnfitValueError("no_evidence", "no message of the customer was cited for it")
+    return own[-1]
+
+
+def _clamped(confidence: float) -> float:
+    return 0.0 if isnan(confidence) else min(max(float(confidence), 0.0), 1.0)

@@ -1,0 +1,206 @@
+"""
+What was said, as it is read for its lead: as data that nobody can mistake for anything else.
+
+Everything in a transcript was written by strangers. It reaches the model as JSON in which neither a line
+break nor `<` or `>` can stand, between delimiters that have both and a random word.
+"""
+
+import json
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import phonenumbers
+
+from agents.prompt_variables import zone
+from config.lib.texts import storable
+from conversations import rendering
+from conversations.models import Conversation, Message
+from extraction.models import FIELDS
+
+MOST_MESSAGES = 300
+LONGEST_TEXT = 60_000
+LONGEST_MESSAGE = 4_000
+
+_READ = (
+    *("message_id", "sender", "author", "kind", "text", "media", "context", "reaction", "timestamp"),
+    "sequence_no",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A message; `text` is all of it in words, `own` only what its author (customer, ai, staff) said."""
+
+    number: int
+    message_id: str
+    author: str
+    text: str
+    own: str
+    at: datetime
+
+    @property
+    def is_customers(self) -> bool:
+        """Whether the customer said it."""
+        return self.author == Message.Author.CUSTOMER
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """
+    A talk, oldest line first.
+
+    `customer_phone` is the customer's own number as `+…`, empty if the channel tells none; `region` is the
+    country (such as `DE`) whose numbers may be written without their prefix, empty if none is.
+    """
+
+    conversation_id: str
+    user_id: str
+    agent_id: str
+    phone_number_id: str
+    channel: str
+    customer_phone: str
+    customer_name: str
+    region: str
+    timezone: str
+    business_name: str
+    lines: tuple[Line, ...]
+
+    @property
+    def customer_lines(self) -> tuple[Line, ...]:
+        """What the customer said."""
+        return tuple(line for line in self.lines if line.is_customers)
+
+    def cited(self, numbers: Iterable[int]) -> tuple[Line, ...]:
+        """Give the lines of these numbers; for a number without a line there is none."""
+        wanted = set(numbers)
+        return tuple(line for line in self.lines if line.number in wanted)
+
+
+def read(*, conversation_id: str, upto: int) -> Transcript:
+    """
+    Read a talk up to a message, the newest part of a long one, without what was taken back or never arrived.
+
+    :raises Conversation.DoesNotExist: if there is none
+    """
+    found = Conversation.objects.select_related("user", "customer__phone_number").get(pk=conversation_id)
+    number = found.customer.phone_number
+    phone = f"+{found.customer.wa_id}" if found.customer.wa_id else ""
+    return Transcript(
+        conversation_id=found.conversation_id,
+        user_id=found.user_id,
+        agent_id=found.agent_id,
+        phone_number_id=number.phone_number_id,
+        channel=number.type,
+        customer_phone=phone,
+        customer_name=found.customer.name,
+        region=region_of(phone) or region_of(number.external_number),
+        timezone=found.user.timezone,
+        business_name=found.user.company_name,
+        lines=_lines(conversation_id, upto),
+    )
+
+
+def region_of(phone: str) -> str:
+    """Give the country of an international number, such as `DE`; empty if it is no such number."""
+    try:
+        code = phonenumbers.parse(phone).country_code
+    except phonenumbers.NumberParseException:
+        return ""
+    region = phonenumbers.region_code_for_country_code(code or 0)
+    return region if region.isalpha() and region != "ZZ" else ""
+
+
+def _lines(conversation_id: str, upto: int) -> tuple[Line, ...]:
+    said = Message.objects.filter(conversation_id=conversation_id, sequence_no__lte=upto, deleted_at=None)
+    # A reply that did not arrive was not said.
+    arrived = said.exclude(sender=Message.Sender.AGENT, status=Message.Status.FAILED)
+    lines: list[Line] = []
+    room = LONGEST_TEXT
+    for message in arrived.only(*_READ).order_by("-sequence_no")[:MOST_MESSAGES]:
+        line = Line(
+            number=message.sequence_no,
+            message_id=message.message_id,
+            author=message.author,
+            text=rendering.words(message)[:LONGEST_MESSAGE],
+            own=rendering.said(message)[:LONGEST_MESSAGE],
+            at=message.timestamp,
+        )
+        room -= len(line.text)
+        if room < 0:
+            break
+        lines.append(line)
+    return tuple(reversed(lines))
+
+
+# --- For the model -----------------------------------------------------------------------------------
+
+
+def items(transcript: Transcript, *, lead: dict[str, Any] | None, now: datetime) -> list[dict[str, Any]]:
+    """Give the one input item of a request: what is known, the earlier lead if any, the transcript."""
+    nonce = secrets.token_hex(8)
+    blocks = [_block("context", nonce, [_context(transcript, now)])]
+    if lead is not None:
+        blocks.append(_block("earlier_lead", nonce, [_lead(lead, transcript)]))
+    blocks.append(_block("transcript", nonce, [_line(line, transcript) for line in transcript.lines]))
+    return [{"role": "user", "content": "\n\n".join(blocks)}]
+
+
+def _context(transcript: Transcript, now: datetime) -> dict[str, Any]:
+    return {
+        "business": transcript.business_name,
+        "channel": transcript.channel,
+        "timezone": transcript.timezone,
+        "now": _local(now, transcript),
+        "profile_name": transcript.customer_name or None,
+        "known_phone": transcript.customer_phone or None,
+    }
+
+
+def _lead(lead: dict[str, Any], transcript: Transcript) -> dict[str, Any]:
+    """Give its fields, and of whatever else is known of it nothing."""
+    found = {field: lead.get(field) for field in FIELDS}
+    at = found["demo_datetime"]
+    return {**found, "demo_datetime": _local(at, transcript) if isinstance(at, datetime) else at}
+
+
+def _line(line: Line, transcript: Transcript) -> dict[str, Any]:
+    return {
+        "n": line.number,
+        "from": "customer" if line.is_customers else "business",
+        "at": _local(line.at, transcript),
+        "text": line.text,
+    }
+
+
+def _local(at: datetime, transcript: Transcript) -> str:
+    """Write a time as it is at the business, such as `2026-11-24T16:30+01:00 Tuesday`."""
+    local = at.astimezone(zone(transcript.timezone))
+    return f"{local.isoformat(timespec='minutes')} {local:%A}"
+
+
+def _block(name: str, nonce: str, rows: list[dict[str, Any]]) -> str:
+    return "\n".join([f"<{name} {nonce}>", *(_encoded(row) for row in rows), f"</{name} {nonce}>"])
+
+
+# Delimiters, and whatever is not plain ASCII and may be invisible or end a line.
+_SUSPECT = re.compile(r"[<>]|[^\x20-\x7e]")
+
+
+def _encoded(row: dict[str, Any]) -> str:
+    """Write JSON on one line, with neither delimiters nor invisible characters in it."""
+    whole = {key: storable(value) if isinstance(value, str) else value for key, value in row.items()}
+    return _SUSPECT.sub(_escaped, json.dumps(whole, ensure_ascii=False))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "<>":
+        return f"\\u{ord(character):04x}"
+    if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
+        return json.dumps(character)[1:-1]
+    return character
