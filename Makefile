@@ -45,7 +45,7 @@ run: $(INSTALLED) ## Start everything here: Postgres, Valkey, simulator, web, wo
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m config.embedded
 
 test: $(INSTALLED) $(NODE_MODULES) ## Run the tests (ARGS="-k webhook")
-	@$(BIN)/pytest $(ARGS)
+	@$(if $(ARGS),$(BIN)/pytest $(ARGS),exec $(BIN)/python -m tests.together)
 
 bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --seconds 20"; ARGS=--help)
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load $(ARGS)

@@ -3,6 +3,7 @@
 import re
 from typing import TypedDict, Unpack
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -18,6 +19,19 @@ from config.lib import tenancy
 _DASHBOARD_ID = re.compile(r"pmpt_[A-Za-z0-9_-]{1,95}")
 
 
+class IntervalOutOfRangeError(ValueError):
+    """A talk cannot be read after so short or so long a time."""
+
+    def __init__(self) -> None:
+        least, most = extraction_intervals()
+        super().__init__(f"must be from {least} to {most} milliseconds")
+
+
+def extraction_intervals() -> tuple[int, int]:
+    """Give the least and the most that an agent's `extraction_interval` may be, in milliseconds."""
+    return (300_000 if settings.IS_PRODUCTION else 1_000), 900_000
+
+
 class Changes(TypedDict, total=False):
     """What may be changed of an agent."""
 
@@ -28,6 +42,7 @@ class Changes(TypedDict, total=False):
     unavailable_message: str
     handover_enabled: bool
     handover_message: str
+    extraction_interval: int | None
 
 
 @transaction.atomic
@@ -42,18 +57,22 @@ def create(
     unavailable_message: str = "",
     handover_enabled: bool = False,
     handover_message: str = "",
+    extraction_interval: int | None = None,
 ) -> Agent:
     """
     Make an agent, which answers on a number of its user from the next turn on, or on none.
 
-    Without a `prompt_version` it speaks with whichever is the prompt's current one.
+    Without a `prompt_version` it speaks with whichever is the prompt's current one; without an
+    `extraction_interval` (milliseconds) it is EXTRACTION_INTERVAL.
 
     :raises NotFoundError: if there is no such user, or it has no such live number
     :raises NumberTakenError: if another agent answers on the number
-    :raises PromptNotFoundError: if the user has no such prompt, or it has no such version
+    :raises PromptNotFoundError: if the user has no such prompt for replies, or it has no such version
+    :raises IntervalOutOfRangeError: if talks cannot be left quiet for so short or so long
     :raises TenantMissingError: if `user_id` is empty
     """
     tenancy.required(user_id)
+    _check_interval(extraction_interval)
     if not User.objects.filter(pk=user_id).exists():
         raise NotFoundError(f"there is no user {user_id}")
     if phone_number_id is not None:
@@ -69,6 +88,7 @@ def create(
         unavailable_message=unavailable_message,
         handover_enabled=handover_enabled,
         handover_message=handover_message,
+        extraction_interval=extraction_interval,
     )
     try:
         with transaction.atomic():
@@ -90,11 +110,13 @@ def change(*, agent_id: str, **changes: Unpack[Changes]) -> Agent:
     With another prompt but no `prompt_version` it speaks with that prompt's current one.
 
     :raises NotFoundError: if there is no such live agent
-    :raises PromptNotFoundError: if its user has no such prompt, or it has no such version
+    :raises PromptNotFoundError: if its user has no such prompt for replies, or it has no such version
+    :raises IntervalOutOfRangeError: if talks cannot be left quiet for so short or so long
     :raises TypeError: if a field may not be changed
     """
     if unknown := changes.keys() - Changes.__annotations__.keys():
         raise TypeError(f"not to be changed: {sorted(unknown)}")
+    _check_interval(changes.get("extraction_interval"))
     agent = Agent.objects.live().select_for_update(no_key=True).filter(pk=agent_id).first()
     if agent is None:
         raise NotFoundError(f"there is no agent {agent_id}")
@@ -134,17 +156,24 @@ def _lock_free(phone_number_id: str, user_id: str) -> None:
         raise NumberTakenError(present)
 
 
+def _check_interval(milliseconds: int | None) -> None:
+    least, most = extraction_intervals()
+    if milliseconds is not None and not least <= milliseconds <= most:
+        raise IntervalOutOfRangeError
+
+
 def _present(phone_number_id: str) -> str | None:
     answering = Agent.objects.live().filter(phone_number_id=phone_number_id)
     return answering.values_list("agent_id", flat=True).first()
 
 
 def _check_prompt(user_id: str, prompt_id: str, version: int | None) -> None:
-    """Refuse a prompt that is neither the user's own nor, by its looks, one of OpenAI's dashboard."""
-    owner = Prompt.objects.filter(pk=prompt_id).values_list("user_id", flat=True).first()
-    is_dashboard = owner is None and _DASHBOARD_ID.fullmatch(prompt_id) is not None
-    if owner != user_id and not is_dashboard:
-        raise PromptNotFoundError(f"there is no prompt {prompt_id}")
+    """Refuse a prompt that is neither the user's, for replies, nor by its looks one of OpenAI's dashboard."""
+    prompt = Prompt.objects.filter(pk=prompt_id).first()
+    is_theirs = prompt is not None and (prompt.user_id, prompt.purpose) == (user_id, Prompt.Purpose.REPLY)
+    is_dashboard = prompt is None and _DASHBOARD_ID.fullmatch(prompt_id) is not None
+    if not is_theirs and not is_dashboard:
+        raise PromptNotFoundError(f"there is no prompt {prompt_id} for replies")
     if version is None:
         return
     if is_dashboard or not PromptVersion.objects.filter(prompt_id=prompt_id, number=version).exists():

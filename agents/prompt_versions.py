@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from agents import prompt_variables
 from agents.models import Prompt, PromptVersion
 from agents.prompt_checks import checked
 from agents.prompt_variables import Context
+
+
+class ExtractionPromptExistsError(Exception):
+    """The user has a prompt for extraction, and there can be one."""
 
 
 class PromptNotFoundError(Exception):
@@ -25,16 +29,24 @@ def create(
     model: str = "",
     parameters: Mapping[str, object] | None = None,
     variables: Mapping[str, object] | None = None,
+    purpose: str = Prompt.Purpose.REPLY,
 ) -> Prompt:
     """
-    Make a prompt with its first version.
+    Make a prompt with its first version: for replies, or the user's one for `extraction`.
 
     :raises InvalidPromptError: if a version cannot be made of this
+    :raises ExtractionPromptExistsError: if it is the second one for extraction
     """
     said = checked(
         instructions=instructions, model=model, parameters=parameters or {}, variables=variables or {}
     )
-    prompt = Prompt.objects.create(user_id=user_id, name=name)
+    try:
+        with transaction.atomic():
+            prompt = Prompt.objects.create(user_id=user_id, name=name, purpose=purpose)
+    except IntegrityError as error:
+        if "prompts_one_for_extraction" in str(error):
+            raise ExtractionPromptExistsError from error
+        raise
     PromptVersion.objects.create(prompt=prompt, number=1, **said)
     return prompt
 

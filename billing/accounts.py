@@ -12,7 +12,9 @@ class EmailTakenError(Exception):
     """Another user has this e-mail address."""
 
 
-def open_account(*, email: str, company_name: str = "", timezone: str = "UTC") -> tuple[User, ApiKey, str]:
+def open_account(
+    *, email: str, company_name: str = "", timezone: str = "UTC", notify_email: str = ""
+) -> tuple[User, ApiKey, str]:
     """
     Make a user and its first key; the key's text is given this once.
 
@@ -20,7 +22,12 @@ def open_account(*, email: str, company_name: str = "", timezone: str = "UTC") -
     """
     try:
         with transaction.atomic():
-            user = User.objects.create(email=email.lower(), company_name=company_name, timezone=timezone)
+            user = User.objects.create(
+                email=email.lower(),
+                company_name=company_name,
+                timezone=timezone,
+                notify_email=notify_email,
+            )
             Credit.objects.create(user=user)
             return (user, *keys.create(user_id=user.user_id, name="first key"))
     except IntegrityError as error:
@@ -29,7 +36,7 @@ def open_account(*, email: str, company_name: str = "", timezone: str = "UTC") -
 
 def change(user: User, **changes: Any) -> User:
     """
-    Change what is said of a user: `email`, `company_name`, `timezone`.
+    Change what is said of a user: `email`, `company_name`, `timezone`, `notify_email`.
 
     :raises EmailTakenError: if another user has the address
     """

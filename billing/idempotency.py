@@ -23,7 +23,7 @@ from rest_framework.response import Response
 
 from billing.authentication import caller_of
 from billing.models import IdempotencyKey
-from config.lib import sql
+from config.lib import crypto, sql
 from config.lib.api.problems import ProblemError, conflict, unprocessable
 
 HEADER = "Idempotency-Key"
@@ -35,8 +35,12 @@ _KEPT_HEADERS = ("Location", "ETag")
 Method = Callable[..., Response]
 
 
-def idempotent(*, required: bool = False) -> Callable[[Method], Method]:
-    """Have a view's method read the Idempotency-Key; what it does must be one transaction's work."""
+def idempotent(*, required: bool = False, is_secret: bool = False) -> Callable[[Method], Method]:
+    """
+    Have a view's method read the Idempotency-Key; what it does must be one transaction's work.
+
+    An answer that `is_secret`, since it shows a secret this once, is kept encrypted.
+    """
 
     def decorate(method: Method) -> Method:
         @wraps(method)
@@ -56,23 +60,24 @@ def idempotent(*, required: bool = False) -> Callable[[Method], Method]:
                     "idempotency_key_invalid",
                     "An Idempotency-Key is 1 to 255 visible ASCII characters.",
                 )
-            return _once(lambda: method(self, request, **kwargs), request, key)
+            return _once(lambda: method(self, request, **kwargs), request, key, is_secret=is_secret)
 
         return handle
 
     return decorate
 
 
-def _once(answer: Callable[[], Response], request: Request, key: str) -> Response:
+def _once(answer: Callable[[], Response], request: Request, key: str, *, is_secret: bool) -> Response:
     fingerprint, owner = _fingerprint(request), caller_of(request).owner
     with transaction.atomic():
         kept = _begin(owner, key, fingerprint)
         if kept is not None:
             return _again(kept, fingerprint)
         response = answer()
+        body = json.loads(JSONRenderer().render(response.data))
         IdempotencyKey.objects.filter(owner=owner, key=key).update(
             status=response.status_code,
-            body=json.loads(JSONRenderer().render(response.data)),
+            body=_sealed(body, owner, key) if is_secret else body,
             headers={name: response[name] for name in _KEPT_HEADERS if name in response},
         )
         return response
@@ -101,7 +106,18 @@ def _again(kept: IdempotencyKey, fingerprint: str) -> Response:
     if kept.fingerprint != fingerprint:
         raise unprocessable(*REUSED)
     headers = {**kept.headers, "Idempotency-Replayed": "true"}
-    return Response(kept.body, status=cast("int", kept.status), headers=headers)
+    return Response(_opened(kept), status=cast("int", kept.status), headers=headers)
+
+
+def _sealed(body: Any, owner: str, key: str) -> str:
+    return crypto.encrypt(json.dumps(body), context=f"idempotency_keys:{owner}:{key}")
+
+
+def _opened(kept: IdempotencyKey) -> Any:
+    # Every answer of the API is an object, so a text is a sealed one.
+    if not isinstance(kept.body, str):
+        return kept.body
+    return json.loads(crypto.decrypt(kept.body, context=f"idempotency_keys:{kept.owner}:{kept.key}"))
 
 
 def _fingerprint(request: Request) -> str:

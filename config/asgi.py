@@ -2,8 +2,8 @@
 What `web` and `webhook` serve: the webhook on the event loop, everything else by the WSGI application.
 
 A client that drips its body would keep one of the few threads for as long as it likes. Here the whole body is
-read on the event loop first, within BODY_SECONDS; only then a thread is taken. An answer that is made bit by bit
-is sent so: a thread is taken for each block, and none while the client takes it in.
+read on the event loop first, within BODY_SECONDS; only then a thread is taken. An answer that is made bit by
+bit is sent so: a thread is taken for each block, and none while the client takes it in.
 """
 
 import asyncio

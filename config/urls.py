@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("billing.urls")),
     path("", include("agents.urls")),
     path("", include("conversations.urls")),
+    path("", include("extraction.urls")),
     path("", include("config.schema")),
     path(settings.WEBHOOK_PATH.lstrip("/"), MetaWebhookView.as_view(), name="webhook-meta"),
     path("health/live", LiveView.as_view(), name="health-live"),

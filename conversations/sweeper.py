@@ -16,6 +16,8 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
+from billing import mail
+from billing.webhooks import delivery
 from channels_app import intake
 from config.lib import failpoints, heartbeat, redis, sql, stopping
 from config.lib.jobs import Job, ring_now
@@ -68,6 +70,9 @@ class Sweeper:
                 ring_now(Job.SEND, message_id=message_id)
             for archive_id in archiving.unfinished_archives():
                 ring_now(Job.CLOSE_CONVERSATIONS, archive_id=archive_id)
+            delivery.ring_due()
+            if mail.is_due():
+                ring_now(Job.SEND_EMAILS)
         give_up_stuck_deliveries()
         events.apply()
 

@@ -25,7 +25,7 @@ _PHONE = re.compile(r"\+[0-9]+")
 
 
 def chunks(found: Listing[Extraction]) -> Iterator[bytes]:
-    """Give all of a list as CSV (UTF-8), a chunk for each page that is read, the names of columns before it."""
+    """Give all of a list as CSV in UTF-8: the names of the columns, then a chunk for each page."""
     yield _lines([COLUMNS])
     for rows in listing.pages(found):
         if rows:
@@ -65,7 +65,7 @@ def _values(row: Extraction) -> Iterator[Any]:
 
 
 def _lines(rows: list[Any]) -> bytes:
-    """Write lines; every cell in quotes, so that a spreadsheet that parts cells otherwise parts none of ours."""
+    """Write lines, every cell in quotes: whatever a spreadsheet parts cells by, it parts none of ours."""
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows(rows)
     return written.getvalue().encode()

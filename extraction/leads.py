@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -17,6 +18,7 @@ from billing.models import User
 from config.lib import sql, stopping
 from config.lib.errors import ForeignError, UnavailableError
 from extraction import announcing, fields, merging, notification, prompting, runs, schema, transcripts
+from extraction.fields import Found
 from extraction.models import Extraction
 from extraction.prompting import Said
 from extraction.runs import LeaseLostError, Run
@@ -54,20 +56,21 @@ def _read(run: Run) -> None:
     )
     try:
         said = prompting.arguments(user_id=run.user_id, context=context)
-        items = transcripts.items(transcript, lead=lead and lead.values(), now=timezone.now())
+        items = transcripts.items(transcript, lead=lead.values() if lead else None, now=timezone.now())
         # No connection is held while a foreign API is called.
         connection.close()
         answer = structured.ask(
             arguments=said.arguments,
             items=items,
             text_format=schema.Lead,
-            safety_identifier=hashlib.sha256(run.conversation_id.encode()).hexdigest(),
+            safety_identifier=hashlib.sha256(transcript.customer_id.encode()).hexdigest(),
             deadline=run.deadline,
         )
     except ForeignError as error:
         _not_read(run, error)
     else:
-        sql.insist(lambda: _keep(run, transcript, said, answer), until=run.deadline)
+        found = fields.check(answer.answer, transcript)
+        sql.insist(lambda: _keep(run, transcript, said, answer, found), until=run.deadline)
 
 
 def _not_read(run: Run, error: ForeignError) -> None:
@@ -83,13 +86,14 @@ def _not_read(run: Run, error: ForeignError) -> None:
 
 
 @transaction.atomic
-def _keep(run: Run, transcript: Transcript, said: Said, answer: Structured[schema.Lead]) -> None:
+def _keep(
+    run: Run, transcript: Transcript, said: Said, answer: Structured[schema.Lead], found: Found
+) -> None:
     """Write down what was found; what a person corrected in the meantime stays."""
     row = runs.held(run)
     current = Extraction.objects.current().filter(conversation_id=run.conversation_id).first()
-    found = fields.check(answer.answer, transcript)
     merged = merging.merge(found, current)
-    known = {
+    known: dict[str, Any] = {
         **merged.values,
         "evidence": merged.evidence,
         "corrected": merged.corrected,

@@ -1,7 +1,8 @@
 """
 Lists of readings and leads, each found by an index, so that every page takes as long as the first.
 
-Where no index finds what is asked for, `walked` are the rows to be looked through; see `conversations.listing`.
+Where no index finds what is asked for, `walked` are the rows to be looked through, as in
+`conversations.listing`.
 """
 
 from collections.abc import Iterator
@@ -76,7 +77,7 @@ def extractions(
 
 
 def _scope(user_id: str, asked: ExtractionFilters) -> ExtractionQuerySet:
-    """Give the readings of the business, or of one of its conversations; none if it names what is not theirs."""
+    """Give the readings of the business or of one of its conversations; none of what is not theirs."""
     theirs = Extraction.objects.of(user_id)
     named = (
         (Conversation.objects.of(user_id), asked.get("conversation_id")),
@@ -112,5 +113,6 @@ def pages(listing: Listing[Extraction]) -> Iterator[list[Extraction]]:
             return
         last = keys[-1]
         found = list(listing.rows.filter(pk__lte=keys[0], pk__gte=last).order_by(*listing.order))
-        connection.close_if_unusable_or_obsolete()
+        if not connection.in_atomic_block:
+            connection.close()
         yield found

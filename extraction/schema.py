@@ -1,8 +1,8 @@
 """
 What the model is asked to fill in, field by field with its evidence.
 
-The JSON schema says what is wanted (scores from 1 to 3, and so on) and OpenAI holds the model to it. Reading is
-lenient on purpose: one field out of range must not cost the others. `fields` looks at each.
+The JSON schema says what is wanted (scores from 1 to 3, and so on) and OpenAI holds the model to it. Reading
+is lenient on purpose: one field out of range must not cost the others. `fields` looks at each.
 """
 
 from typing import Annotated, Any
@@ -45,8 +45,8 @@ class Demo(_Told):
     value: Annotated[
         str,
         Field(
-            description="When, at the business: `YYYY-MM-DDTHH:MM`, reckoned from the `at` of the message that "
-            "names it."
+            description="When, at the business: `YYYY-MM-DDTHH:MM`, reckoned from the `at` of the message "
+            "that names it."
         ),
     ]
     source_text: Annotated[str, Field(description="The words it was read from, as they stand there.")]

@@ -61,6 +61,7 @@ class Transcript:
     conversation_id: str
     user_id: str
     agent_id: str
+    customer_id: str
     phone_number_id: str
     channel: str
     customer_phone: str
@@ -94,6 +95,7 @@ def read(*, conversation_id: str, upto: int) -> Transcript:
         conversation_id=found.conversation_id,
         user_id=found.user_id,
         agent_id=found.agent_id,
+        customer_id=found.customer_id,
         phone_number_id=number.phone_number_id,
         channel=number.type,
         customer_phone=phone,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator import openai_items, schema_fill
+from simulator import lead_reading, openai_items, schema_fill
 from simulator.exchange import Json
 
 MARK = "[simulated reply]"
@@ -63,8 +63,17 @@ def _content(payload: Mapping[str, Any], new_items: Sequence[Json], step: Mappin
         return None
     wanted = (payload.get("text") or {}).get("format") or {}
     if wanted.get("type") == "json_schema":
-        return openai_items.output_text(json.dumps(schema_fill.fill(wanted.get("schema") or {})))
-    text = json.dumps({"simulated": True}) if wanted.get("type") == "json_object" else quoting(new_items)
+        text = json.dumps(_filled(wanted.get("schema") or {}, new_items))
+    elif wanted.get("type") == "json_object":
+        text = json.dumps({"simulated": True})
+    else:
+        text = quoting(new_items)
     return openai_items.output_text(
         text[: len(text) // 2] if step.get("response_status") == "incomplete" else text
     )
+
+
+def _filled(schema: Json, new_items: Sequence[Json]) -> Any:
+    if lead_reading.is_wanted(schema):
+        return lead_reading.fill(schema, openai_items.texts(new_items, "user"))
+    return schema_fill.fill(schema)

@@ -9,7 +9,7 @@ from factory.django import DjangoModelFactory
 
 from agents.models import Agent, Prompt, PromptVersion
 from billing import ledger
-from billing.models import Credit, User
+from billing.models import Credit, User, WebhookEndpoint
 from channels_app.models import Customer, InboundMessage, PhoneNumber
 from config.lib import ids
 from conversations.models import Conversation, Delivery, Message, Turn
@@ -218,5 +218,26 @@ class ExtractionFactory(DjangoModelFactory):
     user = factory.SelfAttribute("conversation.user")
     status = Extraction.Status.SUCCEEDED
     is_current = factory.LazyAttribute(lambda reading: reading.status == "succeeded")
-    upto_sequence_no = 1
+    # Of a quiet period there is one.
+    upto_sequence_no = factory.Sequence(lambda n: n + 1)
     extracted_at = factory.LazyFunction(timezone.now)
+
+
+class WebhookEndpointFactory(DjangoModelFactory):
+    """An endpoint that is told everything, signed with `signing`."""
+
+    class Meta:
+        model = WebhookEndpoint
+
+    class Params:
+        signing = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+    endpoint_id = factory.LazyFunction(lambda: ids.new("whe"))
+    user = factory.SubFactory(UserFactory)
+    url = "https://bakery.example/hooks"
+
+    @factory.lazy_attribute
+    def secret(self):
+        endpoint = WebhookEndpoint(endpoint_id=self.endpoint_id)
+        endpoint.set_secret(self.signing)
+        return endpoint.secret

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 
 from agents import lifecycle, relinking, removal
+from agents.lifecycle import IntervalOutOfRangeError
 from agents.models import Agent, ConversationArchive, Prompt
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
@@ -21,7 +22,8 @@ _ERRORS: dict[type[Exception], str] = {
     AlreadyThereError: "The agent answers on this number as it is.",
     NotFoundError: "There is no such agent or number any more.",
     NumberTakenError: "Another agent answers on this number.",
-    PromptNotFoundError: "The business has no such prompt, or it has no such version.",
+    PromptNotFoundError: "The business has no such prompt for replies, or it has no such version.",
+    IntervalOutOfRangeError: "",
 }
 
 
@@ -29,7 +31,7 @@ def _prompts(user_id: str, *, present: str = "") -> list[tuple[str, str]]:
     """List a business's prompts, and the present one even if it is one of OpenAI's dashboard."""
     found = {
         prompt.pk: f"{prompt.name} ({prompt.pk})"
-        for prompt in Prompt.objects.of(user_id).order_by("name")[:_MOST_CHOICES]
+        for prompt in Prompt.objects.of(user_id).filter(purpose="reply").order_by("name")[:_MOST_CHOICES]
     }
     if present:
         found.setdefault(present, present)
@@ -60,6 +62,12 @@ class AgentForm(ButtonForm):
     handover_enabled = widgets.switch("The model may hand a talk over to a person")
     handover_message = widgets.long_text(
         "Sent when it does", required=False, help_text="Empty: a general text."
+    )
+    extraction_interval = forms.IntegerField(
+        label="Quiet before a talk is read for its lead, in milliseconds",
+        required=False,
+        help_text="300000 to 900000. Empty: the service's own.",
+        widget=widgets.number("").widget,
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

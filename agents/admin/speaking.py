@@ -7,13 +7,14 @@ from django.contrib import admin
 from agents import prompt_versions
 from agents.models import Prompt, PromptVersion
 from agents.prompt_checks import InvalidPromptError
-from agents.prompt_versions import PromptNotFoundError
+from agents.prompt_versions import ExtractionPromptExistsError, PromptNotFoundError
 from billing.models import User
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Done, Press
 from config.admin.pages import Page, extend, link
 
 _ERRORS: dict[type[Exception], str] = {
+    ExtractionPromptExistsError: "The business has a prompt for extraction: publish a version of that one.",
     InvalidPromptError: "",
     PromptNotFoundError: "There is no such prompt or version.",
 }
@@ -50,7 +51,17 @@ class PromptForm(VersionForm):
     """The same, and a name."""
 
     name = widgets.text("Name")
-    field_order = ("name",)
+    purpose = widgets.choice(
+        "For",
+        choices=(("reply", "replies"), ("extraction", "reading talks for their leads")),
+        required=False,
+        help_text="A business has one for reading talks at most; without it the shipped one is used.",
+    )
+    field_order = ("name", "purpose")
+
+    def clean_purpose(self) -> str:
+        """Take none as for replies."""
+        return self.cleaned_data["purpose"] or Prompt.Purpose.REPLY
 
 
 class RollbackForm(ButtonForm):
@@ -95,7 +106,7 @@ def _current(prompt: Prompt) -> dict[str, Any]:
 class PromptPage(Page):
     """Prompts."""
 
-    list_display = ("prompt_id", "name", "business", "current_version", "created_at")
+    list_display = ("prompt_id", "name", "purpose", "business", "current_version", "created_at")
     search_fields = ("prompt_id", "name", "user__company_name")
     list_select_related = ("user",)
     ordering = ("-created_at",)

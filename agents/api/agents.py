@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import lifecycle, relinking
+from agents.lifecycle import IntervalOutOfRangeError
 from agents.models import Agent, AgentQuerySet
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
@@ -36,10 +37,13 @@ EXAMPLE: dict[str, Any] = {
     "unavailable_message": "",
     "handover_enabled": True,
     "handover_message": "A colleague will answer you shortly.",
+    "extraction_interval": None,
     "created_at": "2026-11-24T12:00:00Z",
 }
+_SHORTEST, _LONGEST = 1_000, 900_000
 _NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
-_PROMPT_NOT_FOUND = ("prompt_not_found", "You have no such prompt, or it has no such version.")
+_PROMPT_NOT_FOUND = ("prompt_not_found", "You have no such prompt for replies, or it has no such version.")
+_INTERVAL = ("interval_out_of_range", "must be from 300000 to 900000 milliseconds")
 _TAKEN = ("phone_number_taken", "Another agent answers on this number: the one with this `agent_id`.")
 
 
@@ -54,7 +58,8 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         model = Agent
         fields: tuple[str, ...] = (
             *("agent_id", "phone_number_id", "prompt_id", "prompt_version", "name", "fallback_message"),
-            *("unavailable_message", "handover_enabled", "handover_message", "created_at"),
+            *("unavailable_message", "handover_enabled", "handover_message", "extraction_interval"),
+            "created_at",
         )
         read_only_fields = fields
 
@@ -104,6 +109,14 @@ class AgentInput(StrictSerializer):
         required=False,
         allow_blank=True,
         help_text="Sent when it does; empty = a general text.",
+    )
+    extraction_interval = IntegerField(
+        min_value=_SHORTEST,
+        max_value=_LONGEST,
+        required=False,
+        allow_null=True,
+        help_text="Milliseconds a talk must have been quiet before it is read for its lead; null = the "
+        "service's own. In production 300000 at least.",
     )
 
 
@@ -172,7 +185,7 @@ class AgentsView(_AgentsOfTenant):
         operation_id="create_agent",
         request=AgentInput,
         responses={201: AgentSerializer},
-        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND]},
+        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND, _INTERVAL]},
         idempotency="optional",
         request_example={
             "phone_number_id": "109876543210987",
@@ -220,7 +233,7 @@ class AgentView(_AgentsOfTenant):
         operation_id="update_agent",
         request=AgentChangesInput(partial=True),
         responses={200: AgentSerializer},
-        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND]},
+        errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND, _INTERVAL]},
         if_match=True,
         request_example={"phone_number_id": "109876543210987", "replace": True},
         response_example=EXAMPLE,
@@ -274,3 +287,5 @@ def _told() -> Iterator[None]:
         raise conflict(*_TAKEN, agent_id=error.agent_id) from error
     except PromptNotFoundError as error:
         raise unprocessable(*_PROMPT_NOT_FOUND, field="prompt_id") from error
+    except IntervalOutOfRangeError as error:
+        raise unprocessable(_INTERVAL[0], str(error), field="extraction_interval") from error

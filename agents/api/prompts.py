@@ -14,13 +14,13 @@ from agents import prompt_versions
 from agents.api.prompt_shapes import KeptParametersField, VariablesField, VersionInput
 from agents.models import Prompt, PromptVersion
 from agents.prompt_checks import InvalidPromptError
-from agents.prompt_versions import PromptNotFoundError
+from agents.prompt_versions import ExtractionPromptExistsError, PromptNotFoundError
 from billing.api.access import TenantView
 from billing.idempotency import idempotent
 from config.lib.api import etags
-from config.lib.api.problems import not_found, unprocessable
+from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import PageQuery, StrictSerializer, TextField
+from config.lib.api.serializers import ChoiceField, PageQuery, StrictSerializer, TextField
 
 TAG = "Prompts"
 VERSION: dict[str, Any] = {
@@ -33,12 +33,17 @@ VERSION: dict[str, Any] = {
 }
 SUMMARY: dict[str, Any] = {
     "prompt_id": "prm_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "purpose": "reply",
     "name": "Bakery",
     "current_version": 1,
     "created_at": "2026-11-24T12:00:00Z",
 }
 EXAMPLE: dict[str, Any] = {**SUMMARY, "version": VERSION}
 DRAFT: dict[str, Any] = {name: VERSION[name] for name in ("instructions", "model", "parameters", "variables")}
+_ONE_ONLY = (
+    "extraction_prompt_exists",
+    "You have a prompt for extraction already. Publish a version of that one.",
+)
 INVALID = ("invalid_prompt", "there is no variable `opening`")
 DASHBOARD = (
     "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI switches them off on 30 November "
@@ -51,7 +56,7 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
 
     class Meta:
         model = Prompt
-        fields: tuple[str, ...] = ("prompt_id", "name", "current_version", "created_at")
+        fields: tuple[str, ...] = ("prompt_id", "purpose", "name", "current_version", "created_at")
         read_only_fields = fields
 
 
@@ -83,6 +88,12 @@ class PromptInput(VersionInput):
     """A new prompt with its first version."""
 
     name = TextField(max_length=255, help_text="For people at the business.")
+    purpose = ChoiceField(
+        choices=Prompt.Purpose.choices,
+        required=False,
+        help_text="`reply` (unless told otherwise): agents speak with it. `extraction`: talks are read with "
+        "it, instead of with the shipped prompt. It cannot be changed later.",
+    )
 
 
 class PromptChangesInput(StrictSerializer):
@@ -124,6 +135,8 @@ def told() -> Iterator[None]:
         raise unprocessable(INVALID[0], error.reason, field=error.field) from error
     except PromptNotFoundError as error:
         raise not_found() from error
+    except ExtractionPromptExistsError as error:
+        raise conflict(*_ONE_ONLY) from error
 
 
 class PromptsView(PromptsOfTenant):
@@ -154,7 +167,7 @@ class PromptsView(PromptsOfTenant):
         operation_id="create_prompt",
         request=PromptInput,
         responses={201: PromptDetailSerializer},
-        errors={422: [INVALID]},
+        errors={409: [_ONE_ONLY], 422: [INVALID]},
         idempotency="optional",
         request_example={"name": "Bakery", **DRAFT},
         response_example=EXAMPLE,

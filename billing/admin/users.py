@@ -22,6 +22,13 @@ class BusinessForm(ButtonForm):
     email = forms.EmailField(label="E-mail", max_length=255, widget=UnfoldAdminEmailInputWidget())
     company_name = widgets.text("Company", required=False)
     timezone = widgets.text("Time zone", most=64, help_text="Such as Europe/Berlin.")
+    notify_email = forms.EmailField(
+        label="Told of leads",
+        required=False,
+        max_length=255,
+        help_text="An e-mail address. Empty: nobody is written to.",
+        widget=UnfoldAdminEmailInputWidget(),
+    )
 
     def clean_timezone(self) -> str:
         """Refuse what is no time zone."""
@@ -62,6 +69,7 @@ class BusinessPage(Page):
                 "email": user.email,
                 "company_name": user.company_name,
                 "timezone": user.timezone,
+                "notify_email": user.notify_email,
             },
             icon="edit",
         ),

@@ -27,6 +27,7 @@ EXAMPLE: dict[str, Any] = {
     "email": "owner@example.com",
     "company_name": "Example Bakery",
     "timezone": "Europe/Berlin",
+    "notify_email": "sales@example.com",
     "created_at": "2026-11-24T12:00:00Z",
 }
 _TAKEN = ("email_taken", "Another user has this e-mail address.")
@@ -37,7 +38,9 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
     class Meta:
         model = User
-        fields: tuple[str, ...] = ("user_id", "email", "company_name", "timezone", "created_at")
+        fields: tuple[str, ...] = (
+            *("user_id", "email", "company_name", "timezone", "notify_email", "created_at"),
+        )
         read_only_fields = fields
 
 
@@ -73,6 +76,12 @@ class UserInput(StrictSerializer):
         max_length=64,
         required=False,
         help_text="IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.",
+    )
+    notify_email = EmailField(
+        max_length=255,
+        required=False,
+        allow_blank=True,
+        help_text="Who is written to about leads; empty = nobody.",
     )
 
 

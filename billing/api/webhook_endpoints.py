@@ -115,7 +115,7 @@ class WebhookEndpointChangesInput(WebhookEndpointInput):
 
     is_enabled = FlagField(
         required=False,
-        help_text="`false` = nothing is sent to it and nothing is kept for it; `true` also ends a pause after "
+        help_text="`false` = nothing is sent to it and nothing queued for it; `true` also ends a pause after "
         "failures.",
     )
 
@@ -170,8 +170,8 @@ class WebhookEndpointsView(EndpointView):
 
     @operation(
         summary="Create a webhook endpoint",
-        description=f"It is told what happens from now on. The secret is shown in this answer only. A business "
-        f"has at most {endpoints.MOST}.",
+        description=f"It is told what happens from now on. The secret is shown in this answer only. A "
+        f"business has at most {endpoints.MOST}.",
         tag=TAG,
         operation_id="create_webhook_endpoint",
         request=WebhookEndpointInput,

@@ -11,6 +11,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
+from config.lib import networks
+from config.lib.networks import Address
+
 MOST_CHARACTERS = 2000
 # Code of an error, and what it says.
 INVALID = ("invalid_url", "This is no URL that can be posted to.")
@@ -20,16 +23,13 @@ NOT_PUBLIC = ("address_not_public", "The URL must lead to a public address.")
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 # What one program reads as a host's end and another does not.
 _AMBIGUOUS = ("\\", "#")
-_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _PRIVATE_NAMES = ("localhost", "local", "internal")
 # Tells whoever asks the secrets of a machine; nobody's webhook.
 _METADATA_NAMES = {"metadata.google.internal"}
-# https://www.rfc-editor.org/rfc/rfc6052#section-2.1
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_COMPATIBLE = ipaddress.ip_network("::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class UrlNotAllowedError(Exception):
@@ -55,7 +55,7 @@ def check_url(url: str) -> None:
     address = _address(host, is_bracketed=parts.netloc.startswith("["))
     if address is None:
         _check_name(host)
-    elif not all(_is_allowed(one) for one in _meant(address)):
+    elif not networks.may_reach(address, private_too=settings.WEBHOOK_ENDPOINTS_PRIVATE):
         raise UrlNotAllowedError(*NOT_PUBLIC)
 
 
@@ -102,25 +102,3 @@ def _check_name(host: str) -> None:
     is_private = host.rpartition(".")[2] in _PRIVATE_NAMES
     if host in _METADATA_NAMES or (is_private and not settings.WEBHOOK_ENDPOINTS_PRIVATE):
         raise UrlNotAllowedError(*NOT_PUBLIC)
-
-
-def _meant(address: Address) -> list[Address]:
-    """Give an address and those that are wrapped in it, to one of which a packet may go in the end."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return [address]
-    # The loopback and unspecified addresses look like wrapped ones.
-    if address.is_loopback or address.is_unspecified:
-        return [address]
-    last = ipaddress.IPv4Address(address.packed[-4:])
-    wrapped: list[Address | None] = [address.sixtofour, *(address.teredo or ())]
-    if address.ipv4_mapped:
-        return [last]
-    if address in _NAT64 or address in _COMPATIBLE:
-        wrapped.append(last)
-    return [address, *(one for one in wrapped if one is not None)]
-
-
-def _is_allowed(address: Address) -> bool:
-    if address.is_link_local or address.is_multicast:
-        return False
-    return address.is_global or bool(settings.WEBHOOK_ENDPOINTS_PRIVATE)

@@ -171,7 +171,7 @@ def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
 
 def require_enabled(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     """
-    Lock an endpoint that something is to be sent to now: a pause after failures ends, and delivery is rung for.
+    Lock an endpoint that something is to be sent to now: a pause after failures ends, and delivery begins.
 
     :raises EndpointDisabledError: if it is switched off
     :raises EndpointNotFoundError: if it was deleted meanwhile

@@ -19,7 +19,7 @@ class TooManyEventsError(Exception):
 @transaction.atomic
 def again(delivery: WebhookDelivery) -> WebhookDelivery:
     """
-    Have an event sent to its endpoint now, whatever came of it before; one that is being posted is left alone.
+    Have an event sent to its endpoint now, whatever came of it before; one being posted is left alone.
 
     :raises EndpointDisabledError: if the endpoint is switched off
     :raises EndpointNotFoundError: if it was deleted
@@ -40,10 +40,10 @@ def span(
     only_failed: bool = False,
 ) -> int:
     """
-    Have the events of a span of time sent to an endpoint, and say how many; what waits already is not counted.
+    Have the events of a span of time sent to an endpoint, and say how many; what waits is not counted.
 
-    They are those it is told, narrowed to `types`, also those that came while it was switched off or before it
-    was made; `only_failed` takes what was tried in vain.
+    They are those it is told, narrowed to `types`, also those that came while it was switched off or before
+    it was made; `only_failed` takes what was tried in vain.
 
     :raises TooManyEventsError: if there are more than MOST; nothing is sent
     :raises EndpointDisabledError: if the endpoint is switched off
@@ -62,7 +62,9 @@ def span(
     }
     counted = sql.row(_COUNT, asked)
     if counted is None or counted["count"] > MOST:
-        raise TooManyEventsError(f"there are more than {MOST:,} events in this span of time; take a shorter one")
+        raise TooManyEventsError(
+            f"there are more than {MOST:,} events in this span of time; take a shorter one"
+        )
     return sql.execute(_SPAN, asked)
 
 

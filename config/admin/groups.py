@@ -26,10 +26,20 @@ OF_BUTTONS = {
         "adjust_credit": "Can adjust a balance",
     },
     ("billing", "apikey"): {"revoke_apikey": "Can revoke an API key"},
+    ("billing", "webhookendpoint"): {
+        "switch_webhookendpoint": "Can switch a webhook endpoint on and off",
+        "test_webhookendpoint": "Can send a test to a webhook endpoint",
+        "redeliver_webhookendpoint": "Can redeliver a day's events",
+    },
+    ("billing", "webhookdelivery"): {"redeliver_webhookdelivery": "Can redeliver an event"},
     ("agents", "agent"): {"relink_agent": "Can move an agent to another number"},
     ("agents", "prompt"): {
         "publish_prompt": "Can publish a version of a prompt",
         "rollback_prompt": "Can go back to a version of a prompt",
+    },
+    ("extraction", "extraction"): {
+        "correct_extraction": "Can correct a lead",
+        "read_extraction": "Can have a conversation read for its lead",
     },
 }
 
@@ -39,8 +49,14 @@ SUPPORT = frozenset(
         "agents.view_conversationarchive",
         "agents.view_prompt",
         "agents.view_promptversion",
+        "billing.redeliver_webhookdelivery",
+        "billing.redeliver_webhookendpoint",
+        "billing.test_webhookendpoint",
+        "billing.view_email",
         "billing.view_event",
         "billing.view_user",
+        "billing.view_webhookdelivery",
+        "billing.view_webhookendpoint",
         "channels_app.view_channelevent",
         "channels_app.view_customer",
         "channels_app.view_deadletter",
@@ -55,6 +71,8 @@ SUPPORT = frozenset(
         "conversations.resume_conversation",
         "conversations.close_conversation",
         "conversations.retry_message",
+        "extraction.correct_extraction",
+        "extraction.read_extraction",
         "extraction.view_extraction",
     }
 )
@@ -72,6 +90,7 @@ OPERATORS = SUPPORT | {
     "billing.change_user",
     "billing.grant_credit",
     "billing.revoke_apikey",
+    "billing.switch_webhookendpoint",
     "billing.view_apikey",
     "billing.view_credit",
     "billing.view_creditentry",

@@ -44,6 +44,9 @@ _GROUPS = (
             ("Ledger", "billing.creditentry", "receipt_long"),
             ("API keys", "billing.apikey", "key"),
             ("Events", "billing.event", "campaign"),
+            ("Webhook endpoints", "billing.webhookendpoint", "webhook"),
+            ("Webhook deliveries", "billing.webhookdelivery", "outbox"),
+            ("E-mails", "billing.email", "mail"),
         ),
     ),
     (

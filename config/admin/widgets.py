@@ -79,6 +79,11 @@ def moment(label: str, *, required: bool = True, help_text: str = "") -> Any:
     )
 
 
+def day(label: str, *, help_text: str = "") -> forms.DateField:
+    """Make a field for a day."""
+    return forms.DateField(label=label, help_text=help_text, widget=widgets.UnfoldAdminSingleDateWidget())
+
+
 def document(label: str, *, help_text: str = "") -> forms.JSONField:
     """Make a field for a JSON object."""
     return forms.JSONField(

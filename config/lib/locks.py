@@ -12,6 +12,7 @@ class Lock(IntEnum):
     INTAKE = 1
     CLAIM = 2
     EVENTS = 3
+    WEBHOOKS = 4
 
 
 def take(lock: Lock, *names: str) -> None:

@@ -7,7 +7,6 @@ Redirects are never followed: an `Authorization` header must not travel to a hos
 import contextlib
 import functools
 import http.client
-import ipaddress
 import socket
 import ssl
 import threading
@@ -21,7 +20,7 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from config.lib import logs
+from config.lib import logs, networks
 
 _CONNECT_TIMEOUT = 3.05
 _SILENCE_TIMEOUT = 10.0
@@ -43,6 +42,14 @@ class NoAnswerError(Exception):
 
 class ForbiddenAddressError(Exception):
     """The host lies in a network of our own, where nobody from outside may send us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """How a POST was answered; `retry_after` is that header, or empty."""
+
+    status: int
+    retry_after: str
 
 
 class TooLargeError(Exception):
@@ -113,20 +120,63 @@ def get_bytes(
     :raises NoAnswerError: if no complete answer came in time
     :raises TooLargeError: if there is more; reading stopped there
     """
-    parts = urlsplit(url)
+    with _connection(url, deadline, may_be_private=may_be_private) as (connection, target):
+        _ask(connection, "GET", target, headers)
+        with connection.getresponse() as response:
+            return Received(response.status, _content(response, max_bytes))
+
+
+def post_bytes(
+    url: str, *, body: bytes, headers: Mapping[str, str], deadline: float, may_be_private: bool = False
+) -> Posted:
+    """
+    Post once, and wait for the answer's head until the `deadline` on `time.monotonic`'s clock.
+
+    Its body is not read, however long. Addresses as for `get_bytes`; only https unless `may_be_private`.
+
+    :raises ForbiddenAddressError: if we may not be sent there; nothing was sent
+    :raises NotSentError: if no connection could be made
+    :raises NoAnswerError: if no answer came in time
+    """
+    if not url.lower().startswith("https://") and not may_be_private:
+        raise ForbiddenAddressError
+    with _connection(url, deadline, may_be_private=may_be_private) as (connection, target):
+        _ask(connection, "POST", target, headers, body)
+        with connection.getresponse() as response:
+            return Posted(response.status, response.getheader("retry-after", ""))
+
+
+@contextlib.contextmanager
+def _connection(
+    url: str, deadline: float, *, may_be_private: bool
+) -> Iterator[tuple[http.client.HTTPConnection, str]]:
+    """Connect to a URL's host until the deadline, and give what is asked for there as well."""
     try:
+        parts = urlsplit(url)
+        port = parts.port or _port_of(parts.scheme)
         sock = _connected(parts, deadline, may_be_private=may_be_private)
     except (OSError, ValueError) as error:
         raise NotSentError(type(error).__name__) from error
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or _port_of(parts.scheme))
+    connection = http.client.HTTPConnection(parts.hostname or "", port)
     connection.default_port = _port_of(parts.scheme)
     with contextlib.closing(sock), _cut_off(sock, deadline):
         connection.sock = sock
         try:
-            return _received(connection, parts, headers, max_bytes)
+            yield connection, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         except (OSError, http.client.HTTPException, ValueError) as error:
             late = time.monotonic() >= deadline
             raise NoAnswerError("not in time" if late else type(error).__name__) from error
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+) -> None:
+    own = {"accept-encoding": "identity", "connection": "close"}
+    connection.request(method, target, body=body, headers={**own, **headers})
 
 
 def _connected(parts: SplitResult, deadline: float, *, may_be_private: bool) -> socket.socket:
@@ -139,7 +189,9 @@ def _connected(parts: SplitResult, deadline: float, *, may_be_private: bool) -> 
         raise ValueError("no host")
     found = socket.getaddrinfo(parts.hostname, parts.port or _port_of(parts.scheme), type=socket.SOCK_STREAM)
     addresses = [address[:2] for *_, address in found]
-    if not may_be_private and not all(_is_public(str(host)) for host, _ in addresses):
+    if not all(
+        networks.may_reach(networks.parsed(str(host)), private_too=may_be_private) for host, _ in addresses
+    ):
         raise ForbiddenAddressError
     failure = OSError("no address")
     for host, port in addresses:
@@ -164,17 +216,6 @@ def _secured(sock: socket.socket, parts: SplitResult, deadline: float) -> socket
         secured.close()
         raise
     return secured
-
-
-def _received(
-    connection: http.client.HTTPConnection, parts: SplitResult, headers: Mapping[str, str], max_bytes: int
-) -> Received:
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request(
-        "GET", target, headers={"accept-encoding": "identity", "connection": "close", **headers}
-    )
-    with connection.getresponse() as response:
-        return Received(response.status, _content(response, max_bytes))
 
 
 def _content(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
@@ -216,12 +257,6 @@ def _cut_off(sock: socket.socket, deadline: float) -> Iterator[None]:
         timer.cancel()
     if time.monotonic() >= deadline:
         raise NoAnswerError("not in time")
-
-
-def _is_public(host: str) -> bool:
-    address = ipaddress.ip_address(host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_global and not address.is_multicast
 
 
 def _port_of(scheme: str) -> int:

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from agents.models import ConversationArchive, Prompt
 from billing import events, keys
-from billing.models import Credit
+from billing.models import Credit, Email
 from channels_app.models import ChannelEvent, DeadLetter
+from config.lib import ids
 from extraction.models import Extraction
 from tests import factories
 
@@ -98,7 +99,18 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
     key, plain = keys.create(user_id=number.user_id, name=name)
     key.hashed_key = CANARY
     key.save()
+    endpoint = factories.WebhookEndpointFactory(user=number.user, description=name)
+    endpoint.secret += CANARY
+    endpoint.previous_secret = CANARY
+    endpoint.save()
     events.record(user_id=number.user_id, type=events.EventType.MESSAGE_FAILED, data={"token": CANARY})
+    sent = endpoint.deliveries.get()
+    sent.log = [{"at": now.isoformat(), "status": None, "milliseconds": 10_000, "error": text}]
+    sent.save()
+    email = Email.objects.create(
+        user=number.user, reference=ids.new("lead"), to="sales@example.com", subject=text[:255], body=text
+    )
+    email.refresh_from_db()
     archive = ConversationArchive.objects.create(old_agent=agent, phone_number=number)
     archive.refresh_from_db()
     lead = Extraction.objects.create(
@@ -112,6 +124,7 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
         key=key, plain=plain, archive=archive, lead=lead, business=number.user,
         prompt=prompt, version=prompt.versions.get(),
         credit=Credit.objects.get(user=number.user), told=number.user.events.get(),
+        endpoint=endpoint, sent=sent, email=email,
         entry=number.user.credit_entries.first(), soon=now + timedelta(hours=1),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from billing.models import ApiKey, CreditEntry
 from config.admin.buttons import page_of
 from config.lib import redis
 from conversations.models import Message
+from extraction.models import Extraction
 from tests import factories
 from tests.admin.conftest import PASSWORD, furnish, staff
 from tests.browser import browser  # noqa: F401  (a fixture)
@@ -104,6 +105,39 @@ class TestSupport:
         house.inbound.refresh_from_db()
         assert house.inbound.status == "pending"
         assert Message.objects.get(text="We do, on Fridays.").actor == "admin:sue"
+
+    def test_corrects_a_lead_and_has_it_read_again(self, page):
+        house = furnish(text="Rye bread for the canteen, please: ann@example.com")
+        told = {"confidence": 0.9, "messages": [house.question.pk]}
+        Extraction.objects.filter(pk=house.lead.pk).update(
+            email="ann@example.com",
+            fit=3,
+            demo_datetime=house.soon,
+            demo_source_text="in an hour",
+            evidence={"email": told, "fit": told, "demo_datetime": told},
+            suggestions={"company": {"value": "Rye Ltd", **told}},
+            refused={"phone": "is no phone number that exists"},
+        )
+        sign_in(page, "sue")
+
+        page.goto(page_of(house.talk))
+        expect(page.locator("#lead")).to_contain_text("ann@example.com")
+        picture(page, "talk-with-lead")
+        page.locator("#lead").get_by_role("link", name="What bears it out").click()
+        page.wait_for_load_state()
+        picture(page, "lead")
+        press(page, house.lead, "Correct", company="Ann's Canteen", urgency="3")
+        expect(page.locator("#fields")).to_contain_text("staff:sue")
+        press(page, house.lead, "Read again")
+        expect(page.locator("#readings")).to_contain_text("waiting")
+        page.locator("#fields").get_by_role("link", name=house.question.pk).first.click()
+        expect(page).to_have_url(re.compile(page_of(house.question)))
+        page.goto("/admin/extraction/extraction/")
+        picture(page, "leads")
+
+        house.lead.refresh_from_db()
+        assert (house.lead.company, house.lead.urgency) == ("Ann's Canteen", 3)
+        assert set(house.lead.corrected) == {"company", "urgency"}
 
     def test_sees_no_money_and_no_keys(self, page):
         house = furnish()

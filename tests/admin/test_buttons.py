@@ -260,8 +260,41 @@ class TestPrompts:
 
         assert Prompt.objects.get(name="New").user == house.business
 
+    def test_for_extraction_are_made_once(self, house, people):
+        said = {"name": "Leads", "purpose": "extraction", "instructions": "Look for bread."}
+
+        press(people.operators, house.business, "create-prompt", **said)
+        again = press(people.operators, house.business, "create-prompt", **said)
+
+        assert Prompt.objects.get(name="Leads").purpose == "extraction"
+        assert "has a prompt for extraction" in refusals(again)
+
+    def test_for_extraction_are_offered_to_no_agent(self, house, people):
+        reading = factories.PromptVersionFactory(prompt__user=house.business, prompt__purpose="extraction")
+
+        response = press(
+            people.operators, house.agent, "change-agent", name="Ann", prompt_id=reading.prompt_id
+        )
+
+        assert refusals(response)
+
 
 class TestAgents:
+    @pytest.mark.parametrize(("said", "kept"), [("600000", 600_000), ("", None)])
+    def test_have_talks_read_after_as_long_a_quiet_as_is_said(self, house, people, said, kept):
+        form = {"name": "Ann", "prompt_id": house.agent.prompt_id, "extraction_interval": said}
+
+        press(people.operators, house.agent, "change-agent", **form)
+
+        house.agent.refresh_from_db()
+        assert house.agent.extraction_interval == kept
+
+    @pytest.mark.parametrize("said", ["999", "900001", "-1"])
+    def test_have_them_read_after_no_other(self, house, people, said):
+        form = {"name": "Ann", "prompt_id": house.agent.prompt_id, "extraction_interval": said}
+
+        assert refusals(press(people.operators, house.agent, "change-agent", **form))
+
     def test_are_made_changed_moved_and_deleted(self, house, people):
         press(people.operators, house.business, "create-agent", name="Second", prompt_id=house.prompt.pk)
         agent = Agent.objects.get(name="Second")
@@ -368,10 +401,13 @@ class TestBusinesses:
         assert made.context["done"].secret.startswith("mcak_")
 
         press(
-            people.operators, user, "change-business", email="n@example.com", company_name="N", timezone="UTC"
-        )
+            people.operators, user, "change-business",
+            email="n@example.com", company_name="N", timezone="UTC", notify_email="sales@example.com",
+        )  # fmt: skip
         user.refresh_from_db()
-        assert (user.email, user.company_name) == ("n@example.com", "N")
+        assert (user.email, user.company_name, user.notify_email) == (
+            *("n@example.com", "N", "sales@example.com"),
+        )
 
     def test_have_an_address_of_their_own_and_a_real_time_zone(self, house, people):
         for said in ({"email": house.business.email}, {"timezone": "Mars/Olympus"}):
@@ -380,3 +416,56 @@ class TestBusinesses:
                 **{"email": "x@example.com", "timezone": "UTC"} | said,
             )  # fmt: skip
             assert refusals(response)
+
+
+class TestWebhookEndpoints:
+    def test_are_switched_off_and_on(self, house, people):
+        press(people.operators, house.endpoint, "disable-endpoint")
+        house.endpoint.refresh_from_db()
+        assert house.endpoint.disabled_reason == "switched off by hand"
+
+        press(people.operators, house.endpoint, "enable-endpoint")
+        house.endpoint.refresh_from_db()
+        assert (house.endpoint.disabled_at, house.endpoint.disabled_reason) == (None, "")
+
+    def test_are_sent_a_test(self, house, people):
+        response = press(people.support, house.endpoint, "test-endpoint")
+
+        sent = house.endpoint.deliveries.get(event__type="endpoint.test")
+        assert sent.pk in notices(response)
+
+    def test_that_are_switched_off_are_sent_nothing(self, house, people):
+        press(people.operators, house.endpoint, "disable-endpoint")
+
+        for name, said in {"test-endpoint": {}, "redeliver-failed": {"day": "2026-01-01"}}.items():
+            assert "switched off" in refusals(press(people.support, house.endpoint, name, **said))
+
+    def test_are_sent_what_failed_on_a_day_once_more(self, house, people):
+        house.endpoint.deliveries.update(state="failed")
+        day = house.told.created_at.date()
+
+        response = press(people.support, house.endpoint, "redeliver-failed", day=day.isoformat())
+
+        house.sent.refresh_from_db()
+        assert house.sent.state == "pending"
+        assert f"1 events of {day}" in notices(response)
+
+    def test_are_sent_one_event_once_more(self, house, people):
+        house.endpoint.deliveries.update(state="delivered")
+
+        press(people.support, house.sent, "redeliver")
+
+        house.sent.refresh_from_db()
+        assert house.sent.state == "pending"
+
+    def test_have_a_log_that_can_be_read(self, house, people):
+        house.sent.log = [
+            {"at": "2026-11-24T12:00:00Z", "status": 500, "milliseconds": 312, "error": ""},
+            {"at": "2026-11-24T12:00:05Z", "status": None, "milliseconds": 9, "error": "no connection"},
+        ]
+        house.sent.save()
+
+        content = people.support.get(page_of(house.sent)).content.decode()
+
+        assert "2026-11-24T12:00:00Z: 500 after 312 ms" in content
+        assert "no answer after 9 ms (no connection)" in content

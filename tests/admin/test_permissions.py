@@ -10,11 +10,15 @@ from config.admin.buttons import page_of
 from config.admin.pages import Page
 from tests.house.test_rules import routes
 
-SUPPORT = {"reply", "pause", "resume", "close", "retry"}
+SUPPORT = {
+    *("reply", "pause", "resume", "close", "retry", "correct", "read-again", "read-lead"),
+    *("test-endpoint", "redeliver-failed", "redeliver"),
+}
 OPERATORS = SUPPORT | {
     *("replay", "replay-span", "grant", "adjust", "create-key", "create-operator-key", "revoke"),
     *("publish", "rollback", "create-prompt", "create-agent", "change-agent", "relink", "delete-agent"),
     *("register-number", "change-number", "delete-number", "open-account", "change-business"),
+    *("enable-endpoint", "disable-endpoint"),
 }
 MAY = {"support": SUPPORT, "operators": OPERATORS, "nobody": set()}
 UNSEEN_BY_SUPPORT = {"billing_credit", "billing_creditentry", "billing_apikey"}

@@ -7,7 +7,7 @@ from django.db import connection
 
 from agents.models import ConversationArchive
 from billing import keys
-from billing.models import Event
+from billing.models import Event, WebhookEndpoint
 from tests.api.caller import Caller
 from tests.api.document import Operation
 from tests.factories import (
@@ -16,15 +16,18 @@ from tests.factories import (
     CreditFactory,
     CustomerFactory,
     DeliveryFactory,
+    ExtractionFactory,
     InboundMessageFactory,
     MessageFactory,
     PhoneNumberFactory,
     PromptFactory,
     PromptVersionFactory,
     TurnFactory,
+    WebhookEndpointFactory,
 )
 
 TOKEN = "canary-graph-token"
+WEBHOOK_SECRET = "whsec_Y2FuYXJ5LWdyYXBoLXNlY3JldC1vZi1hLXdlYmhvb2s="
 # Parameters of paths that name a thing only together with another, and so belong to nobody.
 PLACES = {"number", "version"}
 
@@ -67,8 +70,12 @@ def build(user: Any = None) -> Tenant:
     )
     reply = MessageFactory(conversation=conversation, turn=turn, status="failed", sequence_no=2)
     DeliveryFactory(message=reply, turn=turn, state="failed")
+    lead = ExtractionFactory(conversation=conversation, name="Canary Lead", email="canary@example.com")
     archive = ConversationArchive.objects.create(phone_number_id=number.pk, old_agent_id=agent.pk)
-    Event.objects.create(user=user, type=Event.Type.MESSAGE_FAILED, data={"message_id": reply.message_id})
+    endpoint = _endpoint(user)
+    event = Event.objects.create(
+        user=user, type=Event.Type.MESSAGE_FAILED, data={"message_id": reply.message_id}
+    )
     spare, _ = keys.create(user_id=user.user_id, name="spare")
     ids = {
         "user_id": user.user_id,
@@ -81,9 +88,18 @@ def build(user: Any = None) -> Tenant:
         "customer_id": customer.customer_id,
         "conversation_id": conversation.conversation_id,
         "message_id": reply.message_id,
+        "extraction_id": lead.extraction_id,
         "archive_id": archive.archive_id,
+        "endpoint_id": endpoint.endpoint_id,
+        "delivery_id": endpoint.deliveries.get(event=event).delivery_id,
     }
     return Tenant(ids, keys.create(user_id=user.user_id, name="in use")[1])
+
+
+def _endpoint(user: Any) -> WebhookEndpoint:
+    """Give an endpoint; a business cannot have many, so from the tenth on it is one that is there."""
+    known = WebhookEndpoint.objects.filter(user=user).order_by("-endpoint_id")
+    return known[0] if known.count() == 10 else WebhookEndpointFactory(user=user, signing=WEBHOOK_SECRET)
 
 
 # --- what is asked of it -----------------------------------------------------------------------------

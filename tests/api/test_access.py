@@ -59,7 +59,23 @@ MATRIX = {
     "rollback_prompt": EVERYBODYS,
     "list_prompt_versions": EVERYBODYS,
     "publish_prompt_version": EVERYBODYS,
+    "list_extractions": EVERYBODYS,
+    "export_extractions": EVERYBODYS,
+    "get_extraction": EVERYBODYS,
+    "update_extraction": EVERYBODYS,
+    "extract_conversation": EVERYBODYS,
     "get_usage": EVERYBODYS,
+    "list_webhook_endpoints": EVERYBODYS,
+    "create_webhook_endpoint": EVERYBODYS,
+    "get_webhook_endpoint": EVERYBODYS,
+    "update_webhook_endpoint": EVERYBODYS,
+    "delete_webhook_endpoint": EVERYBODYS,
+    "rotate_webhook_secret": EVERYBODYS,
+    "send_webhook_test": EVERYBODYS,
+    "list_webhook_deliveries": EVERYBODYS,
+    "get_webhook_delivery": EVERYBODYS,
+    "redeliver_webhook": EVERYBODYS,
+    "redeliver_webhooks": EVERYBODYS,
 }
 
 
@@ -210,5 +226,5 @@ class TestAddresses:
 
         answer = operator._client.head(place, headers={"x-api-key": operator.key})
 
-        assert (answer.status_code, answer.content) == (200, b"")
+        assert (answer.status_code, answer.getvalue()) == (200, b"")
         assert Caller()._client.head(place).status_code == 401

@@ -39,13 +39,51 @@ class TestCreating:
         assert made == {
             "agent_id": made["agent_id"], "phone_number_id": number, "prompt_id": prompt,
             "prompt_version": None, "name": "Ada", "fallback_message": "", "unavailable_message": "",
-            "handover_enabled": False, "handover_message": "", "created_at": made["created_at"],
+            "handover_enabled": False, "handover_message": "", "extraction_interval": None,
+            "created_at": made["created_at"],
         }  # fmt: skip
 
     def test_takes_an_agent_without_a_number_and_a_prompt_of_the_dashboard(self, business, url):
         answer = business.post(url, {"prompt_id": "pmpt_abc", "name": "Ada"})
 
         assert (answer.status_code, answer.json()["phone_number_id"]) == (201, None)
+
+    def test_takes_how_long_talks_are_left_quiet(self, business, url, prompt):
+        made = business.post(url, {"prompt_id": prompt, "name": "Ada", "extraction_interval": 600_000})
+
+        assert made.json()["extraction_interval"] == 600_000
+        changed = business.patch(made["Location"], {"extraction_interval": 1_000}).json()
+        assert changed["extraction_interval"] == 1_000
+        again = business.patch(made["Location"], {"extraction_interval": None}).json()
+        assert again["extraction_interval"] is None
+
+    @pytest.mark.parametrize("interval", [299_999, 1_000])
+    def test_leaves_talks_quiet_for_five_minutes_at_least_in_production(
+        self, business, url, prompt, settings, interval
+    ):
+        settings.IS_PRODUCTION = True
+
+        answer = business.post(url, {"prompt_id": prompt, "name": "Ada", "extraction_interval": interval})
+
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (422, "interval_out_of_range")
+        assert problem["errors"][0]["field"] == "extraction_interval"
+        assert not Agent.objects.filter(name="Ada").exists()
+
+    @pytest.mark.parametrize("interval", [0, 999, 900_001, -1, "300000", 1.5, True])
+    def test_takes_no_other_interval(self, business, url, prompt, interval):
+        body = {"prompt_id": prompt, "name": "Ada", "extraction_interval": interval}
+
+        assert business.post(url, body).status_code == 400
+
+    def test_does_not_speak_with_a_prompt_for_extraction(self, business, url, user, agent):
+        reading = PromptVersionFactory(prompt__user=user, prompt__purpose="extraction").prompt_id
+
+        made = business.post(url, {"prompt_id": reading, "name": "Ada"})
+        changed = business.patch(f"{url}/{agent.pk}", {"prompt_id": reading})
+
+        for answer in (made, changed):
+            assert (answer.status_code, answer.json()["code"]) == (422, "prompt_not_found")
 
     def test_is_done_once_per_idempotency_key(self, business, url, prompt):
         answers = [

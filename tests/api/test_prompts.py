@@ -39,7 +39,7 @@ class TestCreating:
         assert answer["Location"] == f"{url}/{made['prompt_id']}"
         assert business.get(answer["Location"]).json() == made
         assert made == {
-            "prompt_id": made["prompt_id"], "name": "Bakery", "current_version": 1,
+            "prompt_id": made["prompt_id"], "purpose": "reply", "name": "Bakery", "current_version": 1,
             "created_at": made["created_at"],
             "version": {"number": 1, **SAID, "created_at": made["version"]["created_at"]},
         }  # fmt: skip
@@ -49,6 +49,32 @@ class TestCreating:
 
         version = answer.json()["version"]
         assert (version["model"], version["parameters"], version["variables"]) == ("", {}, {})
+
+    def test_makes_one_for_extraction_and_no_second(self, business, url, user):
+        body = {"name": "Leads", "purpose": "extraction", "instructions": "Look for bread."}
+
+        first, second = business.post(url, body), business.post(url, body)
+
+        assert (first.status_code, first.json()["purpose"]) == (201, "extraction")
+        assert (second.status_code, second.json()["code"]) == (409, "extraction_prompt_exists")
+        assert Prompt.objects.filter(user=user).count() == 1
+        assert PromptVersion.objects.count() == 1
+
+    def test_lets_each_business_have_one_for_extraction(self, business, url):
+        PromptVersionFactory(prompt__purpose="extraction")
+
+        body = {"name": "Leads", "purpose": "extraction", "instructions": "Look for bread."}
+        assert business.post(url, body).status_code == 201
+
+    def test_never_changes_what_it_is_for(self, business, prompt):
+        assert business.patch(prompt, {"purpose": "extraction"}).status_code == 400
+        assert business.get(prompt).json()["purpose"] == "reply"
+
+    @pytest.mark.parametrize("purpose", ["lead", "", None, 1])
+    def test_knows_no_other_purpose(self, business, url, purpose):
+        body = {"name": "Leads", "purpose": purpose, "instructions": "Look for bread."}
+
+        assert business.post(url, body).status_code == 400
 
     def test_is_done_once_per_idempotency_key(self, business, url):
         body = {"name": "Bakery", "instructions": "Be kind."}

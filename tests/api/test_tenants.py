@@ -9,7 +9,7 @@ from django.utils.crypto import get_random_string
 
 from tests.api import caller, document, graph
 from tests.api.document import Operation
-from tests.api.graph import PLACES, TOKEN, Tenant
+from tests.api.graph import PLACES, TOKEN, WEBHOOK_SECRET, Tenant
 
 pytestmark = pytest.mark.django_db
 
@@ -194,10 +194,16 @@ class TestSecrets:
         ).json()
         secrets = [found["key"] for found in (made["api_key"], created, rotated)] + [mine.key, operator.key]
 
+        place = f"/users/{made['user_id']}/webhook_endpoints"
+        endpoint = business.post(place, {"url": "https://a.example"}, Idempotency_Key="third").json()
+        place = f"{place}/{endpoint['endpoint_id']}/rotate_secret"
+        signing = [endpoint["secret"], business.post(place).json()["secret"]]
+
         kept = "\n".join(graph.rows())
 
         assert made["user_id"] in kept
         assert [key for key in secrets if key in kept or key.split("_", 2)[2] in kept] == []
+        assert [secret for secret in signing if secret.removeprefix("whsec_") in kept] == []
         assert TOKEN not in kept
 
     @pytest.mark.parametrize("operation", LISTS)
@@ -205,4 +211,5 @@ class TestSecrets:
         answer = mine.caller.get(graph.url(operation, mine.ids))
 
         assert TOKEN not in answer.content.decode()
+        assert WEBHOOK_SECRET not in answer.content.decode()
         assert "hashed_key" not in answer.content.decode()

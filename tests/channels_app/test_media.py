@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 
 from channels_app import media
 from channels_app.meta.types import Media
-from config.lib import outbound
+from config.lib import networks, outbound
 from config.lib.errors import RejectedError, UnavailableError
 from simulator.graph_media import TINY_PNG
 from tests.channels_app.senders.local_server import always, reply, serving
@@ -433,7 +433,7 @@ class TestGetBytes:
          ("fd00::1", False), ("::ffff:127.0.0.1", False), ("::ffff:157.240.1.1", True), ("224.0.0.1", False)],
     )  # fmt: skip
     def test_knows_a_public_address(self, address, is_public):
-        assert outbound._is_public(address) is is_public
+        assert networks.may_reach(networks.parsed(address)) is is_public
 
     @pytest.mark.parametrize(
         "url", ["ftp://127.0.0.1/x", "http:///x", "http://127.0.0.1:99999/", "http://a b/"]

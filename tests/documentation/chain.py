@@ -12,12 +12,16 @@ FOLDERS = [
     "Agents",
     "Conversations",
     "Messages",
+    "Leads",
     "Usage",
+    "Webhook endpoints",
     "Health",
 ]
 LAST = "At the end"
 # What stands there beside that which deletes.
 LATE = ["close_conversation"]
+# What comes first in its folder.
+EARLY = ["extract_conversation"]
 _PROMPT = {"name": "Bakery", "instructions": "You answer for {{business_name}}. Be short."}
 # Bodies that name what was made before.
 BODIES: dict[str, Any] = {
@@ -45,6 +49,14 @@ pm.collectionVariables.set("phoneNumberId", "1" + String(Date.now()).padStart(14
 """,
 }
 AFTER: dict[str, str] = {
+    # It takes a moment until it is read.
+    "list_extractions": """
+if (pm.response.code === 200 && body.data.length === 0 && Number(pm.variables.get("readings") || 0) < 100) {
+  pm.variables.set("readings", Number(pm.variables.get("readings") || 0) + 1);
+  setTimeout(() => {}, 200);
+  pm.execution.setNextRequest(pm.info.requestId);
+}
+""",
     # The customer's message is taken up a moment after it arrived.
     "list_conversations": """
 if (pm.response.code === 200 && body.data.length === 0 && Number(pm.variables.get("tries") || 0) < 100) {
@@ -69,7 +81,8 @@ CUSTOMER: dict[str, Any] = {
                 "path": ["_simulator", "deliver"]},
         "body": {
             "mode": "raw",
-            "raw": '{\n  "from": "+12025550143",\n  "name": "Ada",\n  "text": "Do you bake rye bread?",\n'
+            "raw": '{\n  "from": "+12025550143",\n  "name": "Ada",\n'
+            '  "text": "I\'m Ada Lovelace, ada@example.com. Do you bake rye bread?",\n'
             '  "phone_number_id": "{{phoneNumberId}}"\n}',
             "options": {"raw": {"language": "json"}},
         },

@@ -15,7 +15,18 @@ from django.conf import settings
 
 from tests.api.document import Operation, operations
 from tests.documentation import node, samples, typescript
-from tests.documentation.chain import AFTER, BEFORE, BODIES, CUSTOMER, FOLDERS, FORGET, LAST, LATE, STATUSES
+from tests.documentation.chain import (
+    AFTER,
+    BEFORE,
+    BODIES,
+    CUSTOMER,
+    EARLY,
+    FOLDERS,
+    FORGET,
+    LAST,
+    LATE,
+    STATUSES,
+)
 
 COLLECTION = Path(__file__).parents[2] / "documentation" / "postman_collection.json"
 _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
@@ -78,10 +89,11 @@ def _items(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield item
 
 
-def _place(operation: Operation) -> tuple[int, int, int, str]:
+def _place(operation: Operation) -> tuple[int, bool, int, int, str]:
     tag = operation.told["tags"][0]
     folder = FOLDERS.index(tag) if tag in FOLDERS else len(FOLDERS)
-    return folder, operation.path.count("/"), _METHODS.index(operation.method), operation.path
+    is_early = operation.operation_id in EARLY
+    return folder, not is_early, operation.path.count("/"), _METHODS.index(operation.method), operation.path
 
 
 def _item(operation: Operation, converted: dict[str, Any]) -> dict[str, Any]:

@@ -34,9 +34,12 @@ _PLACES = {
     "number": "The version's number.",
     "version": "The version's number.",
     "conversation_id": "The conversation.",
+    "extraction_id": "The lead, or another reading.",
     "message_id": "The message.",
     "customer_id": "The customer.",
     "archive_id": "The archive.",
+    "endpoint_id": "The webhook endpoint.",
+    "delivery_id": "The delivery.",
     "hub.mode": "What Meta asks for.",
     "hub.verify_token": "`WEBHOOK_VERIFY_TOKEN`.",
     "hub.challenge": "To be answered as it is.",
@@ -170,6 +173,8 @@ def _response(operation: Operation) -> Iterator[str]:
         if members:
             rows = [(member.name, member.type, member.meaning) for member in members]
             yield from _table(("field", "type", "meaning"), rows)
+        elif "text/csv" in content:
+            yield "The body is CSV.\n"
         elif "text/plain" in content:
             yield "The body is plain text.\n"
         else:

@@ -14,6 +14,11 @@ def is_list(operation: Operation) -> bool:
     return operation.method == "get" and "cursor" in operation.parameters("query")
 
 
+def is_file(operation: Operation) -> bool:
+    """Tell whether it answers with a file and not with JSON."""
+    return "text/csv" in operation.told["responses"][str(operation.success)].get("content", {})
+
+
 def is_for_operators(operation: Operation) -> bool:
     """Tell whether only an operator may do it."""
     return "permission_denied" in operation.problems(403)
@@ -81,7 +86,8 @@ def typescript(operation: Operation) -> str:
             f'for await (const {_singular(operation)} of {who}.each("{operation.path}"{given})) {{\n'
             f"  console.log({_singular(operation)});\n}}"
         )
-    call = f'await {who}.{operation.method}("{operation.path}"{given});'
+    method = "download" if is_file(operation) else operation.method
+    call = f'await {who}.{method}("{operation.path}"{given});'
     return call if operation.success == 204 else f"const {_result(operation)} = {call}"
 
 
@@ -97,7 +103,8 @@ def camel(name: str) -> str:
 
 def _singular(operation: Operation) -> str:
     last = operation.path.rpartition("/")[2]
-    return {"credits": "line", "api_keys": "key"}.get(last, camel(last).removesuffix("s"))
+    irregular = {"credits": "line", "api_keys": "key", "deliveries": "delivery"}
+    return irregular.get(last, camel(last).removesuffix("s"))
 
 
 def _result(operation: Operation) -> str:

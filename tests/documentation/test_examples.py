@@ -48,6 +48,14 @@ SAYS = {
         "The AI answers again.",
         "may be retried: 0.",
     ],
+    "lead_export": [
+        "The customer wrote in cnv_",
+        "It was read: succeeded.",
+        "Ada Lovelace  ada@example.com",
+        "Corrected: Example Engines.",
+        "Exported:",
+        "Ada Lovelace  ada@example.com  Example Engines  3",
+    ],
 }
 
 
@@ -192,6 +200,7 @@ class TestTypescript:
             "refused": [409, "phone_number_taken"],
             "names": ["c", "b", "Bakery"],
             "said": ["customer", "ai", "staff"],
+            "lead": ["succeeded", "Bakers Ltd", True],
             "wasPaused": True,
             "isPaused": False,
             "agent": True,

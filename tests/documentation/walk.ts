@@ -2,6 +2,7 @@
 
 import { Api, ProblemError } from "./http.js";
 import { AgentClient } from "./agent_client.js";
+import { LeadClient } from "./lead_client.js";
 import { MessageClient } from "./message_client.js";
 
 declare const process: { env: Record<string, string> };
@@ -16,6 +17,7 @@ lines.push(await operatorApi.post("/users/{user_id}/credits", grant));
 
 const api = new Api({ baseUrl: BASE_URL, apiKey: user.api_key.key });
 const agents = new AgentClient(api, user.user_id);
+const leads = new LeadClient(api, user.user_id);
 const messages = new MessageClient(api, user.user_id);
 await agents.addPhoneNumber({ phone_number_id: NUMBER, type: "whatsapp", access_token: "any" });
 const prompt = await agents.writePrompt({ name: "Bakery", instructions: "Be short." });
@@ -33,7 +35,7 @@ try {
 const names: string[] = [];
 for await (const each of api.each("/users/{user_id}/agents", { path, query: { limit: 1 } })) names.push(each.name);
 
-const body = JSON.stringify({ from: "+12025550143", text: "Do you bake rye bread?", phone_number_id: NUMBER });
+const body = JSON.stringify({ from: "+12025550143", text: "Do you bake rye bread? ada@example.com", phone_number_id: NUMBER });
 const ended = new AbortController();
 const since = new Date(Date.now() - 60_000);
 await fetch(`${SIMULATOR_URL}/_simulator/deliver`, { method: "POST", body });
@@ -45,6 +47,9 @@ for await (const message of messages.follow(ended.signal, { since, seconds: 0.2 
 }
 const [conversation] = await Array.fromAsync(messages.conversations({ phone_number_id: NUMBER }));
 const resumed = conversation && (await messages.resume(conversation.conversation_id));
+const reading = conversation && (await leads.read(conversation.conversation_id, { seconds: 0.2 }));
+const lead = reading && (await leads.correct(reading.extraction_id, { company: "Bakers Ltd" }));
+const file = await (await leads.export({ has_email: true })).text();
 for await (const each of agents.list()) await agents.delete(each.agent_id);
 await agents.deletePhoneNumber(NUMBER);
 
@@ -54,6 +59,7 @@ console.log(JSON.stringify({
   refused,
   names,
   said,
+  lead: [reading?.status, lead?.company, file.includes("ada@example.com")],
   wasPaused: conversation?.paused_until !== null,
   isPaused: resumed?.paused_until !== null,
   agent: agent.phone_number_id === NUMBER,

@@ -30,6 +30,7 @@ def talk(*said: str | Line, **changes: Any) -> Transcript:
         "conversation_id": "cnv_1",
         "user_id": "usr_1",
         "agent_id": "agt_1",
+        "customer_id": "cus_1",
         "phone_number_id": "123",
         "channel": "whatsapp",
         "customer_phone": "",

@@ -15,6 +15,8 @@ SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "MessageStatus": "conversations.models.message.Message.Status",
+        "EventType": "billing.models.event.Event.Type",
+        "WebhookDeliveryState": "billing.models.event.WebhookDelivery.State",
         "ChannelEnum": "channels_app.models.PhoneNumber.Type",
         "VariableTypeEnum": ["string", "number", "boolean", "date"],
     },
@@ -36,6 +38,8 @@ SETTINGS: dict[str, Any] = {
         {"name": "Prompts", "description": "What agents speak with, in versions."},
         {"name": "Conversations", "description": "Talks with customers, and how people take part."},
         {"name": "Messages", "description": "What was said."},
+        {"name": "Leads", "description": "What was learned from conversations."},
+        {"name": "Webhook endpoints", "description": "Where a business is told what happens."},
         {"name": "Usage", "description": "What was done, and what was left behind."},
         {"name": "Webhook", "description": "Where Meta delivers."},
         {"name": "Health", "description": "For whoever watches the service."},

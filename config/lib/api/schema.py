@@ -160,7 +160,13 @@ def _examples(request: Any, response: Any, status: int) -> list[OpenApiExample]:
         found.append(OpenApiExample("Request", value=request, request_only=True))
     if response is not None:
         found.append(
-            OpenApiExample("Response", value=response, response_only=True, status_codes=[str(status)])
+            OpenApiExample(
+                "Response",
+                value=response,
+                response_only=True,
+                status_codes=[str(status)],
+                media_type="text/csv" if isinstance(response, str) else "application/json",
+            )
         )
     return found
 

@@ -86,6 +86,10 @@ export class Api {
   delete = <P extends PathsWith<"delete">>(path: P, ...given: Arguments<Operation<P, "delete">>) =>
     this.call<Success<Operation<P, "delete">>>("DELETE", path, given[0] as Untyped | undefined);
 
+  /** A file, to be taken in as it comes: `response.body`, or all of it with `response.text()`. */
+  download = <P extends PathsWith<"get">>(path: P, ...given: Arguments<Operation<P, "get">>): Promise<Response> =>
+    this.send("GET", path, given[0] as Untyped | undefined);
+
   /** Every entry of a list, page after page. */
   async *each<P extends PathsWith<"get">>(
     path: P,
@@ -102,7 +106,12 @@ export class Api {
     } while (cursor);
   }
 
-  private async call<Answer>(method: string, path: string, request: Untyped = {}): Promise<Answer> {
+  private async call<Answer>(method: string, path: string, request?: Untyped): Promise<Answer> {
+    const response = await this.send(method, path, request);
+    return (response.status === 204 ? undefined : await response.json()) as Answer;
+  }
+
+  private async send(method: string, path: string, request: Untyped = {}): Promise<Response> {
     const url = this.url(path, request);
     const headers: Record<string, string> = { "x-api-key": this.options.apiKey };
     if (request.body !== undefined) headers["content-type"] = "application/json";
@@ -111,7 +120,7 @@ export class Api {
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     for (let attempt = 0; ; attempt++) {
       const response = await fetch(url, { method, headers, body, signal: request.signal ?? null });
-      if (response.ok) return (response.status === 204 ? undefined : await response.json()) as Answer;
+      if (response.ok) return response;
       const problem = await asProblem(response);
       // Both say that nothing was done, so that any request may be sent again.
       const isBusy = response.status === 429 || response.status === 503;

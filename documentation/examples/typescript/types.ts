@@ -324,6 +324,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/{user_id}/conversations/{conversation_id}/extract": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read a conversation for its lead
+         * @description Opens a reading up to the newest message, without waiting for the talk to go quiet; one that is open already is answered as it is. Follow it at the address in `Location` until its `status` is `succeeded`, `empty` or `failed`.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["extract_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/{user_id}/conversations/{conversation_id}/messages": {
         parameters: {
             query?: never;
@@ -412,6 +434,78 @@ export interface paths {
          *     Rate limit: 1000 requests a minute per API key, over all operations.
          */
         post: operations["change_credits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/extractions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List leads
+         * @description The newest good reading of each conversation, newest first; with `history=true` every reading. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["list_extractions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/extractions/{extraction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a lead
+         * @description Also a reading that is waiting, has failed or found nothing.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["get_extraction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Correct a lead
+         * @description Only what is sent is changed, all of it or nothing. It stays whatever is read later; what a reading would have put there becomes a suggestion. Only a conversation's lead can be corrected.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        patch: operations["update_extraction"];
+        trace?: never;
+    };
+    "/users/{user_id}/extractions/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export leads
+         * @description All leads, or with `history=true` all readings, as CSV in UTF-8, the names of the columns in the first line. It is sent while it is read, however many there are. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["export_extractions"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -696,6 +790,200 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/users/{user_id}/webhook_endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description Newest first. Deleted ones are not shown, and secrets never.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["list_webhook_endpoints"];
+        put?: never;
+        /**
+         * Create a webhook endpoint
+         * @description It is told what happens from now on. The secret is shown in this answer only. A business has at most 20.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["create_webhook_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook endpoint
+         * @description Tells what is known of the endpoint, but its secret.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["get_webhook_endpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description Nothing is sent to it any more, and its secrets are wiped.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        delete: operations["delete_webhook_endpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description Only what is sent is changed. Switching it on again forgets its failures and sends what waits; what came while it was off can be asked for by a redelivery.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        patch: operations["update_webhook_endpoint"];
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook deliveries
+         * @description What was and is to be sent to an endpoint, newest first by when it happened. A page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook delivery
+         * @description Also what is sent, and every attempt.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        get: operations["get_webhook_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/deliveries/{delivery_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver an event
+         * @description It is sent now, whatever came of it before, and tried for three days again. One that is being sent at this moment is left alone.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["redeliver_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/redeliver": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeliver events of a span of time
+         * @description Also those that came while the endpoint was switched off or before it was made, as far as they were kept. What waits already is left alone. It takes at most 10,000 events.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["redeliver_webhooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/rotate_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate a webhook endpoint's secret
+         * @description For `grace_seconds` what is sent carries two signatures, one with each secret, so that nothing is refused while the new one is rolled out. The secret is shown in this answer only.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/webhook_endpoints/{endpoint_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test to a webhook endpoint
+         * @description An event of type `endpoint.test` is sent to this endpoint alone; its delivery tells what came of it.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["send_webhook_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhook/meta": {
         parameters: {
             query?: never;
@@ -729,6 +1017,8 @@ export interface components {
             readonly agent_id: string;
             /** Format: date-time */
             readonly created_at: string;
+            /** @description milliseconds of quiet before a talk is read for its lead; none = EXTRACTION_INTERVAL */
+            readonly extraction_interval: number | null;
             /** @description sent when no answer could be made */
             readonly fallback_message: string;
             /** @description the model may hand a talk over to a person */
@@ -746,6 +1036,8 @@ export interface components {
         };
         /** @description What can be said of an agent. */
         AgentInputRequest: {
+            /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
+            extraction_interval?: number | null;
             /** @description Sent when no answer could be made; empty = nothing is sent. */
             fallback_message?: string;
             /** @description The model may hand a talk over to a person. */
@@ -800,6 +1092,20 @@ export interface components {
             /** @description Give it as `cursor` for the next page; null on the last. */
             next_cursor: string | null;
         };
+        /** @description One try to deliver. */
+        Attempt: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description Why there was none; else empty. */
+            error: string;
+            /** @description How long that took. */
+            milliseconds: number;
+            /** @description The status that was answered; null = there was no answer. */
+            status: number | null;
+        };
         /** @enum {string} */
         AuthorEnum: "customer" | "ai" | "staff";
         /** @enum {string} */
@@ -841,6 +1147,21 @@ export interface components {
             data: components["schemas"]["Conversation"][];
             /** @description Give it as `cursor` for the next page; null on the last. */
             next_cursor: string | null;
+        };
+        /** @description Who set a field. */
+        Correction: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description `key:…` or `staff:…`. */
+            by: string;
+        };
+        /** @description How many were meant. */
+        Count: {
+            /** @description So many are sent; what waited already is not counted. */
+            count: number;
         };
         /** @description A line of the ledger. */
         CreditEntry: {
@@ -896,12 +1217,124 @@ export interface components {
             readonly provider_message_id: string | null;
             /** Format: date-time */
             readonly sending_at: string | null;
-            readonly state: components["schemas"]["StateEnum"];
+            readonly state: components["schemas"]["DeliveryStateEnum"];
             /** Format: date-time */
             readonly updated_at: string;
         };
         /** @enum {string} */
+        DeliveryStateEnum: "pending" | "sending" | "sent" | "delivered" | "read" | "failed" | "unknown" | "cancelled";
+        /** @enum {string} */
         EffortEnum: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+        /** @enum {string} */
+        EventType: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "endpoint.test";
+        /** @description What bears a value out. */
+        Evidence: {
+            /**
+             * Format: double
+             * @description How sure the model was, from 0 to 1.
+             */
+            confidence: number;
+            /** @description Ids of the messages that say so. */
+            messages: string[];
+        };
+        /** @description A reading of a conversation; the newest good one is its lead. */
+        Extraction: {
+            /** @description Who answers in it. */
+            readonly agent_id: string;
+            /** @description 1 little or none, 2 some, 3 a sum that is set aside. */
+            readonly budget: number | null;
+            /** @description The fields in which it differs from before. */
+            readonly changed: string[];
+            /** @description `whatsapp`, `instagram` or `webchat`. */
+            readonly channel: string;
+            /** @description The company they speak for. */
+            readonly company: string | null;
+            /** @description What was read. */
+            readonly conversation_id: string;
+            /** @description By field that a person set: who, and when. */
+            readonly corrected: {
+                [key: string]: components["schemas"]["Correction"];
+            };
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description The customer's phone, or the id the channel knows them by. */
+            readonly customer_phone: string;
+            /**
+             * Format: date-time
+             * @description When they want a demo, a call or a meeting.
+             */
+            readonly demo_datetime: string | null;
+            /** @description the words it was read from */
+            readonly demo_source_text: string;
+            /**
+             * Format: email
+             * @description Their e-mail address.
+             */
+            readonly email: string | null;
+            /** @description 1 short answers, 2 takes part, 3 asks and answers. */
+            readonly engagement: number | null;
+            /** @description By field: what bears it out. */
+            readonly evidence: {
+                [key: string]: components["schemas"]["Evidence"];
+            };
+            /**
+             * Format: date-time
+             * @description when it ended; until then when it began
+             */
+            readonly extracted_at: string;
+            /** @description The reading. */
+            readonly extraction_id: string;
+            /** @description 1 hardly, 2 partly, 3 just what the business offers. */
+            readonly fit: number | null;
+            /** @description What they want. */
+            readonly intent: string | null;
+            /** @description Whether it is the conversation's lead. */
+            readonly is_current: boolean;
+            /** @description The model that read it. */
+            readonly model: string;
+            /** @description The customer's name. */
+            readonly name: string | null;
+            /**
+             * Format: date-time
+             * @description When its notification was handed over; null = it told nothing new.
+             */
+            readonly notified_at: string | null;
+            /** @description A phone number the customer gave (E.164). */
+            readonly phone: string | null;
+            readonly phone_number_id: string;
+            /** @description The prompt it was read with; empty = the shipped one. */
+            readonly prompt_id: string;
+            /** @description That prompt's version. */
+            readonly prompt_version: number;
+            /** @description why it failed or found nothing */
+            readonly reason: string;
+            /** @description By field: why what the model gave was not taken. */
+            readonly refused: {
+                [key: string]: string;
+            };
+            /** @description One or two sentences for the sales person. */
+            readonly smart_notification: string | null;
+            /** @description What became of it. */
+            readonly status: components["schemas"]["ExtractionStatusEnum"];
+            /** @description By corrected field: what the latest reading would have put there. */
+            readonly suggestions: {
+                [key: string]: components["schemas"]["Suggestion"];
+            };
+            readonly tokens_used: number;
+            /** @description Read because it went quiet, or by hand. */
+            readonly trigger: components["schemas"]["TriggerEnum"];
+            /** @description The number of the newest message that is read. */
+            readonly upto_sequence_no: number;
+            /** @description 1 no hurry, 2 within weeks, 3 now. */
+            readonly urgency: number | null;
+        };
+        ExtractionPage: {
+            data: components["schemas"]["Extraction"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
+        };
+        /** @enum {string} */
+        ExtractionStatusEnum: "waiting" | "running" | "succeeded" | "empty" | "failed";
         /** @description What is wrong with one field. */
         FieldProblem: {
             /** @description For machines, e.g. `required`. */
@@ -1078,9 +1511,40 @@ export interface components {
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
+            /**
+             * Format: email
+             * @description told of leads; empty = nobody is
+             */
+            readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
         };
+        /** @description An endpoint whose secret was made just now. */
+        NewWebhookEndpoint: {
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly description: string;
+            /** Format: date-time */
+            readonly disabled_at: string | null;
+            readonly disabled_reason: string;
+            readonly endpoint_id: string;
+            /**
+             * Format: date-time
+             * @description Nothing was taken since then; null = all is well.
+             */
+            readonly failing_since: string | null;
+            /** @description false = nothing is sent to it. */
+            readonly is_enabled: boolean;
+            /** Format: date-time */
+            readonly previous_secret_expires_at: string | null;
+            /** @description Signs what is sent. It is shown this once, and nobody can read it again. */
+            secret: string;
+            /** @description The events it is told; empty = all. */
+            readonly types: components["schemas"]["TypesEnum"][];
+            readonly url: string;
+        };
+        /** @description An empty object. */
+        NothingAskedInputRequest: Record<string, never>;
         /** @description An empty object. */
         NothingInputRequest: Record<string, never>;
         /** @description A new number. */
@@ -1153,6 +1617,8 @@ export interface components {
         };
         /** @description What can be changed of an agent. */
         PatchedAgentChangesInputRequest: {
+            /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
+            extraction_interval?: number | null;
             /** @description Sent when no answer could be made; empty = nothing is sent. */
             fallback_message?: string;
             /** @description The model may hand a talk over to a person. */
@@ -1171,6 +1637,32 @@ export interface components {
             replace?: boolean;
             /** @description Sent when the credits are out; empty = nothing is sent. */
             unavailable_message?: string;
+        };
+        /** @description What a person knows better; null = there is none. */
+        PatchedCorrectionInputRequest: {
+            /** @description 1 little or none, 2 some, 3 a sum that is set aside. */
+            budget?: number | null;
+            /** @description The company they speak for. */
+            company?: string | null;
+            /**
+             * Format: date-time
+             * @description When the demo is.
+             */
+            demo_datetime?: string | null;
+            /** @description Their e-mail address. */
+            email?: string | null;
+            /** @description 1 short answers, 2 takes part, 3 asks and answers. */
+            engagement?: number | null;
+            /** @description 1 hardly, 2 partly, 3 just what the business offers. */
+            fit?: number | null;
+            /** @description What they want. */
+            intent?: string | null;
+            /** @description The customer's name. */
+            name?: string | null;
+            /** @description Their phone number; without a prefix it is taken for one of their own country. */
+            phone?: string | null;
+            /** @description 1 no hurry, 2 within weeks, 3 now. */
+            urgency?: number | null;
         };
         /** @description What can be changed of a number. */
         PatchedNumberChangesInputRequest: {
@@ -1204,11 +1696,24 @@ export interface components {
              * @description Unique among all users.
              */
             email?: string;
+            /** @description Who is written to about leads; empty = nobody. */
+            notify_email?: string;
             /**
              * Format: iana-timezone
              * @description IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.
              */
             timezone?: string;
+        };
+        /** @description What can be changed of an endpoint. */
+        PatchedWebhookEndpointChangesInputRequest: {
+            /** @description For people at the business. */
+            description?: string;
+            /** @description `false` = nothing is sent to it and nothing queued for it; `true` also ends a pause after failures. */
+            is_enabled?: boolean;
+            /** @description The events it is told; empty or not given = all, also those that are added later. */
+            types?: components["schemas"]["TypesEnum"][];
+            /** @description Where events are posted: `https://`, a public host, no user and no `#`, in ASCII. */
+            url?: string;
         };
         /** @description How the AI is paused. */
         PauseInputRequest: {
@@ -1282,6 +1787,7 @@ export interface components {
             readonly current_version: number;
             readonly name: string;
             readonly prompt_id: string;
+            readonly purpose: components["schemas"]["PurposeEnum"];
         };
         /** @description A prompt with its current version. */
         PromptDetail: {
@@ -1290,6 +1796,7 @@ export interface components {
             readonly current_version: number;
             readonly name: string;
             readonly prompt_id: string;
+            readonly purpose: components["schemas"]["PurposeEnum"];
             /** @description The current version. */
             readonly version: components["schemas"]["PromptVersion"];
         };
@@ -1303,6 +1810,8 @@ export interface components {
             name: string;
             /** @description Further arguments for the model. */
             parameters?: components["schemas"]["ParametersRequest"];
+            /** @description `reply` (unless told otherwise): agents speak with it. `extraction`: talks are read with it, instead of with the shipped prompt. It cannot be changed later. */
+            purpose?: components["schemas"]["PurposeEnum"];
             /** @description Variables of its own, by name. */
             variables?: {
                 [key: string]: components["schemas"]["VariableRequest"];
@@ -1333,6 +1842,8 @@ export interface components {
             /** @description Give it as `cursor` for the next page; null on the last. */
             next_cursor: string | null;
         };
+        /** @enum {string} */
+        PurposeEnum: "reply" | "extraction";
         Ready: {
             parts: {
                 [key: string]: "ok" | "away";
@@ -1414,12 +1925,81 @@ export interface components {
              */
             grace_seconds?: number;
         };
+        /** @description How a secret is replaced. */
+        SecretRotationInputRequest: {
+            /**
+             * @description How long the old secret signs along, in seconds.
+             * @default 86400
+             */
+            grace_seconds?: number;
+        };
         /** @enum {string} */
         SenderEnum: "user" | "agent";
+        /** @description A delivery with what is sent, and every attempt. */
+        SentWebhookDelivery: {
+            /** @description How often it was tried since it was wanted. */
+            readonly attempts: number;
+            /** @description The conversation it is about; empty = none. */
+            readonly conversation_id: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly delivery_id: string;
+            /**
+             * Format: date-time
+             * @description When it was taken or given up.
+             */
+            readonly ended_at: string | null;
+            /** @description Its event; sent as `webhook-id`, the same at every attempt. */
+            readonly event_id: string;
+            /** @description The newest attempt; null = none yet. */
+            readonly last_attempt: components["schemas"]["Attempt"] | null;
+            /** @description Every attempt, the oldest first. */
+            readonly log: components["schemas"]["Attempt"][];
+            /**
+             * Format: date-time
+             * @description While it is pending; else null.
+             */
+            readonly next_attempt_at: string | null;
+            /** @description The body as it is sent. */
+            readonly payload: {
+                [key: string]: unknown;
+            };
+            /** @description `pending` = it is tried until it is taken, `failed` = it was given up. */
+            readonly state: components["schemas"]["WebhookDeliveryState"];
+            /** @description The event's type. */
+            readonly type: components["schemas"]["EventType"];
+        };
         /** @enum {string} */
         ServiceTierEnum: "auto" | "default" | "flex" | "priority";
-        /** @enum {string} */
-        StateEnum: "pending" | "sending" | "sent" | "delivered" | "read" | "failed" | "unknown" | "cancelled";
+        /** @description Which events are sent once more. */
+        SpanInputRequest: {
+            /** @description Only what was tried and given up. */
+            only_failed?: boolean;
+            /**
+             * Format: date-time
+             * @description What happened at this moment or later.
+             */
+            since: string;
+            /** @description Only events of these types; empty or not given = all the endpoint is told. */
+            types?: components["schemas"]["TypesEnum"][];
+            /**
+             * Format: date-time
+             * @description What happened before this moment.
+             */
+            until: string;
+        };
+        /** @description What a reading would have put where a person has set something else. */
+        Suggestion: {
+            /**
+             * Format: double
+             * @description How sure the model was, from 0 to 1.
+             */
+            confidence: number;
+            /** @description Ids of the messages that say so. */
+            messages: string[];
+            /** @description A text, a score, or a moment. */
+            value: unknown;
+        };
         /** @description A talk to fill built-in variables from. */
         TalkInputRequest: {
             /** @description Where they write. */
@@ -1432,6 +2012,10 @@ export interface components {
              */
             now?: string;
         };
+        /** @enum {string} */
+        TriggerEnum: "quiet" | "manual";
+        /** @enum {string} */
+        TypesEnum: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error";
         /** @description One day on one number. */
         Usage: {
             /** @description Charged less what came back; negative on a day on which more came back. */
@@ -1487,6 +2071,11 @@ export interface components {
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
+            /**
+             * Format: email
+             * @description told of leads; empty = nobody is
+             */
+            readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
         };
@@ -1499,6 +2088,8 @@ export interface components {
              * @description Unique among all users.
              */
             email: string;
+            /** @description Who is written to about leads; empty = nobody. */
+            notify_email?: string;
             /**
              * Format: iana-timezone
              * @description IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.
@@ -1545,6 +2136,77 @@ export interface components {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
         };
+        /** @description An event on its way to an endpoint. */
+        WebhookDelivery: {
+            /** @description How often it was tried since it was wanted. */
+            readonly attempts: number;
+            /** @description The conversation it is about; empty = none. */
+            readonly conversation_id: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly delivery_id: string;
+            /**
+             * Format: date-time
+             * @description When it was taken or given up.
+             */
+            readonly ended_at: string | null;
+            /** @description Its event; sent as `webhook-id`, the same at every attempt. */
+            readonly event_id: string;
+            /** @description The newest attempt; null = none yet. */
+            readonly last_attempt: components["schemas"]["Attempt"] | null;
+            /**
+             * Format: date-time
+             * @description While it is pending; else null.
+             */
+            readonly next_attempt_at: string | null;
+            /** @description `pending` = it is tried until it is taken, `failed` = it was given up. */
+            readonly state: components["schemas"]["WebhookDeliveryState"];
+            /** @description The event's type. */
+            readonly type: components["schemas"]["EventType"];
+        };
+        WebhookDeliveryPage: {
+            data: components["schemas"]["WebhookDelivery"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
+        };
+        /** @enum {string} */
+        WebhookDeliveryState: "pending" | "delivered" | "failed";
+        /** @description An endpoint, without its secrets. */
+        WebhookEndpoint: {
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly description: string;
+            /** Format: date-time */
+            readonly disabled_at: string | null;
+            readonly disabled_reason: string;
+            readonly endpoint_id: string;
+            /**
+             * Format: date-time
+             * @description Nothing was taken since then; null = all is well.
+             */
+            readonly failing_since: string | null;
+            /** @description false = nothing is sent to it. */
+            readonly is_enabled: boolean;
+            /** Format: date-time */
+            readonly previous_secret_expires_at: string | null;
+            /** @description The events it is told; empty = all. */
+            readonly types: components["schemas"]["TypesEnum"][];
+            readonly url: string;
+        };
+        /** @description What can be said of a new endpoint. */
+        WebhookEndpointInputRequest: {
+            /** @description For people at the business. */
+            description?: string;
+            /** @description The events it is told; empty or not given = all, also those that are added later. */
+            types?: components["schemas"]["TypesEnum"][];
+            /** @description Where events are posted: `https://`, a public host, no user and no `#`, in ASCII. */
+            url: string;
+        };
+        WebhookEndpointPage: {
+            data: components["schemas"]["WebhookEndpoint"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -1559,10 +2221,13 @@ export type AnswerText = components['schemas']['AnswerText'];
 export type AnswerTextRequest = components['schemas']['AnswerTextRequest'];
 export type Archive = components['schemas']['Archive'];
 export type ArchivePage = components['schemas']['ArchivePage'];
+export type Attempt = components['schemas']['Attempt'];
 export type AuthorEnum = components['schemas']['AuthorEnum'];
 export type ChannelEnum = components['schemas']['ChannelEnum'];
 export type Conversation = components['schemas']['Conversation'];
 export type ConversationPage = components['schemas']['ConversationPage'];
+export type Correction = components['schemas']['Correction'];
+export type Count = components['schemas']['Count'];
 export type CreditEntry = components['schemas']['CreditEntry'];
 export type CreditEntryKindEnum = components['schemas']['CreditEntryKindEnum'];
 export type CreditEntryPage = components['schemas']['CreditEntryPage'];
@@ -1570,7 +2235,13 @@ export type CreditInputKindEnum = components['schemas']['CreditInputKindEnum'];
 export type CreditInputRequest = components['schemas']['CreditInputRequest'];
 export type Customer = components['schemas']['Customer'];
 export type Delivery = components['schemas']['Delivery'];
+export type DeliveryStateEnum = components['schemas']['DeliveryStateEnum'];
 export type EffortEnum = components['schemas']['EffortEnum'];
+export type EventType = components['schemas']['EventType'];
+export type Evidence = components['schemas']['Evidence'];
+export type Extraction = components['schemas']['Extraction'];
+export type ExtractionPage = components['schemas']['ExtractionPage'];
+export type ExtractionStatusEnum = components['schemas']['ExtractionStatusEnum'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type Key = components['schemas']['Key'];
 export type KeyInfo = components['schemas']['KeyInfo'];
@@ -1584,14 +2255,18 @@ export type MessageDetail = components['schemas']['MessageDetail'];
 export type MessagePage = components['schemas']['MessagePage'];
 export type MessageStatus = components['schemas']['MessageStatus'];
 export type NewUser = components['schemas']['NewUser'];
+export type NewWebhookEndpoint = components['schemas']['NewWebhookEndpoint'];
+export type NothingAskedInputRequest = components['schemas']['NothingAskedInputRequest'];
 export type NothingInputRequest = components['schemas']['NothingInputRequest'];
 export type NumberInputRequest = components['schemas']['NumberInputRequest'];
 export type Parameters = components['schemas']['Parameters'];
 export type ParametersRequest = components['schemas']['ParametersRequest'];
 export type PatchedAgentChangesInputRequest = components['schemas']['PatchedAgentChangesInputRequest'];
+export type PatchedCorrectionInputRequest = components['schemas']['PatchedCorrectionInputRequest'];
 export type PatchedNumberChangesInputRequest = components['schemas']['PatchedNumberChangesInputRequest'];
 export type PatchedPromptChangesInputRequest = components['schemas']['PatchedPromptChangesInputRequest'];
 export type PatchedUserInputRequest = components['schemas']['PatchedUserInputRequest'];
+export type PatchedWebhookEndpointChangesInputRequest = components['schemas']['PatchedWebhookEndpointChangesInputRequest'];
 export type PauseInputRequest = components['schemas']['PauseInputRequest'];
 export type PhoneNumber = components['schemas']['PhoneNumber'];
 export type PhoneNumberPage = components['schemas']['PhoneNumberPage'];
@@ -1604,6 +2279,7 @@ export type PromptInputRequest = components['schemas']['PromptInputRequest'];
 export type PromptPage = components['schemas']['PromptPage'];
 export type PromptVersion = components['schemas']['PromptVersion'];
 export type PromptVersionPage = components['schemas']['PromptVersionPage'];
+export type PurposeEnum = components['schemas']['PurposeEnum'];
 export type Ready = components['schemas']['Ready'];
 export type ReadyStatusEnum = components['schemas']['ReadyStatusEnum'];
 export type Reasoning = components['schemas']['Reasoning'];
@@ -1612,10 +2288,15 @@ export type ReplyInputRequest = components['schemas']['ReplyInputRequest'];
 export type RetriedMessage = components['schemas']['RetriedMessage'];
 export type RollbackInputRequest = components['schemas']['RollbackInputRequest'];
 export type RotationInputRequest = components['schemas']['RotationInputRequest'];
+export type SecretRotationInputRequest = components['schemas']['SecretRotationInputRequest'];
 export type SenderEnum = components['schemas']['SenderEnum'];
+export type SentWebhookDelivery = components['schemas']['SentWebhookDelivery'];
 export type ServiceTierEnum = components['schemas']['ServiceTierEnum'];
-export type StateEnum = components['schemas']['StateEnum'];
+export type SpanInputRequest = components['schemas']['SpanInputRequest'];
+export type Suggestion = components['schemas']['Suggestion'];
 export type TalkInputRequest = components['schemas']['TalkInputRequest'];
+export type TriggerEnum = components['schemas']['TriggerEnum'];
+export type TypesEnum = components['schemas']['TypesEnum'];
 export type Usage = components['schemas']['Usage'];
 export type UsageReport = components['schemas']['UsageReport'];
 export type UsageTotals = components['schemas']['UsageTotals'];
@@ -1627,6 +2308,12 @@ export type VariableRequest = components['schemas']['VariableRequest'];
 export type VariableTypeEnum = components['schemas']['VariableTypeEnum'];
 export type VerbosityEnum = components['schemas']['VerbosityEnum'];
 export type VersionInputRequest = components['schemas']['VersionInputRequest'];
+export type WebhookDelivery = components['schemas']['WebhookDelivery'];
+export type WebhookDeliveryPage = components['schemas']['WebhookDeliveryPage'];
+export type WebhookDeliveryState = components['schemas']['WebhookDeliveryState'];
+export type WebhookEndpoint = components['schemas']['WebhookEndpoint'];
+export type WebhookEndpointInputRequest = components['schemas']['WebhookEndpointInputRequest'];
+export type WebhookEndpointPage = components['schemas']['WebhookEndpointPage'];
 export type $defs = Record<string, never>;
 export interface operations {
     check_liveness: {
@@ -2284,6 +2971,41 @@ export interface operations {
             };
         };
     };
+    extract_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NothingInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     send_message: {
         parameters: {
             query?: never;
@@ -2451,6 +3173,197 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CreditEntry"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_extractions: {
+        parameters: {
+            query?: {
+                /** @description Of talks with this agent. */
+                agent_id?: string;
+                /** @description Of this conversation. */
+                conversation_id?: string;
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description Those with the time of a demo (`true`) or without. */
+                has_demo?: boolean;
+                /** @description Those with an e-mail address (`true`) or without. */
+                has_email?: boolean;
+                /** @description Those with a phone number (`true`) or without. */
+                has_phone?: boolean;
+                /** @description `true`: every reading, whatever became of it, and not the leads alone. */
+                history?: boolean;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+                /** @description `budget` is at least this. */
+                min_budget?: number;
+                /** @description `engagement` is at least this. */
+                min_engagement?: number;
+                /** @description `fit` is at least this. */
+                min_fit?: number;
+                /** @description `urgency` is at least this. */
+                min_urgency?: number;
+                /** @description Of talks on this number. */
+                phone_number_id?: string;
+                /** @description `extracted_at` at this moment or later. */
+                since?: string;
+                /** @description What became of the reading; with `history`, since all leads have `succeeded`. */
+                status?: "waiting" | "running" | "succeeded" | "empty" | "failed";
+                /** @description `extracted_at` before this moment. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_extraction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                extraction_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_extraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                "If-Match"?: string;
+            };
+            path: {
+                extraction_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedCorrectionInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_extractions: {
+        parameters: {
+            query?: {
+                /** @description Of talks with this agent. */
+                agent_id?: string;
+                /** @description Of this conversation. */
+                conversation_id?: string;
+                /** @description Those with the time of a demo (`true`) or without. */
+                has_demo?: boolean;
+                /** @description Those with an e-mail address (`true`) or without. */
+                has_email?: boolean;
+                /** @description Those with a phone number (`true`) or without. */
+                has_phone?: boolean;
+                /** @description `true`: every reading, whatever became of it, and not the leads alone. */
+                history?: boolean;
+                /** @description `budget` is at least this. */
+                min_budget?: number;
+                /** @description `engagement` is at least this. */
+                min_engagement?: number;
+                /** @description `fit` is at least this. */
+                min_fit?: number;
+                /** @description `urgency` is at least this. */
+                min_urgency?: number;
+                /** @description Of talks on this number. */
+                phone_number_id?: string;
+                /** @description `extracted_at` at this moment or later. */
+                since?: string;
+                /** @description What became of the reading; with `history`, since all leads have `succeeded`. */
+                status?: "waiting" | "running" | "succeeded" | "empty" | "failed";
+                /** @description `extracted_at` before this moment. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
                 };
             };
             /** @description An error. */
@@ -3067,6 +3980,394 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhook_endpoints: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookEndpoint"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_webhook_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                "If-Match"?: string;
+            };
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedWebhookEndpointChangesInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+                /** @description Made at this moment or later. */
+                since?: string;
+                /** @description In this state. */
+                state?: "pending" | "delivered" | "failed";
+                /** @description Of this type. */
+                type?: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "endpoint.test";
+                /** @description Made before this moment. */
+                until?: string;
+            };
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentWebhookDelivery"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliver_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NothingAskedInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    redeliver_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpanInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Count"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SecretRotationInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookEndpoint"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_webhook_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NothingAskedInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
                 };
             };
             /** @description An error. */

@@ -1,0 +1,112 @@
+"""What hands may do to a lead: set right what is wrong in it, and have its conversation read again."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+
+from config.admin import widgets
+from config.admin.buttons import Button, ButtonForm, Press
+from conversations.models import Conversation
+from extraction import corrections, runs
+from extraction.corrections import InvalidCorrectionError, NotCurrentError
+from extraction.models import FIELDS, Extraction
+from extraction.runs import NothingWrittenError
+
+_SCORES = (("", "-"), ("1", "1"), ("2", "2"), ("3", "3"))
+
+
+class ChangedMeanwhileError(Exception):
+    """The lead is another than the form was filled in for."""
+
+
+def _score(label: str, help_text: str) -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        label=label,
+        required=False,
+        choices=_SCORES,
+        coerce=int,
+        empty_value=None,
+        help_text=help_text,
+        widget=widgets.choice("").widget,
+    )
+
+
+class CorrectionForm(ButtonForm):
+    """What a lead is; what is left as it stands is not corrected."""
+
+    name = widgets.text("Name", required=False, most=100)
+    email = widgets.text("E-mail", required=False)
+    phone = widgets.text("Phone", required=False, most=60)
+    company = widgets.text("Company", required=False)
+    intent = widgets.text("Intent", required=False, most=100)
+    urgency = _score("Urgency", "1 no hurry, 2 within weeks, 3 now")
+    budget = _score("Budget", "1 little or none, 2 some, 3 a sum that is set aside")
+    fit = _score("Fit", "1 hardly, 2 partly, 3 just what the business offers")
+    engagement = _score("Engagement", "1 short answers, 2 takes part, 3 asks and answers")
+    demo_datetime = widgets.moment("Demo", required=False, help_text="In UTC.")
+    # What was seen when the form was made, so that nobody undoes what came meanwhile.
+    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+def _seen(lead: Extraction) -> str:
+    return hashlib.sha256(json.dumps(lead.values(), default=str).encode()).hexdigest()[:32]
+
+
+def _initial(lead: Extraction) -> dict[str, Any]:
+    return {**lead.values(), "seen": _seen(lead)}
+
+
+def _correct(press: Press) -> str:
+    lead: Extraction = press.row
+    if press.data["seen"] != _seen(lead):
+        raise ChangedMeanwhileError
+    before = lead.values()
+    if lead.demo_datetime:
+        # As the form shows it.
+        before["demo_datetime"] = lead.demo_datetime.replace(microsecond=0)
+    said = {name: press.data[name] or None for name in FIELDS}
+    changes = {name: value for name, value in said.items() if value != before[name]}
+    corrections.correct(
+        extraction_id=lead.pk,
+        changes=changes,
+        actor=f"staff:{press.request.user.get_username()}"[:100],
+        source="admin",
+    )
+    return f"corrected: {', '.join(changes)}" if changes else "left as it was"
+
+
+def _read_again(press: Press) -> str:
+    is_talk = isinstance(press.row, Conversation)
+    talk = press.row.pk if is_talk else press.row.conversation_id
+    return f"is read, as {runs.want(conversation_id=talk).pk}"
+
+
+CORRECT = Button(
+    name="correct",
+    title="Correct",
+    permission="extraction.correct_extraction",
+    press=_correct,
+    form=CorrectionForm,
+    errors={
+        ChangedMeanwhileError: "It has changed since you opened this form. Open it again.",
+        InvalidCorrectionError: "",
+        NotCurrentError: "The conversation has a newer lead: correct that one.",
+    },
+    initial=_initial,
+    is_offered=lambda lead: lead.is_current,
+    icon="edit",
+    explanation="What you set stays, whatever is read later. Empty: there is none.",
+)
+READ = Button(
+    name="read-again",
+    title="Read again",
+    permission="extraction.read_extraction",
+    press=_read_again,
+    errors={NothingWrittenError: "The customer has written nothing in this conversation."},
+    icon="person_search",
+    explanation="The conversation is read for its lead up to its newest message, now.",
+)
+READ_TALK = replace(READ, name="read-lead", title="Read for its lead")

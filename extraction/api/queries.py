@@ -1,0 +1,50 @@
+"""What lists of leads, and their export, can be narrowed to."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from config.lib.api.serializers import PageQuery, QueryFlagField, StrictSerializer, TimestampField
+from extraction.models import Extraction
+
+
+def _least(what: str) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False, min_value=1, max_value=3, help_text=f"{what} is at least this."
+    )
+
+
+class ExtractionFilters(StrictSerializer):
+    """What leads can be narrowed to."""
+
+    history = QueryFlagField(
+        required=False, help_text="`true`: every reading, whatever became of it, and not the leads alone."
+    )
+    conversation_id = serializers.CharField(required=False, max_length=50, help_text="Of this conversation.")
+    agent_id = serializers.CharField(required=False, max_length=50, help_text="Of talks with this agent.")
+    phone_number_id = serializers.CharField(
+        required=False, max_length=50, help_text="Of talks on this number."
+    )
+    status = serializers.ChoiceField(
+        required=False,
+        choices=Extraction.Status.values,
+        help_text="What became of the reading; with `history`, since all leads have `succeeded`.",
+    )
+    min_urgency = _least("`urgency`")
+    min_budget = _least("`budget`")
+    min_fit = _least("`fit`")
+    min_engagement = _least("`engagement`")
+    has_email = QueryFlagField(required=False, help_text="Those with an e-mail address (`true`) or without.")
+    has_phone = QueryFlagField(required=False, help_text="Those with a phone number (`true`) or without.")
+    has_demo = QueryFlagField(required=False, help_text="Those with the time of a demo (`true`) or without.")
+    since = TimestampField(required=False, help_text="`extracted_at` at this moment or later.")
+    until = TimestampField(required=False, help_text="`extracted_at` before this moment.")
+
+
+class ExtractionListQuery(ExtractionFilters, PageQuery):
+    """The same, a page at a time."""
+
+
+def asked(query: dict[str, Any]) -> dict[str, Any]:
+    """Give what of a query is for `listing.extractions`."""
+    return {name: value for name, value in query.items() if name not in {"limit", "cursor"}}
