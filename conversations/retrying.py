@@ -18,7 +18,7 @@ from billing.models import CreditEntry
 from channels_app.models import InboundMessage
 from config.lib import failpoints, sql, stopping
 from config.lib.jobs import Job, ring
-from conversations import leases, outbox, replay, statuses, windows
+from conversations import leases, outbox, posting, replay, statuses, windows
 from conversations.leases import LeaseLostError
 from conversations.models import Message
 
@@ -113,7 +113,7 @@ def send(*, message_id: str) -> None:
             failpoints.reach("P10", about=delivery["phone_number_id"])
             deadline = time.monotonic() + 1.5 * settings.GRAPH_TIMEOUT / 1000
             try:
-                outcome = outbox.post(delivery, may_go=lambda: time.monotonic() < deadline)  # noqa: B023
+                outcome = posting.post(delivery, may_go=lambda: time.monotonic() < deadline)  # noqa: B023
             except LeaseLostError:
                 return
             outbox.finish_sending(delivery, outcome, token=token, turn_id=delivery["turn_id"])

@@ -8,7 +8,7 @@ import pytest
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import PhoneNumber
-from conversations import holding, leases, outbox, replies
+from conversations import holding, leases, outbox, posting, replies
 from conversations.leases import LeaseLostError
 from conversations.models import Delivery, Message, Turn
 from tests.conversations.test_outbox import LONG, claimed, lose
@@ -37,7 +37,7 @@ def balance() -> int:
 
 
 def finish(turn, delivery, *outcome) -> None:
-    outbox._finish(turn, delivery, outbox.Outcome(*outcome))
+    outbox._finish(turn, delivery, posting.Outcome(*outcome))
 
 
 class TestDeliver:

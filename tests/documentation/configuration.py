@@ -17,8 +17,15 @@ SETTINGS = PROJECT / "config" / "settings.py"
 _READ_IN_PYTHON = (SETTINGS, PROJECT / "simulator" / "environment.py", PROJECT / "simulator" / "__main__.py")
 # Another name of APP_ENV, told beside it.
 _ALIASES = {"NODE_ENV"}
-_WITH_PASSWORDS = {"DATABASE_URL", "REDIS_URL"}
-_TYPES = {"str": "text", "int": "number", "bool": "true/false", "list": "list", "json": "JSON"}
+_WITH_PASSWORDS = {"DATABASE_URL", "REDIS_URL", "EMAIL_URL"}
+_TYPES = {
+    "str": "text",
+    "int": "number",
+    "bool": "true/false",
+    "list": "list",
+    "json": "JSON",
+    "email_url": "URL",
+}
 
 HEAD = """\
 # Configuration
