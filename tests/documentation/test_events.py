@@ -98,3 +98,48 @@ class TestTypes:
         told = re.findall(r"^### ([a-z]+\.[a-z]+)$", PAGE, re.MULTILINE)
 
         assert sorted(told) == sorted(Event.Type.values)
+
+
+class TestOtherLibrary:
+    """What a receiver in Node gets from `standardwebhooks`, the standard's own library."""
+
+    SCRIPT = """
+        import { readFileSync } from "node:fs";
+        import { createRequire } from "node:module";
+        const { Webhook } = createRequire(process.argv[1])("standardwebhooks");
+        const [secret, headers] = JSON.parse(readFileSync("told.json"));
+        try {
+            console.log(new Webhook(secret).verify(readFileSync("body", "utf8"), headers).type);
+        } catch (error) {
+            console.log(error.constructor.name);
+        }
+    """
+
+    def verify(self, secret: str, headers: dict[str, str], body: bytes, folder: Path) -> str:
+        (folder / "told.json").write_text(json.dumps([secret, headers]))
+        (folder / "body").write_bytes(body)
+        (folder / "verify.mjs").write_text(
+            self.SCRIPT.replace("process.argv[1]", json.dumps(str(node.MODULES)))
+        )
+        ended = subprocess.run(
+            [node.node(), "verify.mjs"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        return ended.stdout.strip()
+
+    def test_takes_what_we_signed(self, tmp_path):
+        new, old = signing.new_secret(), signing.new_secret()
+
+        found = [self.verify(secret, signed(new, old), BODY, tmp_path) for secret in (new, old)]
+
+        assert found == ["lead.created", "lead.created"]
+
+    def test_refuses_what_was_changed_or_is_old(self, tmp_path):
+        secret = signing.new_secret()
+
+        found = [
+            self.verify(secret, signed(secret), BODY + b" ", tmp_path),
+            self.verify(secret, signed(secret, at=time.time() - 3600), BODY, tmp_path),
+            self.verify(signing.new_secret(), signed(secret), BODY, tmp_path),
+        ]
+
+        assert found == ["WebhookVerificationError"] * 3

@@ -14,6 +14,8 @@ SPEAK = {
 DOORS = {
     "config/lib/outbound.py": "the one way out: looks at the address, follows no redirect",
     "agents/openai_client.py": "OpenAI's own client, with the base URL of the settings",
+    "billing/mail.py": "knows refusals by their type; Django speaks, with the server of the settings",
+    "billing/webhooks/addresses.py": "reads addresses as the resolver does, and opens nothing",
     "channels_app/senders/graph.py": "knows a response by its type; the call is outbound's",
     "config/lib/heartbeat.py": "asks for this machine's name and opens nothing",
     "config/embedded/ports.py": "looks for free ports of this machine",
