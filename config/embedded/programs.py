@@ -11,7 +11,7 @@ from config.embedded.privileges import bound_to_parent
 
 _COPIES = {"worker": 2}
 # A worker ends the calls it is in; everything else is quick.
-_STOP_SECONDS = {"worker": 30, "extractor": 30, "web": 25, "webhook": 25}
+_STOP_SECONDS = {"worker": 30, "extractor": 30, "notifier": 30, "web": 25, "webhook": 25}
 
 
 @dataclass(frozen=True)
