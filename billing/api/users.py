@@ -36,6 +36,9 @@ _TAKEN = ("email_taken", "Another user has this e-mail address.")
 class UserSerializer(serializers.ModelSerializer[User]):
     """A business."""
 
+    # Not as an address: it may be empty.
+    notify_email = serializers.CharField(read_only=True, help_text="Told of leads; empty = nobody is.")
+
     class Meta:
         model = User
         fields: tuple[str, ...] = (

@@ -69,6 +69,7 @@ class MessageListQuery(PageQuery):
     until = TimestampField(required=False, help_text="Said before this moment.")
     text = serializers.CharField(
         required=False,
+        trim_whitespace=False,
         min_length=2,
         max_length=200,
         help_text="Has these words in it, in upper or lower case.",

@@ -16,7 +16,7 @@ from tests.factories import SENT_AT, ConversationFactory, CustomerFactory, Messa
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 
 
-def read(conversation, upto=1000) -> transcripts.Transcript:
+def read(conversation, upto=2**31 - 1) -> transcripts.Transcript:
     return transcripts.read(conversation_id=conversation.pk, upto=upto)
 
 

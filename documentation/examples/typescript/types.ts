@@ -1511,10 +1511,7 @@ export interface components {
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
-            /**
-             * Format: email
-             * @description told of leads; empty = nobody is
-             */
+            /** @description Told of leads; empty = nobody is. */
             readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
@@ -2071,10 +2068,7 @@ export interface components {
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
-            /**
-             * Format: email
-             * @description told of leads; empty = nobody is
-             */
+            /** @description Told of leads; empty = nobody is. */
             readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
