@@ -16,10 +16,11 @@ EventType = Event.Type
 
 def wanted(*, user: str, type: EventType) -> str:  # noqa: A002
     """
-    Give SQL for whether any endpoint of a business, of whose id `user` is an expression, wants such events.
+    Give SQL for whether any endpoint of a business wants such events; `user` is its id, as `table.column`.
 
     For what every message brings: it is kept only where somebody is to be told.
     """
+    assert "." in user, "by itself it would be the endpoint's own"
     return f"""
         EXISTS (SELECT 1 FROM webhook_endpoints AS listener
                  WHERE listener.user_id = {user} AND listener.deleted_at IS NULL

@@ -171,6 +171,6 @@ _INTO = """
          ORDER BY said.number)
     SELECT conversation_id FROM conversation
 """
-_WANTED = events.wanted(user="user_id", type=events.EventType.MESSAGE_RECEIVED)
+_WANTED = events.wanted(user="message.user_id", type=events.EventType.MESSAGE_RECEIVED)
 _STORE = _INTO.format(conversation=_ACTIVE_CONVERSATION, wanted=_WANTED)
 _STORE_IN_KNOWN = _INTO.format(conversation=_KNOWN_CONVERSATION, wanted=_WANTED)

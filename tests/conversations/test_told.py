@@ -85,6 +85,13 @@ class TestReceived:
 
         assert not Event.objects.exists()
 
+    def test_is_not_kept_where_only_somebody_else_wants_it(self, transactional_db, valkey):
+        written()
+
+        claim(written(listens=False))
+
+        assert not Event.objects.exists()
+
     def test_is_told_of_once_though_it_is_answered_again(self, graph, transactional_db, valkey):
         message = written()
         deliver(answered(message))

@@ -170,7 +170,7 @@ class TestLead:
 class TestOnce:
     def test_with_two_beats_and_a_killed_extractor(self, business, receiver):
         rig = business.rig
-        rig.simulator.behave(openai={"latency": 0.05, "script": [{"match": "json_schema", "delay": 6}]})
+        rig.simulator.behave(openai={"latency": 0.05, "script": [{"match": "json_schema", "delay": 13}]})
         rig.restart("extractor", **QUIET, TURN_DEADLINE="20000")
         rig.start("beat2", **QUIET)
         business.write(*SALE)
