@@ -211,8 +211,13 @@ def _outcome(delivery: WebhookDelivery, endpoint: WebhookEndpoint) -> Outcome:
         return Outcome(None, f"no answer: {error}")
     if 300 <= posted.status < 400:
         return Outcome(posted.status, "redirects are not followed")
-    wait = int(posted.retry_after) if posted.retry_after.isascii() and posted.retry_after.isdigit() else 0
-    return Outcome(posted.status, wait=min(wait, LONGEST_RETRY_AFTER))
+    return Outcome(posted.status, wait=_asked_to_wait(posted.retry_after))
+
+
+def _asked_to_wait(retry_after: str) -> int:
+    """Give the seconds an endpoint asks for, an hour at most; a date or nonsense is none."""
+    is_number = len(retry_after) < 10 and retry_after.isascii() and retry_after.isdigit()
+    return min(int(retry_after), LONGEST_RETRY_AFTER) if is_number else 0
 
 
 # --- After the POST ----------------------------------------------------------------------------------

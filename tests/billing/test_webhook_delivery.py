@@ -201,6 +201,13 @@ class TestFailing:
         assert waits[-1] < 60 * 60 * 15
         assert delivery._wait(1, delivery.Outcome(503, wait=900)) == 900
 
+    @pytest.mark.parametrize(
+        ("header", "seconds"),
+        [("", 0), ("120", 120), ("9999999", 3600), ("9" * 5000, 0), ("-1", 0), ("soon", 0), ("²", 0)],
+    )
+    def test_reads_what_it_is_asked_to_wait(self, header, seconds):
+        assert delivery._asked_to_wait(header) == seconds
+
     def test_ends_after_three_days_and_switches_the_endpoint_off(self, receiver, endpoint):
         long_ago = timezone.now() - timedelta(days=3, minutes=1)
         told = tell(endpoint)
