@@ -9,6 +9,9 @@ from tests.rig import wait_until
 
 IMPATIENT = ENVIRONMENT | {"OPENAI_TIMEOUT": "1000", "OPENAI_MAX_RETRIES": "1"}
 
+# Minutes of restarts: `make chaos` runs them.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def line(stage):

@@ -15,6 +15,9 @@ from config.lib.jobs import Job
 from tests.chaos import run
 from tests.rig import wait_until
 
+# Minutes of restarts: `make chaos` runs them.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _quiet_channel(simulator) -> None:

@@ -1,6 +1,11 @@
 """The short form of `make chaos`."""
 
+import pytest
+
 from tests.chaos import run
+
+# `make chaos` has the long form.
+pytestmark = pytest.mark.slow
 
 
 class TestChaos:
