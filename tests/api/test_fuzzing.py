@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from tests import environment
 from tests.api import caller, document, fuzzing, graph
 
+# Seconds of this thread's CPU; what is read without bound takes minutes, a collection of garbage a moment.
+SOON = 2.0
 LISTS = [
     pytest.param(found, id=found.operation_id)
     for found in document.protected()
@@ -111,7 +113,7 @@ class TestQueries:
         answer = operator.get(f"{place}?{asked}")
 
         assert answer.status_code == 400
-        assert time.thread_time() - began < 0.5
+        assert time.thread_time() - began < SOON
 
 
 class TestBodies:
@@ -137,7 +139,7 @@ class TestBodies:
             answer = getattr(operator, operation.method)(place, text, Idempotency_Key="one")
 
             assert answer.status_code in expected, (what, answer.content)
-            assert time.thread_time() - began < 0.5, what
+            assert time.thread_time() - began < SOON, what
 
 
 class TestServed:
