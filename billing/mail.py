@@ -24,18 +24,6 @@ LEASE = 60
 BACKOFF = (30, 300, 1800, 7200, 21_600, 43_200)
 LONGEST_SUBJECT = 200
 
-# Nothing was taken: no connection, or refused before the text was handed over.
-_NOT_TAKEN = (
-    ConnectionRefusedError,
-    TimeoutError,
-    OSError,
-    smtplib.SMTPConnectError,
-    smtplib.SMTPHeloError,
-    smtplib.SMTPAuthenticationError,
-    smtplib.SMTPNotSupportedError,
-    smtplib.SMTPSenderRefused,
-)
-
 
 def write(*, user_id: str, to: str, subject: str, body: str, reference: str) -> None:
     """Write an e-mail in the caller's transaction, once per reference; none where nothing sends them."""
@@ -119,7 +107,8 @@ def _handed_over(email: dict[str, Any]) -> tuple[str, str]:
         if code is None:
             return "unknown", "the server hung up"
         return "failed" if code >= 500 else "pending", f"refused: {code}"
-    except _NOT_TAKEN as error:
+    except OSError as error:
+        # No connection, or, since smtplib's errors are these too, refused before the text was handed over.
         return "pending", type(error).__name__
     except Exception as error:  # a backend of whatever kind: nobody knows
         log.exception("email.not_handed_over", email_id=email["email_id"])

@@ -1,14 +1,10 @@
 """Doors for the queue; no rule lives here."""
 
-import structlog
 from celery import shared_task
-from django.db import InterfaceError, OperationalError
 
-from config.lib import failpoints
+from config.lib import failpoints, sql
 from config.lib.jobs import Job
 from conversations import archiving, events, retrying, turns
-
-log = structlog.get_logger(__name__)
 
 
 @shared_task(name=Job.DRAIN.value)
@@ -25,11 +21,8 @@ def quarantine(*, phone_number_id: str) -> None:
 
 
 def _drain(phone_number_id: str, *, quarantined: bool) -> None:
-    try:
+    with sql.may_be_away("drain"):
         turns.drain(phone_number_id=phone_number_id, quarantined=quarantined)
-    except (OperationalError, InterfaceError) as error:
-        # Nothing is lost: the sweeper rings again when Postgres is back.
-        log.warning("drain.postgres_away", reason=type(error).__name__)
 
 
 @shared_task(name=Job.APPLY_EVENTS.value)

@@ -129,7 +129,5 @@ def _moment(value: object, lead: Extraction) -> datetime | None:
 
 
 def _place(lead: Extraction) -> Place:
-    customer = lead.conversation.customer
-    phone = f"+{customer.wa_id}" if customer.wa_id else ""
-    number = customer.phone_number.external_number
-    return Place(phone=phone, region=transcripts.region_of(phone) or transcripts.region_of(number))
+    phone, region = transcripts.origin(lead.conversation.customer)
+    return Place(phone=phone, region=region)

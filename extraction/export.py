@@ -5,9 +5,10 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from config.lib.texts import timestamp
 from conversations.listing import Listing
 from extraction import listing
 from extraction.models import FIELDS, Extraction
@@ -45,7 +46,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return timestamp(value)
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False) if value else ""
     return str(value)

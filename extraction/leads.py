@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents import prompts, structured
@@ -33,18 +33,13 @@ _lock = threading.Lock()
 
 def extract(*, conversation_id: str) -> None:
     """Read a conversation that waits to be read; nothing is done where somebody else does it."""
-    if stopping.is_stopping.is_set():
+    if stopping.is_stopping.is_set() or (run := runs.claim(conversation_id=conversation_id)) is None:
         return
     try:
-        if (run := runs.claim(conversation_id=conversation_id)) is None:
-            return
         with _held(run), structlog.contextvars.bound_contextvars(extraction_id=run.extraction_id):
             _read(run)
     except LeaseLostError:
-        log.warning("extraction.lease_lost", conversation_id=conversation_id)
-    except (OperationalError, InterfaceError) as error:
-        # The lease runs out, and whoever looks next rings again.
-        log.warning("extraction.postgres_away", reason=type(error).__name__)
+        log.warning("extraction.lease_lost", extraction_id=run.extraction_id)
 
 
 def _read(run: Run) -> None:

@@ -9,6 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# What each score means, for the model and for people.
+LEVELS = {
+    "urgency": "1 no hurry, 2 within weeks, 3 now.",
+    "budget": "1 little or none, 2 some, 3 a sum that is set aside.",
+    "fit": "1 hardly, 2 partly, 3 just what the business offers.",
+    "engagement": "1 short answers, 2 takes part, 3 asks and answers.",
+}
 _SCORE: dict[str, Any] = {"enum": [1, 2, 3]}
 
 
@@ -62,12 +69,10 @@ class Lead(BaseModel):
     phone: Annotated[Text | None, Field(description="A phone number the customer gave, as they wrote it.")]
     company: Annotated[Text | None, Field(description="The company the customer speaks for.")]
     intent: Annotated[Text | None, Field(description="What the customer wants, in at most ten words.")]
-    urgency: Annotated[Score | None, Field(description="1 no hurry, 2 within weeks, 3 now.")]
-    budget: Annotated[Score | None, Field(description="1 little or none, 2 some, 3 a sum that is set aside.")]
-    fit: Annotated[Score | None, Field(description="1 hardly, 2 partly, 3 just what the business offers.")]
-    engagement: Annotated[
-        Score | None, Field(description="1 short answers, 2 takes part, 3 asks and answers.")
-    ]
+    urgency: Annotated[Score | None, Field(description=LEVELS["urgency"])]
+    budget: Annotated[Score | None, Field(description=LEVELS["budget"])]
+    fit: Annotated[Score | None, Field(description=LEVELS["fit"])]
+    engagement: Annotated[Score | None, Field(description=LEVELS["engagement"])]
     demo_datetime: Annotated[Demo | None, Field(description="When the customer wants a demo or a meeting.")]
     smart_notification: Annotated[
         str | None,

@@ -17,6 +17,7 @@ from typing import Any
 import phonenumbers
 
 from agents.prompt_variables import zone
+from channels_app.models import Customer
 from config.lib.texts import storable
 from conversations import rendering
 from conversations.models import Conversation, Message
@@ -58,11 +59,7 @@ class Transcript:
     country (such as `DE`) whose numbers may be written without their prefix, empty if none is.
     """
 
-    conversation_id: str
-    user_id: str
-    agent_id: str
     customer_id: str
-    phone_number_id: str
     channel: str
     customer_phone: str
     customer_name: str
@@ -89,22 +86,23 @@ def read(*, conversation_id: str, upto: int) -> Transcript:
     :raises Conversation.DoesNotExist: if there is none
     """
     found = Conversation.objects.select_related("user", "customer__phone_number").get(pk=conversation_id)
-    number = found.customer.phone_number
-    phone = f"+{found.customer.wa_id}" if found.customer.wa_id else ""
+    phone, region = origin(found.customer)
     return Transcript(
-        conversation_id=found.conversation_id,
-        user_id=found.user_id,
-        agent_id=found.agent_id,
         customer_id=found.customer_id,
-        phone_number_id=number.phone_number_id,
-        channel=number.type,
+        channel=found.customer.phone_number.type,
         customer_phone=phone,
         customer_name=found.customer.name,
-        region=region_of(phone) or region_of(number.external_number),
+        region=region,
         timezone=found.user.timezone,
         business_name=found.user.company_name,
         lines=_lines(conversation_id, upto),
     )
+
+
+def origin(customer: Customer) -> tuple[str, str]:
+    """Give a customer's own number as `+…`, empty if the channel tells none, and their country."""
+    phone = f"+{customer.wa_id}" if customer.wa_id else ""
+    return phone, region_of(phone) or region_of(customer.phone_number.external_number)
 
 
 def region_of(phone: str) -> str:

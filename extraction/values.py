@@ -7,13 +7,14 @@ Each function gives the value as it is kept, or None where there is nothing.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import PhoneNumber, PhoneNumberFormat
 
+from config.lib.texts import timestamp
 from extraction import cleaning
 
 Value = str | int | datetime | None
@@ -43,9 +44,7 @@ class Place:
 
 def shown(value: Value) -> str | int | None:
     """Give a value as it is in JSON, a time in UTC."""
-    if not isinstance(value, datetime):
-        return value
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return timestamp(value) if isinstance(value, datetime) else value
 
 
 def name(text: str) -> str | None:

@@ -174,11 +174,6 @@ class AgentPage(Page):
         ),
     )
 
-    @admin.display(description="business")
-    def business(self, row: Agent) -> Any:
-        """Link to whose it is."""
-        return link(row.user)
-
     @admin.display(description="number")
     def number(self, row: Agent) -> Any:
         """Link to where it answers."""

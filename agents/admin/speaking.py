@@ -11,7 +11,7 @@ from agents.prompt_versions import ExtractionPromptExistsError, PromptNotFoundEr
 from billing.models import User
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Done, Press
-from config.admin.pages import Page, extend, link
+from config.admin.pages import Page, extend
 
 _ERRORS: dict[type[Exception], str] = {
     ExtractionPromptExistsError: "The business has a prompt for extraction: publish a version of that one.",
@@ -134,11 +134,6 @@ class PromptPage(Page):
             icon="undo",
         ),
     )
-
-    @admin.display(description="business")
-    def business(self, row: Prompt) -> Any:
-        """Link to whose it is."""
-        return link(row.user)
 
     @admin.display(description="says")
     def says(self, row: Prompt) -> str:

@@ -15,7 +15,7 @@ from billing.ledger import InsufficientCreditsError
 from billing.models import Credit, CreditEntry
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Press
-from config.admin.pages import Page, link
+from config.admin.pages import Page
 
 _REFERENCE = re.compile(r"admin:[0-9A-HJKMNP-TV-Z]{26}")
 _MOST = 1_000_000_000
@@ -122,11 +122,6 @@ class CreditPage(Page):
     list_select_related = ("user",)
     buttons = BUTTONS
 
-    @admin.display(description="business")
-    def business(self, row: Credit) -> Any:
-        """Link to whose it is."""
-        return link(row.user)
-
 
 @admin.register(CreditEntry)
 class CreditEntryPage(Page):
@@ -137,8 +132,3 @@ class CreditEntryPage(Page):
     list_select_related = ("user",)
     looked_up_by = ("id", "user_id")
     search_help_text = "Id of a line or of a business"
-
-    @admin.display(description="business")
-    def business(self, row: CreditEntry) -> Any:
-        """Link to whose it is."""
-        return link(row.user)

@@ -1,7 +1,6 @@
 """Businesses and what they were told. Rooms above add buttons of theirs to a business's page."""
 
 import zoneinfo
-from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -13,7 +12,7 @@ from billing.admin import keys, money
 from billing.models import Event, User
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Done, Press
-from config.admin.pages import Page, link, since
+from config.admin.pages import Page, since
 
 
 class BusinessForm(ButtonForm):
@@ -101,8 +100,3 @@ class EventPage(Page):
     search_help_text = "Id of an event or of a business"
     list_select_related = ("user",)
     secret = ("data",)
-
-    @admin.display(description="business")
-    def business(self, row: Event) -> Any:
-        """Link to who is told."""
-        return link(row.user)

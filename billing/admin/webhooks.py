@@ -134,11 +134,6 @@ class WebhookEndpointPage(Page):
         ),
     )
 
-    @admin.display(description="business")
-    def business(self, row: WebhookEndpoint) -> Any:
-        """Link to whose it is."""
-        return link(row.user)
-
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryPage(Page):
@@ -203,11 +198,6 @@ class EmailPage(Page):
     looked_up_by = ("email_id", "reference")
     search_help_text = "Id of an e-mail, or of what it tells of"
     list_select_related = ("user",)
-
-    @admin.display(description="business")
-    def business(self, row: Email) -> Any:
-        """Link to who is written to."""
-        return link(row.user)
 
 
 def _came_of(attempt: dict[str, Any]) -> str:

@@ -142,7 +142,3 @@ class CountSerializer(serializers.Serializer[Any]):
     """How many were meant."""
 
     count = serializers.IntegerField(help_text="So many are sent; what waited already is not counted.")
-
-
-class NothingAskedInput(StrictSerializer):
-    """An empty object."""

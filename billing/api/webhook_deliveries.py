@@ -11,7 +11,6 @@ from billing.api.delivery_shapes import (
     SENT,
     TEST,
     CountSerializer,
-    NothingAskedInput,
     SentWebhookDeliverySerializer,
     SpanInput,
     WebhookDeliveryListQuery,
@@ -23,6 +22,7 @@ from billing.webhooks import endpoints, redelivery
 from billing.webhooks.redelivery import TooManyEventsError
 from config.lib.api.problems import not_found, unprocessable
 from config.lib.api.schema import operation, page_of
+from config.lib.api.serializers import NothingInput
 
 _TOO_MANY = (
     "too_many_events",
@@ -64,7 +64,7 @@ class EndpointTestView(EndpointView):
         "what came of it.",
         tag=TAG,
         operation_id="send_webhook_test",
-        request=NothingAskedInput,
+        request=NothingInput,
         responses={202: WebhookDeliverySerializer},
         errors={409: [DISABLED]},
         request_example={},
@@ -73,7 +73,7 @@ class EndpointTestView(EndpointView):
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Send it."""
         endpoint = self.found(endpoint_id)
-        self.read_body(NothingAskedInput)
+        self.read_body(NothingInput)
         with told():
             delivery = endpoints.send_test(endpoint)
         return Response(WebhookDeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)
@@ -144,7 +144,7 @@ class RedeliveryView(DeliveriesOfEndpointView):
         "being sent at this moment is left alone.",
         tag=TAG,
         operation_id="redeliver_webhook",
-        request=NothingAskedInput,
+        request=NothingInput,
         responses={202: WebhookDeliverySerializer},
         errors={409: [DISABLED]},
         request_example={},
@@ -159,7 +159,7 @@ class RedeliveryView(DeliveriesOfEndpointView):
     ) -> Response:
         """Have it sent."""
         delivery = self.delivery(endpoint_id, delivery_id)
-        self.read_body(NothingAskedInput)
+        self.read_body(NothingInput)
         with told():
             redelivery.again(delivery)
         return Response(WebhookDeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)

@@ -206,8 +206,13 @@ def _once_each(types: list[str]) -> list[str]:
     return list(dict.fromkeys(types))
 
 
-# Ids as the trigger of migration 0008 makes them, which leaves out tests.
-_DELIVERY = """
+def delivery_id(*, event: str) -> str:
+    """Give SQL for a delivery's id, as the trigger of migration 0008 makes it; `event` is its event's id."""
+    return f"'whd_' || substr({event}, 5) || '_' || right(%(endpoint)s, 8)"
+
+
+# The trigger leaves out tests.
+_DELIVERY = f"""
     INSERT INTO webhook_deliveries (delivery_id, endpoint_id, event_id)
-    VALUES ('whd_' || substr(%(event)s, 5) || '_' || right(%(endpoint)s, 8), %(endpoint)s, %(event)s)
-"""
+    VALUES ({delivery_id(event="%(event)s")}, %(endpoint)s, %(event)s)
+"""  # noqa: S608  (our own words)

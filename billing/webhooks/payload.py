@@ -1,17 +1,17 @@
 """What an endpoint is told of an event: the same bytes each time it is told."""
 
 import json
-from datetime import UTC
 from typing import Any
 
 from billing.models import Event
+from config.lib.texts import timestamp
 
 
 def of(event: Event) -> dict[str, Any]:
     """Give the body of an event."""
     return {
         "type": event.type,
-        "timestamp": event.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "timestamp": timestamp(event.created_at),
         "event_id": event.event_id,
         "sequence": event.sequence,
         "user_id": event.user_id,

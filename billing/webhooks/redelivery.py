@@ -93,11 +93,9 @@ _CHOSEN = """
 
 _COUNT = f"SELECT count(*) AS count FROM ({_CHOSEN} LIMIT %(most)s + 1) AS found"  # noqa: S608
 
-# Ids as the trigger of migration 0008 makes them.
 _SPAN = f"""
     INSERT INTO webhook_deliveries AS known (delivery_id, endpoint_id, event_id, conversation_id)
-    SELECT 'whd_' || substr(event_id, 5) || '_' || right(%(endpoint)s, 8), %(endpoint)s, event_id,
-           conversation_id
+    SELECT {endpoints.delivery_id(event="event_id")}, %(endpoint)s, event_id, conversation_id
       FROM ({_CHOSEN}) AS chosen
      ORDER BY event_id
         ON CONFLICT (endpoint_id, event_id) DO UPDATE SET {_NEW_START}

@@ -45,6 +45,11 @@ class Page(ModelAdmin):
     buttons: Sequence[Button] = ()
     list_buttons: Sequence[Button] = ()
 
+    @admin.display(description="business")
+    def business(self, row: Any) -> Any:
+        """Link to whose a row is, where it has a `user`."""
+        return link(row.user)
+
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
         """Say no: rows come into being by buttons."""
         return False

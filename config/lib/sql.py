@@ -60,6 +60,16 @@ def loaded(value: str) -> Any:
     return json.loads(value)
 
 
+@contextlib.contextmanager
+def may_be_away(what: str) -> Iterator[None]:
+    """Leave a job to whoever rings for it next while Postgres is away: nothing is lost; `what` is logged."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        event = f"{what}.postgres_away"
+        log.warning(event, reason=type(error).__name__)
+
+
 def insist(write: Callable[[], T], *, until: float) -> T:
     """
     Write to Postgres, again and again while it is away; `until` is on the monotonic clock.

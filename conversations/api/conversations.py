@@ -13,7 +13,15 @@ from channels_app.models import Customer
 from config.lib.api import etags
 from config.lib.api.problems import not_found, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import PageQuery, QueryFlagField, StrictSerializer, TextField, TimestampField
+from config.lib.api.serializers import (
+    NothingInput,
+    PageQuery,
+    QueryFlagField,
+    StrictSerializer,
+    TextField,
+    TimestampField,
+    filters,
+)
 from conversations import closing, listing, takeover
 from conversations.models import Conversation
 
@@ -118,10 +126,6 @@ class PauseInput(StrictSerializer):
     reason = TextField(max_length=50, required=False, help_text="Shown beside the pause.")
 
 
-class NothingInput(StrictSerializer):
-    """An empty object."""
-
-
 class ConversationView(TenantView):
     """Finds one conversation for the views below."""
 
@@ -167,8 +171,7 @@ class ConversationsView(TenantView):
     def get(self, _request: Request, user_id: str) -> Response:
         """Answer a page."""
         query = self.read_query(ConversationListQuery)
-        asked = {name: value for name, value in query.items() if name not in {"limit", "cursor"}}
-        found = listing.conversations(user_id=user_id, **asked)
+        found = listing.conversations(user_id=user_id, **filters(query))
         return self.page(
             _rows(found.rows),
             query=query,

@@ -13,9 +13,9 @@ from billing.ledger import InsufficientCreditsError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import PageQuery, TimestampField
+from config.lib.api.serializers import NothingInput, PageQuery, TimestampField
 from conversations import listing, retrying
-from conversations.api.conversations import SHORT_PAGES, NothingInput
+from conversations.api.conversations import SHORT_PAGES
 from conversations.api.message_shapes import (
     EXAMPLE,
     TAG,

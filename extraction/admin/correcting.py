@@ -14,6 +14,7 @@ from extraction import corrections, runs
 from extraction.corrections import InvalidCorrectionError, NotCurrentError
 from extraction.models import FIELDS, Extraction
 from extraction.runs import NothingWrittenError
+from extraction.schema import LEVELS
 
 _SCORES = (("", "-"), ("1", "1"), ("2", "2"), ("3", "3"))
 
@@ -22,14 +23,14 @@ class ChangedMeanwhileError(Exception):
     """The lead is another than the form was filled in for."""
 
 
-def _score(label: str, help_text: str) -> forms.TypedChoiceField:
+def _score(name: str) -> forms.TypedChoiceField:
     return forms.TypedChoiceField(
-        label=label,
+        label=name.capitalize(),
         required=False,
         choices=_SCORES,
         coerce=int,
         empty_value=None,
-        help_text=help_text,
+        help_text=LEVELS[name].rstrip("."),
         widget=widgets.choice("").widget,
     )
 
@@ -42,10 +43,10 @@ class CorrectionForm(ButtonForm):
     phone = widgets.text("Phone", required=False, most=60)
     company = widgets.text("Company", required=False)
     intent = widgets.text("Intent", required=False, most=100)
-    urgency = _score("Urgency", "1 no hurry, 2 within weeks, 3 now")
-    budget = _score("Budget", "1 little or none, 2 some, 3 a sum that is set aside")
-    fit = _score("Fit", "1 hardly, 2 partly, 3 just what the business offers")
-    engagement = _score("Engagement", "1 short answers, 2 takes part, 3 asks and answers")
+    urgency = _score("urgency")
+    budget = _score("budget")
+    fit = _score("fit")
+    engagement = _score("engagement")
     demo_datetime = widgets.moment("Demo", required=False, help_text="In UTC.")
     # What was seen when the form was made, so that nobody undoes what came meanwhile.
     seen = forms.CharField(required=False, widget=forms.HiddenInput)

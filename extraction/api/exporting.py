@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from billing.api.access import TenantView
 from config.lib.api.schema import operation
 from extraction import export, listing
-from extraction.api.queries import ExtractionFilters, asked
+from extraction.api.queries import ExtractionFilters
 from extraction.api.shapes import TAG
 
 # Its first line.
@@ -41,7 +41,7 @@ class ExportView(TenantView):
     def get(self, request: Request, user_id: str) -> StreamingHttpResponse:
         """Send them."""
         query = self.read_query(ExtractionFilters)
-        found = listing.extractions(user_id=user_id, **asked(query))
+        found = listing.extractions(user_id=user_id, **query)
         name = "extractions" if query.get("history") else "leads"
         return StreamingHttpResponse(
             # Whoever asks with HEAD does not want any.

@@ -11,14 +11,15 @@ from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import ProblemError, conflict, not_found
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import IntegerField, StrictSerializer, TextField, TimestampField
+from config.lib.api.serializers import IntegerField, StrictSerializer, TextField, TimestampField, filters
 from conversations.api.conversations import SHORT_PAGES
 from conversations.models import Conversation
 from extraction import corrections, listing
-from extraction.api.queries import ExtractionListQuery, asked
-from extraction.api.shapes import EXAMPLE, LEVELS, TAG, ExtractionSerializer
+from extraction.api.queries import ExtractionListQuery
+from extraction.api.shapes import EXAMPLE, TAG, ExtractionSerializer
 from extraction.corrections import InvalidCorrectionError, NotCurrentError
 from extraction.models import Extraction
+from extraction.schema import LEVELS
 
 _NOT_THE_LEAD = (
     "not_the_lead",
@@ -66,7 +67,7 @@ class ExtractionsView(TenantView):
     def get(self, _request: Request, user_id: str) -> Response:
         """Answer a page."""
         query = self.read_query(ExtractionListQuery)
-        found = listing.extractions(user_id=user_id, **asked(query))
+        found = listing.extractions(user_id=user_id, **filters(query))
         return self.page(
             found.rows,
             query=query,

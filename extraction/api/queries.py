@@ -1,7 +1,5 @@
 """What lists of leads, and their export, can be narrowed to."""
 
-from typing import Any
-
 from rest_framework import serializers
 
 from config.lib.api.serializers import PageQuery, QueryFlagField, StrictSerializer, TimestampField
@@ -43,8 +41,3 @@ class ExtractionFilters(StrictSerializer):
 
 class ExtractionListQuery(ExtractionFilters, PageQuery):
     """The same, a page at a time."""
-
-
-def asked(query: dict[str, Any]) -> dict[str, Any]:
-    """Give what of a query is for `listing.extractions`."""
-    return {name: value for name, value in query.items() if name not in {"limit", "cursor"}}

@@ -7,7 +7,8 @@ from rest_framework.response import Response
 
 from config.lib.api.problems import conflict, not_found
 from config.lib.api.schema import operation
-from conversations.api.conversations import ConversationView, NothingInput
+from config.lib.api.serializers import NothingInput
+from conversations.api.conversations import ConversationView
 from extraction import listing, runs
 from extraction.api.shapes import OPENED, TAG, ExtractionSerializer
 from extraction.models import Extraction

@@ -6,14 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from extraction.models import Extraction
+from extraction.schema import LEVELS
 
 TAG = "Leads"
-LEVELS = {
-    "urgency": "1 no hurry, 2 within weeks, 3 now.",
-    "budget": "1 little or none, 2 some, 3 a sum that is set aside.",
-    "fit": "1 hardly, 2 partly, 3 just what the business offers.",
-    "engagement": "1 short answers, 2 takes part, 3 asks and answers.",
-}
 EXAMPLE: dict[str, Any] = {
     "extraction_id": "ext_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
     "conversation_id": "cnv_01KB2T7M3G5Q8R9S0T1V2W3X4Y",

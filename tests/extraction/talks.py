@@ -27,11 +27,7 @@ def line(number: int, text: str, author: str = "customer", **changes: Any) -> Li
 def talk(*said: str | Line, **changes: Any) -> Transcript:
     """A talk with a customer who writes from nowhere; texts are theirs."""
     facts = {
-        "conversation_id": "cnv_1",
-        "user_id": "usr_1",
-        "agent_id": "agt_1",
         "customer_id": "cus_1",
-        "phone_number_id": "123",
         "channel": "whatsapp",
         "customer_phone": "",
         "customer_name": "",

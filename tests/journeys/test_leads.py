@@ -1,8 +1,6 @@
 """A talk goes quiet, and its lead reaches the business: through the real processes."""
 
 import email
-import http.server
-import threading
 
 import pytest
 import requests
@@ -11,6 +9,7 @@ from standardwebhooks import Webhook
 from billing.webhooks import signing
 from config.lib import crypto, ids
 from tests import environment
+from tests.billing.receiver import Receiver
 from tests.rig import Business, wait_until
 
 QUIET = {"EXTRACTION_INTERVAL": "1500", "EXTRACTION_LOOK_INTERVAL": "300"}
@@ -21,33 +20,17 @@ SALE = (
 )
 
 
-class Receiver:
-    """A business's server, which takes everything and checks signatures as their library does."""
+class Listener(Receiver):
+    """A business's server that checks signatures as their library does."""
 
-    def __init__(self) -> None:
-        self.secret = signing.new_secret()
-        self.told: list[dict] = []
-        receiver = self
+    secret = signing.new_secret()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.told.append(Webhook(receiver.secret).verify(body, dict(self.headers.items())))
-                self.send_response(204)
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+    @property
+    def told(self) -> list[dict]:
+        return [Webhook(self.secret).verify(post["body"], post["headers"]) for post in self.posts]
 
     def of(self, type_: str) -> list[dict]:
         return [event for event in self.told if event["type"] == type_]
-
-    def stop(self) -> None:
-        self._server.shutdown()
 
 
 made_key: dict[str, str] = {}
@@ -55,9 +38,8 @@ made_key: dict[str, str] = {}
 
 @pytest.fixture
 def receiver():
-    running = Receiver()
-    yield running
-    running.stop()
+    with Listener() as running:
+        yield running
 
 
 @pytest.fixture

@@ -35,6 +35,10 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class NothingInput(StrictSerializer):
+    """An empty object."""
+
+
 class TextField(serializers.CharField):
     """Text that is given as text: a number is no text."""
 
@@ -146,3 +150,8 @@ class PageQuery(StrictSerializer):
         max_length=500,
         help_text="`next_cursor` of the page before; none for the first page.",
     )
+
+
+def filters(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a list is narrowed to: all of its query but which page is wanted."""
+    return {name: value for name, value in query.items() if name not in {"limit", "cursor"}}

@@ -1541,8 +1541,6 @@ export interface components {
             readonly url: string;
         };
         /** @description An empty object. */
-        NothingAskedInputRequest: Record<string, never>;
-        /** @description An empty object. */
         NothingInputRequest: Record<string, never>;
         /** @description A new number. */
         NumberInputRequest: {
@@ -2250,7 +2248,6 @@ export type MessagePage = components['schemas']['MessagePage'];
 export type MessageStatus = components['schemas']['MessageStatus'];
 export type NewUser = components['schemas']['NewUser'];
 export type NewWebhookEndpoint = components['schemas']['NewWebhookEndpoint'];
-export type NothingAskedInputRequest = components['schemas']['NothingAskedInputRequest'];
 export type NothingInputRequest = components['schemas']['NothingInputRequest'];
 export type NumberInputRequest = components['schemas']['NumberInputRequest'];
 export type Parameters = components['schemas']['Parameters'];
@@ -4247,7 +4244,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NothingAskedInputRequest"];
+                "application/json": components["schemas"]["NothingInputRequest"];
             };
         };
         responses: {
@@ -4352,7 +4349,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NothingAskedInputRequest"];
+                "application/json": components["schemas"]["NothingInputRequest"];
             };
         };
         responses: {
