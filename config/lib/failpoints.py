@@ -69,7 +69,8 @@ def _act(rule: _Rule, name: str) -> None:
     if rule.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     elif rule.action == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # At this very thread: sent to the process, another might take it, and this one run on for a moment.
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
     elif rule.action == "sleep":
         time.sleep(rule.seconds)
     else:
