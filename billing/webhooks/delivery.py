@@ -10,28 +10,26 @@ import random
 import threading
 import time
 import uuid
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from billing import mail
 from billing.models import User, WebhookDelivery, WebhookEndpoint
-from billing.webhooks import payload, signing
-from config.lib import locks, outbound, sql, stopping
-from config.lib.crypto import DecryptionError
+from billing.webhooks import posting
+from billing.webhooks.posting import Outcome
+from config.lib import locks, sql, stopping
 from config.lib.jobs import Job, ring, ring_now
 from config.lib.locks import Lock
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT = 15.0
-LEASE = TIMEOUT + 15
+# Longer than a POST takes, and writing down how it ended.
+LEASE = posting.TIMEOUT + 15
 # In flight at once to one endpoint, while it works.
 ENDPOINT_CONCURRENCY = 8
 # A drain ends after this many seconds and rings again, so that no endpoint keeps a thread from others.
@@ -42,25 +40,10 @@ BACKOFF = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200)
 # So many failures in a row, and an endpoint is left alone for a while, five minutes at most.
 PATIENT_FAILURES = 5
 LONGEST_PAUSE = 300
-LONGEST_RETRY_AFTER = 3600
 GONE = 410
 
 _busy = 0
 _lock = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a POST ended; without a `status` there was no answer. `wait` are seconds the endpoint asked for."""
-
-    status: int | None
-    error: str = ""
-    wait: float = 0
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the endpoint said so."""
-        return self.status is not None and 200 <= self.status < 300
 
 
 def due_endpoints() -> list[str]:
@@ -133,21 +116,25 @@ def _claim(endpoint_id: str) -> tuple[WebhookDelivery, WebhookEndpoint] | None:
     return found, found.endpoint
 
 
-# What is leased is not due before its lease ends. Who others wait for is the conversation's oldest.
+# What is leased is not due before its lease ends. So what is flying is due within a lease's time, and the
+# index finds it without looking at all that waits.
 _CLAIM = """
     WITH endpoint AS (
-        SELECT endpoint_id, CASE WHEN failures >= %(patient)s THEN 1 ELSE %(most)s END AS room
+        SELECT CASE WHEN failures >= %(patient)s THEN 1 ELSE %(most)s END AS room
           FROM webhook_endpoints
          WHERE endpoint_id = %(endpoint)s AND deleted_at IS NULL AND disabled_at IS NULL
            AND (paused_until IS NULL OR paused_until <= statement_timestamp())),
     flying AS (
         SELECT conversation_id FROM webhook_deliveries
-         WHERE endpoint_id = %(endpoint)s AND state = 'pending' AND lease_expires_at > statement_timestamp()),
+         WHERE endpoint_id = %(endpoint)s AND state = 'pending'
+           AND due_at > statement_timestamp()
+           AND due_at <= statement_timestamp() + make_interval(secs => %(lease)s)
+           AND lease_expires_at > statement_timestamp()),
     next AS (
-        SELECT delivery_id FROM webhook_deliveries, endpoint
-         WHERE webhook_deliveries.endpoint_id = endpoint.endpoint_id AND state = 'pending'
+        SELECT delivery_id FROM webhook_deliveries
+         WHERE endpoint_id = %(endpoint)s AND state = 'pending'
            AND due_at <= statement_timestamp()
-           AND (SELECT count(*) FROM flying) < endpoint.room
+           AND (SELECT count(*) FROM flying) < (SELECT room FROM endpoint)
            AND (conversation_id = '' OR conversation_id NOT IN (SELECT conversation_id FROM flying))
          ORDER BY due_at, delivery_id
          LIMIT 1)
@@ -167,10 +154,10 @@ _CLAIM = """
 def _post(delivery: WebhookDelivery, endpoint: WebhookEndpoint) -> None:
     # No connection is held while somebody else is waited for.
     connection.close()
-    began = time.monotonic()
-    outcome = _outcome(delivery, endpoint)
+    at, began = timezone.now(), time.monotonic()
+    outcome = posting.post(delivery.event, endpoint)
     entry = {
-        "at": timezone.now().isoformat(),
+        "at": at.isoformat(),
         "status": outcome.status,
         "milliseconds": round((time.monotonic() - began) * 1000),
         "error": outcome.error,
@@ -178,46 +165,6 @@ def _post(delivery: WebhookDelivery, endpoint: WebhookEndpoint) -> None:
     about = {"delivery_id": delivery.delivery_id, "endpoint_id": endpoint.endpoint_id, **entry}
     (log.info if outcome.is_taken else log.warning)("webhook.posted", **about)
     sql.insist(lambda: _note(delivery, outcome, entry), until=began + LEASE)
-
-
-def _outcome(delivery: WebhookDelivery, endpoint: WebhookEndpoint) -> Outcome:
-    body = payload.encoded(delivery.event)
-    now = timezone.now()
-    try:
-        signed = signing.headers(
-            event_id=delivery.event_id,
-            body=body,
-            secrets=endpoint.secrets(now),
-            timestamp=int(now.timestamp()),
-        )
-        posted = outbound.post_bytes(
-            endpoint.url,
-            body=body,
-            headers={
-                "content-type": "application/json",
-                "user-agent": f"{settings.APP_NAME}/{settings.APP_VERSION}",
-                **signed,
-            },
-            deadline=time.monotonic() + TIMEOUT,
-            may_be_private=settings.WEBHOOK_ENDPOINTS_PRIVATE,
-        )
-    except DecryptionError:
-        return Outcome(None, "the endpoint's secret cannot be read")
-    except outbound.ForbiddenAddressError:
-        return Outcome(None, "the address is not public")
-    except outbound.NotSentError as error:
-        return Outcome(None, f"no connection: {error}")
-    except outbound.NoAnswerError as error:
-        return Outcome(None, f"no answer: {error}")
-    if 300 <= posted.status < 400:
-        return Outcome(posted.status, "redirects are not followed")
-    return Outcome(posted.status, wait=_asked_to_wait(posted.retry_after))
-
-
-def _asked_to_wait(retry_after: str) -> int:
-    """Give the seconds an endpoint asks for, an hour at most; a date or nonsense is none."""
-    is_number = len(retry_after) < 10 and retry_after.isascii() and retry_after.isdigit()
-    return min(int(retry_after), LONGEST_RETRY_AFTER) if is_number else 0
 
 
 # --- After the POST ----------------------------------------------------------------------------------
@@ -250,9 +197,8 @@ def _note(delivery: WebhookDelivery, outcome: Outcome, entry: dict[str, Any]) ->
         return
     endpoint.failures += 1
     endpoint.failing_since = endpoint.failing_since or now
-    if endpoint.failures >= PATIENT_FAILURES:
-        seconds = min(LONGEST_PAUSE, 5 * 2 ** min(endpoint.failures - PATIENT_FAILURES, 10))
-        endpoint.paused_until = now + timedelta(seconds=seconds)
+    if pause := _pause(endpoint.failures, outcome):
+        endpoint.paused_until = max(endpoint.paused_until or now, now + timedelta(seconds=pause))
     endpoint.save(update_fields=["failures", "failing_since", "paused_until"])
     if outcome.status == GONE:
         _disable(endpoint, "it answered that it is gone (410)")
@@ -275,9 +221,15 @@ def _wait(attempts: int, outcome: Outcome) -> float:
     return max(outcome.wait, seconds * random.uniform(0.9, 1.2))
 
 
+def _pause(failures: int, outcome: Outcome) -> float:
+    """Give the seconds that nothing is posted to an endpoint after so many failures in a row."""
+    exponent = min(failures - PATIENT_FAILURES, 10)
+    return max(outcome.wait, min(LONGEST_PAUSE, 5 * 2**exponent) if exponent >= 0 else 0)
+
+
 def _disable(endpoint: WebhookEndpoint, reason: str) -> None:
     """Switch an endpoint off, and write to the business; what waits for it waits on."""
-    if endpoint.disabled_at is not None:
+    if endpoint.disabled_at is not None or endpoint.deleted_at is not None:
         return
     endpoint.disabled_at, endpoint.disabled_reason = timezone.now(), reason
     endpoint.save(update_fields=["disabled_at", "disabled_reason"])

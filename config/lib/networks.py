@@ -7,13 +7,22 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # https://www.rfc-editor.org/rfc/rfc6052#section-2.1
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+# What Python takes for global, and is not: https://www.iana.org/assignments/iana-ipv4-special-registry
+_SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
+# Beyond it nothing is given out: https://www.iana.org/assignments/ipv6-address-space
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+# Where clouds tell a machine its secrets, apart from 169.254.0.0/16: AWS, Google, Alibaba, Oracle, Azure.
+_METADATA = frozenset(
+    ipaddress.ip_address(address)
+    for address in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
+)
 
 
 def may_reach(address: Address, *, private_too: bool = False) -> bool:
     """
     Tell whether somebody from outside may send us to an address: a public one, or with `private_too` others.
 
-    What only this machine's own network segment has, such as a cloud's metadata, never.
+    What only this machine's own network segment has, never, and neither a cloud's metadata.
     """
     return all(_may_reach(one, private_too=private_too) for one in _meant(address))
 
@@ -28,9 +37,14 @@ def parsed(host: str) -> Address:
 
 
 def _may_reach(address: Address, *, private_too: bool) -> bool:
-    if address.is_link_local or address.is_multicast or address.is_unspecified:
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA:
         return False
-    return address.is_global or private_too
+    return private_too or _is_public(address)
+
+
+def _is_public(address: Address) -> bool:
+    is_given_out = address.version == 4 or address in _GIVEN_OUT or address in _NAT64
+    return is_given_out and address.is_global and not any(address in network for network in _SPECIAL)
 
 
 def _meant(address: Address) -> list[Address]:

@@ -205,17 +205,18 @@ def _connected(parts: SplitResult, deadline: float, *, may_be_private: bool) -> 
 
 
 def _secured(sock: socket.socket, parts: SplitResult, deadline: float) -> socket.socket:
-    sock.settimeout(_left(deadline, _SILENCE_TIMEOUT))
-    if parts.scheme != "https":
-        return sock
-    secured = _tls().wrap_socket(sock, server_hostname=parts.hostname, do_handshake_on_connect=False)
     try:
-        with _cut_off(secured, deadline):
-            secured.do_handshake()
+        sock.settimeout(_left(deadline, _SILENCE_TIMEOUT))
+        if parts.scheme != "https":
+            return sock
+        # From here on the bare socket is an empty shell.
+        sock = _tls().wrap_socket(sock, server_hostname=parts.hostname, do_handshake_on_connect=False)
+        with _cut_off(sock, deadline):
+            sock.do_handshake()
     except BaseException:
-        secured.close()
+        sock.close()
         raise
-    return secured
+    return sock
 
 
 def _content(response: http.client.HTTPResponse, max_bytes: int) -> bytes:

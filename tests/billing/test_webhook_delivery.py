@@ -2,17 +2,20 @@
 
 import json
 import socket
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from django.utils.http import http_date
 from standardwebhooks import Webhook
+from ulid import ULID
 
 from billing import events, retention
 from billing.events import EventType
 from billing.models import Email, Event, WebhookDelivery, WebhookEndpoint
-from billing.webhooks import delivery, endpoints
-from config.lib import outbound
+from billing.webhooks import delivery, endpoints, posting
+from config.lib import outbound, stopping
 from tests import racing
 from tests.billing.receiver import Receiver
 from tests.factories import UserFactory
@@ -26,9 +29,8 @@ def receiver(settings, transactional_db, valkey):
 
 
 @pytest.fixture
-def endpoint(receiver) -> WebhookEndpoint:
-    made, secret = endpoints.create(user_id=UserFactory().user_id, url=receiver.url)
-    made.plain = secret
+def endpoint(receiver):
+    made, made.plain = endpoints.create(user_id=UserFactory().user_id, url=receiver.url)
     return made
 
 
@@ -41,6 +43,17 @@ def tell(endpoint, *, conversation="", **data) -> WebhookDelivery:
 
 def deliver(endpoint) -> int:
     return delivery.deliver(endpoint_id=endpoint.pk)
+
+
+def of(endpoint, moment) -> WebhookDelivery:
+    """Tell the endpoint what happened at a moment."""
+    event = Event.objects.create(
+        event_id=f"evt_{ULID.from_datetime(moment)}",
+        user_id=endpoint.user_id,
+        type=EventType.LEAD_CREATED,
+        created_at=moment,
+    )
+    return WebhookDelivery.objects.get(event=event)
 
 
 def make_due(endpoint) -> None:
@@ -111,6 +124,43 @@ class TestDeliver:
             mine = [one["sequence"] for one in said if one["conversation_id"] == f"cnv_{talk}"]
             assert mine == sorted(mine)
 
+    def test_posts_to_an_endpoint_side_by_side_but_not_without_limit(self, receiver, endpoint):
+        for _ in range(40):
+            tell(endpoint)
+        receiver.always(delay=0.1)
+
+        racing.at_once(*[lambda: deliver(endpoint)] * (delivery.ENDPOINT_CONCURRENCY + 4))
+
+        assert len(receiver.posts) == 40
+        assert 1 < receiver.most_at_once <= delivery.ENDPOINT_CONCURRENCY
+
+    def test_posts_of_one_talk_one_at_a_time(self, receiver, endpoint):
+        for _ in range(5):
+            tell(endpoint, conversation="cnv_1")
+        receiver.always(delay=0.1)
+
+        racing.at_once(*[lambda: deliver(endpoint)] * 4)
+        deliver(endpoint)
+
+        assert (len(receiver.posts), receiver.most_at_once) == (5, 1)
+
+    def test_posts_nothing_more_once_the_process_is_to_stop(self, receiver, endpoint):
+        told = tell(endpoint)
+        stopping.is_stopping.set()
+        try:
+            assert deliver(endpoint) == 0
+        finally:
+            stopping.is_stopping.clear()
+
+        assert state(told) == "pending"
+
+    def test_ends_after_a_while_and_leaves_the_rest_to_the_next(self, receiver, endpoint, monkeypatch):
+        monkeypatch.setattr(delivery, "SLICE", 0)
+        for _ in range(3):
+            tell(endpoint)
+
+        assert deliver(endpoint) == 1
+
     def test_posts_again_what_somebody_died_over_under_the_same_id(self, receiver, endpoint):
         tell(endpoint)
         claimed, _ = delivery._claim(endpoint.pk)
@@ -168,7 +218,7 @@ class TestFailing:
 
     @pytest.mark.parametrize("plan", [{"delay": 3}, {"drip": True}], ids=str)
     def test_is_not_waited_for_without_end(self, receiver, endpoint, plan, monkeypatch):
-        monkeypatch.setattr(delivery, "TIMEOUT", 1.0)
+        monkeypatch.setattr(posting, "TIMEOUT", 1.0)
         told = tell(endpoint)
         receiver.plan(plan)
 
@@ -202,11 +252,80 @@ class TestFailing:
         assert delivery._wait(1, delivery.Outcome(503, wait=900)) == 900
 
     @pytest.mark.parametrize(
-        ("header", "seconds"),
-        [("", 0), ("120", 120), ("9999999", 3600), ("9" * 5000, 0), ("-1", 0), ("soon", 0), ("²", 0)],
+        ("status", "said", "seconds"),
+        [
+            (503, "900", 900),
+            (429, "900", 900),
+            (429, lambda: http_date(time.time() + 900), 900),
+            (429, "9" * 6000, 3600),
+            (429, lambda: http_date(time.time() + 1e6), 3600),
+        ],
+        ids=["503", "429", "a date", "no end", "a date far off"],
     )
-    def test_reads_what_it_is_asked_to_wait(self, header, seconds):
-        assert delivery._asked_to_wait(header) == seconds
+    def test_is_left_alone_for_as_long_as_it_asks_but_an_hour_at_most(
+        self, receiver, endpoint, status, said, seconds
+    ):
+        told, other = tell(endpoint, n=1), tell(endpoint, n=2)
+        said = said() if callable(said) else said
+        receiver.plan({"status": status, "headers": {"retry-after": said}})
+
+        deliver(endpoint)
+
+        endpoint.refresh_from_db()
+        told.refresh_from_db()
+        asked = timedelta(seconds=seconds)
+        for moment in (endpoint.paused_until, told.due_at):
+            assert abs(moment - timezone.now() - asked) < timedelta(minutes=2)
+        assert (state(other), len(receiver.posts)) == ("pending", 1)
+
+    @pytest.mark.parametrize(("status", "said"), [(500, "900"), (503, "soon"), (503, "-5"), (429, "")])
+    def test_is_not_left_alone_where_it_does_not_say_for_how_long(self, receiver, endpoint, status, said):
+        tell(endpoint)
+        receiver.plan({"status": status, "headers": {"retry-after": said}})
+
+        deliver(endpoint)
+
+        endpoint.refresh_from_db()
+        assert (endpoint.failures, endpoint.paused_until) == (1, None)
+
+    def test_is_asked_by_one_alone_once_it_may_be_asked_again(self, receiver, endpoint):
+        for _ in range(10):
+            tell(endpoint)
+        WebhookEndpoint.objects.update(failures=8, paused_until=timezone.now())
+        receiver.always(status=500, delay=0.2)
+
+        racing.at_once(*[lambda: deliver(endpoint)] * 4)
+
+        assert len(receiver.posts) == 1
+
+    def test_that_nobody_foresaw_is_an_attempt_like_others(self, receiver, endpoint):
+        endpoint.set_secret("whsec_of one character only: é")
+        endpoint.save()
+        told = tell(endpoint)
+
+        deliver(endpoint)
+
+        assert (state(told), attempts(told)) == ("pending", [(None, "it could not be posted")])
+        assert told.due_at > timezone.now()
+
+    def test_to_speak_tls_is_tried_again(self, receiver, endpoint):
+        WebhookEndpoint.objects.update(url=receiver.url.replace("http:", "https:"))
+        told = tell(endpoint)
+
+        deliver(endpoint)
+
+        ((status, error),) = attempts(told)
+        assert (state(told), status) == ("pending", None)
+        assert error.startswith("no connection: SSL")
+
+    def test_of_one_that_was_deleted_meanwhile_is_told_to_nobody(self, receiver, endpoint):
+        tell(endpoint)
+        claimed, _ = delivery._claim(endpoint.pk)
+        endpoints.remove(endpoint)
+
+        delivery._note(claimed, delivery.Outcome(410), {})
+
+        assert not Email.objects.exists()
 
     def test_ends_after_three_days_and_switches_the_endpoint_off(self, receiver, endpoint):
         long_ago = timezone.now() - timedelta(days=3, minutes=1)
@@ -328,14 +447,33 @@ class TestAddresses:
 
 class TestPurge:
     def test_forgets_what_ended_long_ago_and_keeps_what_waits(self, receiver, endpoint):
-        done, waits = tell(endpoint, n=1), tell(endpoint, n=2)
-        old = timezone.now() - timedelta(days=40)
-        Event.objects.update(created_at=old)
-        WebhookDelivery.objects.update(created_at=old)
-        WebhookDelivery.objects.filter(pk=done.pk).update(state="delivered")
-        fresh = tell(endpoint, n=3)
+        long_ago = timezone.now() - timedelta(days=40)
+        done, waits = of(endpoint, long_ago), of(endpoint, long_ago)
+        fresh = of(endpoint, timezone.now() - timedelta(days=20))
+        WebhookDelivery.objects.filter(pk__in=[done.pk, fresh.pk]).update(state="delivered")
 
         retention.purge(now=timezone.now())
 
         assert set(WebhookDelivery.objects.values_list("pk", flat=True)) == {waits.pk, fresh.pk}
-        assert Event.objects.count() == 2
+        assert set(Event.objects.values_list("pk", flat=True)) == {waits.event_id, fresh.event_id}
+
+    def test_forgets_what_waits_for_an_endpoint_that_is_long_gone(self, receiver, endpoint):
+        long_ago = timezone.now() - timedelta(days=40)
+        of(endpoint, long_ago)
+        WebhookEndpoint.objects.update(deleted_at=long_ago)
+
+        retention.purge(now=timezone.now())
+
+        assert (WebhookDelivery.objects.count(), Event.objects.count()) == (0, 0)
+
+    def test_forgets_old_e_mails_but_not_those_that_wait(self, receiver, endpoint):
+        long_ago = timezone.now() - timedelta(days=40)
+        for age, mail_state in ((long_ago, "sent"), (long_ago, "pending"), (timezone.now(), "failed")):
+            Email.objects.create(
+                email_id=f"eml_{ULID.from_datetime(age)}", user_id=endpoint.user_id, to="a@example.com",
+                subject="A", body="A", reference=f"{age} {mail_state}", state=mail_state,
+            )  # fmt: skip
+
+        retention.purge(now=timezone.now())
+
+        assert set(Email.objects.values_list("state", flat=True)) == {"pending", "failed"}

@@ -6,6 +6,7 @@ import pytest
 import requests
 import unfold
 
+from channels_app.webchat.files import MOST_BYTES
 from config.asgi import BLOCK_BYTES
 from tests import environment
 from tests.rig import PROJECT
@@ -37,6 +38,14 @@ class TestFiles:
         answer = requests.head(f"{web}/static/unfold/css/styles.css", timeout=10)
 
         assert (answer.status_code, answer.content) == (200, b"")
+
+
+class TestBodies:
+    def test_may_be_as_large_as_a_picture(self, web):
+        answer = requests.post(f"{web}/webchat/web_none/files", data=bytes(MOST_BYTES), timeout=30)
+
+        # It was read, and there is no such chat.
+        assert answer.status_code == 404
 
 
 class TestAnswers:

@@ -1,6 +1,9 @@
 """Prefixed, time-ordered ids."""
 
 import time
+from datetime import timedelta
+
+from django.utils import timezone
 
 from config.lib import ids
 
@@ -22,3 +25,11 @@ class TestNew:
 
     def test_is_never_made_twice(self):
         assert len({ids.new("trn") for _ in range(10_000)}) == 10_000
+
+
+class TestFirst:
+    def test_sorts_between_what_was_made_before_and_after(self):
+        made, moment = ids.new("trn"), timezone.now()
+
+        assert ids.first("trn", moment - timedelta(seconds=1)) < made
+        assert made < ids.first("trn", moment + timedelta(seconds=1))
