@@ -6,7 +6,7 @@ The simulator as an ASGI application, for one process: what it remembers is in i
 
 from collections.abc import Awaitable, Callable
 
-from simulator import connection, control, environment, graph_api, openai_api
+from simulator import connection, control, environment, graph_api, openai_api, phone_page
 from simulator.exchange import (
     Answer,
     Receive,
@@ -41,6 +41,7 @@ class Simulator:
         while True:
             event = (await receive())["type"]
             if event == "lifespan.shutdown":
+                self.state.feed.close()
                 await self.state.courier.close()
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
@@ -48,6 +49,9 @@ class Simulator:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await read_request(scope, receive)
+        if request.method == "GET" and request.path == phone_page.EVENTS_PATH:
+            await self.state.feed.stream(receive, send)
+            return
         api = _api_of(request.path)
         answer = await (self._control(request) if api is None else self._noted(*api, request))
         if answer.hang:
@@ -57,6 +61,8 @@ class Simulator:
 
     async def _control(self, request: Request) -> Answer:
         try:
+            if phone_page.is_addressed(request):
+                return phone_page.answer(self.state, request)
             return await control.answer(self.state, request)
         except RefusalError as refusal:
             return refusal.answer

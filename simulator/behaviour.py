@@ -2,8 +2,8 @@
 How well the simulated services behave: read from JSON, merged from partial updates, checked before it counts.
 
 Sections `openai` (POST /v1/responses and transcriptions), `conversations` (/v1/conversations) and `graph`
-(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; `statuses`, `status_delays` and `seed` stand
-beside them.
+(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; `statuses`, `status_delays`, `deliver_twice` and
+`seed` stand beside them.
 """
 
 import re
@@ -28,7 +28,12 @@ PROFILES: dict[str, dict[str, Any]] = {
     "conversations": {},
     "graph": {"latency": 0.02},
 }
-DEFAULTS: dict[str, Any] = {"statuses": True, "status_delays": [0.2, 0.5, 1.0], "seed": None}
+DEFAULTS: dict[str, Any] = {
+    "statuses": True,
+    "status_delays": [0.2, 0.5, 1.0],
+    "deliver_twice": False,
+    "seed": None,
+}
 LATENCY_SHAPES = ({"median", "sigma"}, {"mean", "spread"})
 STEP_KEYS = {
     "match", "delay", "status", "code", "message", "retry_after", "drop", "drop_after_accept", "hang",
@@ -62,6 +67,7 @@ class Behaviour:
         )
         self.statuses: bool = self.document["statuses"]
         self.status_delays: list[float] = self.document["status_delays"]
+        self.deliver_twice: bool = self.document["deliver_twice"]
 
     def as_document(self) -> dict[str, Any]:
         """Return the whole behaviour as JSON, the scripts as far as they are not used up."""
@@ -106,8 +112,9 @@ def _refuse_unknown(where: str, given: Mapping[str, Any], known: Mapping[str, An
 
 
 def _check(document: Mapping[str, Any]) -> None:
-    if not isinstance(document["statuses"], bool):
-        raise InvalidBehaviourError("statuses must be true or false")
+    for name in ("statuses", "deliver_twice"):
+        if not isinstance(document[name], bool):
+            raise InvalidBehaviourError(f"{name} must be true or false")
     delays = document["status_delays"]
     if not isinstance(delays, list) or len(delays) != len(DEFAULTS["status_delays"]):
         raise InvalidBehaviourError("status_delays must be three numbers: sent, delivered, read")

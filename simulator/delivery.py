@@ -5,7 +5,7 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from simulator.environment import Environment
 from simulator.exchange import Json
 from simulator.http_client import HttpClient, NotAnsweredError
 from simulator.journal import Journal
+from simulator.phone_chats import Chats
+from simulator.phone_webhooks import posted, posting
 
 RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 OK = 200
@@ -28,18 +30,29 @@ class Delivery:
 
 
 class Courier:
-    """Posts webhooks, at once or later, and notes each attempt in the journal."""
+    """Posts webhooks, at once or later, and notes each attempt in the journal and on the phone."""
 
-    def __init__(self, environment: Environment, journal: Journal) -> None:
-        """Remember where to post and how to sign."""
+    def __init__(
+        self, environment: Environment, journal: Journal, chats: Chats, is_doubled: Callable[[], bool]
+    ) -> None:
+        """Remember where to post and how to sign; while `is_doubled` everything is posted twice."""
         self._url = environment.webhook_url
         self._secret = environment.webhook_secret
         self._journal = journal
+        self._chats = chats
+        self._is_doubled = is_doubled
         self._client: HttpClient | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def post(self, document: Json, message_ids: Sequence[str]) -> Delivery:
-        """Post one webhook once."""
+        """Post one webhook once, or twice at once; then the first one's answer counts."""
+        posting(self._chats, document)
+        times = 2 if self._is_doubled() else 1
+        first, *_ = await asyncio.gather(*(self._post(document, message_ids) for _ in range(times)))
+        posted(self._chats, document, is_taken=first.status == OK, why=first.error or str(first.status))
+        return first
+
+    async def _post(self, document: Json, message_ids: Sequence[str]) -> Delivery:
         if self._client is None:
             self._client = HttpClient(self._url)
         body = webhooks.encode(document)

@@ -8,6 +8,7 @@ Every variable the simulator reads from its environment.
 - ``SIMULATOR_DISPLAY_PHONE_NUMBER``: the phone number it shows (``12025550100``)
 - ``SIMULATOR_INSTAGRAM_ACCOUNT_ID``: the default Instagram account (``17841400000000001``)
 - ``SIMULATOR_JOURNAL_SIZE``: how many requests the journal remembers (``50000``)
+- ``SIMULATOR_HOST``, ``SIMULATOR_PORT``: where it is served, for the URLs it gives (``127.0.0.1``, ``9090``)
 - ``SIMULATOR_JOURNAL_FILE``: also append every finished request to this file (unset)
 """
 
@@ -34,6 +35,7 @@ class Environment:
     instagram_account_id: str
     journal_size: int
     journal_file: str
+    base_url: str
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Environment:
@@ -46,6 +48,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
     def value(name: str, default: str) -> str:
         return environ.get(name, "").strip() or default
 
+    host = value("SIMULATOR_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - none is opened
     secrets = (part.strip() for part in value("WEBHOOK_SECRET", "test-app-secret").split(","))
     return Environment(
         webhook_url=value("SIMULATOR_WEBHOOK_URL", "http://127.0.0.1:3000/webhook/meta"),
@@ -56,6 +59,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
         instagram_account_id=value("SIMULATOR_INSTAGRAM_ACCOUNT_ID", "17841400000000001"),
         journal_size=_positive("SIMULATOR_JOURNAL_SIZE", value("SIMULATOR_JOURNAL_SIZE", "50000")),
         journal_file=value("SIMULATOR_JOURNAL_FILE", ""),
+        base_url=f"http://{host}:{value('SIMULATOR_PORT', '9090')}",
     )
 
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 
-from simulator import graph_sends, identifiers
+from simulator import graph_sends, identifiers, phone_sends
 from simulator.exchange import Answer, Json, Request, json_answer
 from simulator.faults import Plan
 from simulator.graph_errors import error_answer, injected_answer, missing_object, plainly_refused
@@ -71,11 +71,15 @@ def _whatsapp(state: State, payload: Json, phone_number_id: str, plan: Plan, ent
         raise plainly_refused("(#100) The parameter messaging_product is required.")
     graph_sends.check_whatsapp(payload)
     if payload.get("status") is not None:
+        phone_sends.whatsapp_seen(state.chats, payload)
         return json_answer(200, {"success": True})
     to = payload.get("to")
     key = NOT_DIGITS.sub("", to) if to else payload["recipient"]
     message_id = identifiers.wamid(key if to else "10000000000", outgoing=True)
     entry.provider_ids = (message_id,)
+    phone_sends.whatsapp_sent(
+        state.chats, payload, number=phone_number_id, customer=key, message_id=message_id
+    )
     whatsapp_receipts(state, payload, phone_number_id, state.customer(key), message_id, plan)
     contact = {"input": to, "wa_id": key} if to else {"input": key, "user_id": key}
     return json_answer(
@@ -86,11 +90,15 @@ def _whatsapp(state: State, payload: Json, phone_number_id: str, plan: Plan, ent
 def _instagram(state: State, payload: Json, account_id: str, plan: Plan, entry: Entry) -> Answer:
     graph_sends.check_instagram(payload)
     recipient = payload["recipient"].get("id") or payload["recipient"].get("comment_id")
+    own_id = state.environment.instagram_account_id if account_id == "me" else account_id
     if payload.get("sender_action") is not None:
+        phone_sends.instagram_action(state.chats, payload, number=own_id, customer=recipient)
         return json_answer(200, {"recipient_id": recipient})
     message_id = identifiers.mid()
     entry.provider_ids = (message_id,)
-    own_id = state.environment.instagram_account_id if account_id == "me" else account_id
+    phone_sends.instagram_sent(
+        state.chats, payload["message"], number=own_id, customer=recipient, message_id=message_id
+    )
     if not plan.step.get("fail_status"):
         instagram_receipts(state, payload["message"].get("text") or "", own_id, recipient, message_id)
     return json_answer(200, {"recipient_id": recipient, "message_id": message_id})

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,8 @@ class Journal:
         self._file = file
         self._descriptor: int | None = None
         self.last_seq = 0
+        # Told of every entry, when it begins and when it is finished.
+        self.on_change: Callable[[Entry], None] = lambda _entry: None
 
     def begin(self, api: str, request: Request) -> Entry:
         """Note a request that has arrived."""
@@ -101,6 +103,7 @@ class Journal:
         self.last_seq += 1
         entry = Entry(self.last_seq, time.time(), api, method, path, raw, dict(headers))
         self._entries.append(entry)
+        self.on_change(entry)
         return entry
 
     def finish(self, entry: Entry, status: int | None, note: str = "") -> None:
@@ -110,6 +113,7 @@ class Journal:
             if self._descriptor is None:
                 self._descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.write(self._descriptor, entry.line() + b"\n")
+        self.on_change(entry)
 
     def find(self, wanted: Wanted) -> Iterator[Entry]:
         """Return the wanted entries, newest first."""

@@ -3,6 +3,8 @@
 PAGE = """\
 This is the simulator: a stand-in for OpenAI's API and for Meta's Graph API. Nothing here is real.
 
+GET /phone is a phone to try it with: WhatsApp and Instagram, switches for trouble, and what happens underneath.
+
 OpenAI (any bearer token)
   POST                /v1/responses                        GET, DELETE  /v1/responses/{id}
   POST                /v1/conversations                    POST         /v1/audio/transcriptions
@@ -15,11 +17,13 @@ Graph API (any bearer token)
 
 The simulator itself
   POST                /_simulator/deliver                  a customer writes: {"from": "+12025550143", "texts": ["Hi"]}
+                                                           "messages": [{"kind": "image", "media_id": "img1"}] for more
   GET, DELETE         /_simulator/requests                 what was asked: ?api=openai|graph|webhook&path=&contains=
                                                            &since_seq=&limit=
   GET                 /_simulator/requests/count           how much that is, same filters
   GET, POST           /_simulator/behaviour                slow it down, make it fail, script its answers
   POST                /_simulator/media                    register a file: {"id", "mime_type", "data" (base64)}
+  GET                 /_simulator/phone/chats              what the phone shows; /events tells what changes
   POST                /_simulator/reset                    start afresh
   GET                 /_simulator/health
 """  # noqa: E501 - a page, not code

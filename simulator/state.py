@@ -7,6 +7,8 @@ from simulator.environment import Environment
 from simulator.graph_media import MediaStore
 from simulator.journal import Journal
 from simulator.openai_store import OpenAIStore
+from simulator.phone_chats import Chats
+from simulator.phone_feed import Feed
 from simulator.webhooks import Customer, Number
 
 
@@ -16,16 +18,17 @@ class State:
     def __init__(self, environment: Environment) -> None:
         """Start as the environment says."""
         self.environment = environment
+        self.feed = Feed()
         self.journal = Journal(environment.journal_size, environment.journal_file)
-        self.courier = Courier(environment, self.journal)
+        self.journal.on_change = self.feed.tell_request
         self._start_fresh()
 
     async def reset(self) -> None:
         """Forget everything but the journal's numbering, and behave as at the start."""
         await self.courier.close()
-        self.courier = Courier(self.environment, self.journal)
         self.journal.clear()
         self._start_fresh()
+        self.feed.tell_reset()
 
     def customer(self, key: str) -> Customer:
         """Return the customer with this phone number (digits) or BSUID, made up when never heard of."""
@@ -45,6 +48,10 @@ class State:
         return Number(phone_number_id, identifiers.display_phone_number(phone_number_id))
 
     def _start_fresh(self) -> None:
+        self.chats = Chats(self.feed.tell_chat)
+        self.courier = Courier(
+            self.environment, self.journal, self.chats, lambda: self.behaviour.deliver_twice
+        )
         self.behaviour = Behaviour(self.environment.behaviour)
         self.openai = OpenAIStore()
         self.media = MediaStore()

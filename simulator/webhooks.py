@@ -67,6 +67,11 @@ def headers(body: bytes, secret: str) -> dict[str, str]:
     }
 
 
+def unix_seconds(sent_at: int | None) -> str:
+    """Return a time as WhatsApp writes it; None is now."""
+    return str(int(time.time()) if sent_at is None else sent_at)
+
+
 def whatsapp_text(
     texts: Sequence[str],
     *,
@@ -91,7 +96,7 @@ def whatsapp_message(
     return {
         **_given(**{"from": customer.wa_id}, from_user_id=customer.user_id),
         "id": message_id,
-        "timestamp": _seconds(sent_at),
+        "timestamp": unix_seconds(sent_at),
         kind: content,
         "type": kind,
     }
@@ -114,7 +119,7 @@ def whatsapp_status(
     return {
         "id": message_id,
         "status": status,
-        "timestamp": _seconds(sent_at),
+        "timestamp": unix_seconds(sent_at),
         **_given(
             recipient_id=customer.wa_id,
             recipient_user_id=customer.user_id,
@@ -171,7 +176,7 @@ def instagram_text(
     start = _milliseconds(sent_at_ms)
     ids = message_ids or [identifiers.mid() for _ in texts]
     events = [
-        _instagram_event(sender, account_id, start + index, {"message": {"mid": message_id, "text": text}})
+        instagram_event(sender, account_id, start + index, {"message": {"mid": message_id, "text": text}})
         for index, (text, message_id) in enumerate(zip(texts, ids, strict=True))
     ]
     return instagram_envelope(events, account_id=account_id, time_ms=start + 150)
@@ -184,14 +189,14 @@ def instagram_echo(
     at = _milliseconds(sent_at_ms)
     event = {"message": {"mid": message_id, "text": text, "is_echo": True}}
     return instagram_envelope(
-        [_instagram_event(account_id, recipient, at, event)], account_id=account_id, time_ms=at + 150
+        [instagram_event(account_id, recipient, at, event)], account_id=account_id, time_ms=at + 150
     )
 
 
 def instagram_read(message_id: str, *, sender: str, account_id: str, sent_at_ms: int | None = None) -> Json:
     """Build the webhook that tells the business that its message was seen."""
     at = _milliseconds(sent_at_ms)
-    event = _instagram_event(sender, account_id, at, {"read": {"mid": message_id}})
+    event = instagram_event(sender, account_id, at, {"read": {"mid": message_id}})
     return instagram_envelope([event], account_id=account_id, time_ms=at + 150)
 
 
@@ -200,16 +205,13 @@ def instagram_envelope(events: Sequence[Json], *, account_id: str, time_ms: int)
     return {"object": "instagram", "entry": [{"time": time_ms, "id": account_id, "messaging": list(events)}]}
 
 
-def _instagram_event(sender: str, recipient: str, at: int, content: Json) -> Json:
+def instagram_event(sender: str, recipient: str, at: int, content: Json) -> Json:
+    """Build one element of ``messaging[]``; `at` is in unix milliseconds."""
     return {"sender": {"id": sender}, "recipient": {"id": recipient}, "timestamp": at, **content}
 
 
 def _given(**values: str | None) -> Json:
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _seconds(sent_at: int | None) -> str:
-    return str(int(time.time()) if sent_at is None else sent_at)
 
 
 def _milliseconds(sent_at_ms: int | None) -> int:
