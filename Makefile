@@ -35,7 +35,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup node_modules configuration reference run test bench bench-pages fuzz audit chaos chaos-teeth check lock migrate psql shell clean
+.PHONY: help setup node_modules configuration reference run test bench bench-pages bench-streams fuzz audit chaos chaos-teeth check lock migrate psql shell clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z_-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -52,6 +52,9 @@ bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --
 
 bench-pages: $(INSTALLED) ## Measure pages of a million messages (ARGS="--messages 100000 --samples 50")
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load.pages $(ARGS)
+
+bench-streams: $(INSTALLED) ## Measure event streams of the web chat (ARGS="--streams 2000 --messages 200")
+	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load.streams $(ARGS)
 
 fuzz: $(INSTALLED) ## Try out the whole API with thousands of right and wrong requests (ARGS="--examples 300 --seed 7")
 	@$(BIN)/python -m tests.api.fuzzing $(ARGS)

@@ -12,8 +12,10 @@ from agents.registration import register
 from billing import keys, ledger
 from billing.models import ApiKey, Credit, User
 from channels_app.models import PhoneNumber
+from channels_app.webchat import chats
 
 USER_ID = "usr_demo"
+WEB_CHAT_ID = "web_demo"
 PROMPT_ID = "prm_demo"
 PHONE_NUMBER_ID = "109876543210987"
 PHONE_NUMBER = "+12025550100"
@@ -21,6 +23,7 @@ PHONE_NUMBER = "+12025550100"
 _NUMBERS = (
     (PHONE_NUMBER_ID, PHONE_NUMBER, PhoneNumber.Type.WHATSAPP),
     ("17841400000000001", "@demo.bakery", PhoneNumber.Type.INSTAGRAM),
+    (WEB_CHAT_ID, "", PhoneNumber.Type.WEBCHAT),
 )
 FALLBACK_MESSAGE = "Sorry, I can't answer right now. Please try again in a few minutes."
 CREDITS = 1000
@@ -60,12 +63,14 @@ def seed() -> Demo:
             user_id=user.user_id,
             phone_number_id=number_id,
             external_number=external,
-            access_token="demo-access-token",  # noqa: S106  (the simulator takes any)
+            # The simulator takes any.
+            access_token="" if channel == PhoneNumber.Type.WEBCHAT else "demo-access-token",
             prompt_id=prompt.prompt_id,
             name="Demo Bakery",
             fallback_message=FALLBACK_MESSAGE,
             channel=channel,
         )
+    _let_web_chat_stand_here()
     return Demo(
         user_id=user.user_id,
         api_key=_api_key("demo", user_id=user.user_id),
@@ -73,6 +78,22 @@ def seed() -> Demo:
         phone_number_id=PHONE_NUMBER_ID,
         display_phone_number=PHONE_NUMBER,
         staff_login=_staff_login(),
+    )
+
+
+def _let_web_chat_stand_here() -> None:
+    """Let the demo's web chat stand on pages of this machine, unless somebody has said where it may."""
+    chat = chats.known(WEB_CHAT_ID)
+    if settings.IS_PRODUCTION or chat is None or chat.allowed_origins:
+        return
+    ports = (settings.API_PORT, settings.SIMULATOR_PORT, 8000)
+    chats.change(
+        phone_number_id=WEB_CHAT_ID,
+        allowed_origins=[f"http://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports],
+        title="Demo Bakery",
+        subtitle="We usually answer at once",
+        color="#a8470f",
+        welcome_text="Hello! Ask us about bread, cakes and opening hours.",
     )
 
 

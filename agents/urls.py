@@ -4,16 +4,18 @@ from django.urls import path
 
 from agents.api.agents import AgentsView, AgentView
 from agents.api.archives import ArchivesView
-from agents.api.phone_numbers import PhoneNumbersView, PhoneNumberView
+from agents.api.phone_numbers import PhoneNumbersView, PhoneNumberView, WebChatSecretView
 from agents.api.prompt_versions import PromptPreviewView, PromptRollbackView, PromptVersionsView
 from agents.api.prompts import PromptsView, PromptView
 
 _USER = "users/<slug:user_id>"
+_NUMBER = f"{_USER}/phone_numbers/<slug:phone_number_id>"
 _PROMPT = f"{_USER}/prompts/<slug:prompt_id>"
 
 urlpatterns = [
     path(f"{_USER}/phone_numbers", PhoneNumbersView.as_view(), name="phone-numbers"),
-    path(f"{_USER}/phone_numbers/<slug:phone_number_id>", PhoneNumberView.as_view(), name="phone-number"),
+    path(_NUMBER, PhoneNumberView.as_view(), name="phone-number"),
+    path(f"{_NUMBER}/webchat_secret", WebChatSecretView.as_view(), name="webchat-secret"),
     path(f"{_USER}/agents", AgentsView.as_view(), name="agents"),
     path(f"{_USER}/agents/<slug:agent_id>", AgentView.as_view(), name="agent"),
     path(f"{_USER}/archives", ArchivesView.as_view(), name="archives"),

@@ -9,7 +9,7 @@ from channels_app.models import Customer
 from config.lib import ids, sql
 
 Key = tuple[str, Person]
-_IDS = ("wa_id", "bsuid", "ig_id")
+_IDS = ("wa_id", "bsuid", "ig_id", "visitor_id")
 
 
 def resolve(people: Iterable[Key], *, doubles: list[Key] | None = None) -> dict[Key, str]:
@@ -74,7 +74,7 @@ class _Known:
             sql.execute(_INSERT, [Jsonb(rows)])
 
 
-_COLUMNS = ["customer_id", "phone_number_id", "wa_id", "bsuid", "ig_id", "username", "name"]
+_COLUMNS = ["customer_id", "phone_number_id", *_IDS, "username", "name"]
 _FIND = {
     name: f"""
         SELECT {", ".join(f"customers.{column}" for column in _COLUMNS)}

@@ -15,7 +15,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from channels_app import customers
-from channels_app.meta.types import Event, Inbound, Parsed, Person
+from channels_app.meta.types import Event, Inbound, Media, Parsed, Person
 from config.lib import failpoints, locks, logs, sql
 from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
@@ -79,7 +79,7 @@ def _row(message: Inbound, known: dict[customers.Key, str], correlation_id: str)
         "provider_message_id": message.provider_message_id,
         "kind": message.kind,
         "text": message.text,
-        "media": [asdict(media) for media in message.media],
+        "media": [_reference(media) for media in message.media],
         "quoted_id": message.quoted_id,
         "context": message.context,
         "payload": message.payload,
@@ -87,6 +87,12 @@ def _row(message: Inbound, known: dict[customers.Key, str], correlation_id: str)
         "reason": message.ignored[:255],
         "sent_at": message.sent_at.isoformat(),
     }
+
+
+def _reference(media: Media) -> dict[str, str]:
+    """Give a file's reference; only one that is stored already has a name."""
+    found = asdict(media)
+    return found if media.name else {key: value for key, value in found.items() if key != "name"}
 
 
 _INSERT_MESSAGES = """

@@ -5,6 +5,7 @@ Whatever in it cannot be read is kept as a dead letter, together with the rest a
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from channels_app.inbox import Stored
 from channels_app.meta import body, instagram, whatsapp
 from channels_app.meta.types import Inbound, Parsed, Problem
 from channels_app.models import DeadLetter, InboundMessage
+from channels_app.webchat import messages
 from config.lib import failpoints, logs, redis
 from config.lib.breaker import Breaker
 
@@ -49,15 +51,16 @@ class Arrived:
     raw: bytes
     received_at: datetime
     parsed: Parsed
+    source: str = spool.META
 
 
-def take(raw: bytes, *, now: datetime) -> Stored | None:
+def take(raw: bytes, *, now: datetime, source: str = spool.META) -> Stored | None:
     """
-    Keep what a webhook tells; None when it waits in the spool.
+    Keep what a webhook tells, or a visitor of a web chat; None when it waits in the spool.
 
     :raises NowhereToKeepError: if neither store can keep it
     """
-    webhook = arrived(raw, now=now)
+    webhook = arrived(raw, now=now, source=source)
     try:
         return write([webhook])
     except UnwritableError:
@@ -65,11 +68,12 @@ def take(raw: bytes, *, now: datetime) -> Stored | None:
         return None
 
 
-def arrived(raw: bytes, *, now: datetime) -> Arrived:
-    """Read a webhook that was just received."""
-    parsed = parse(raw, now=now)
+def arrived(raw: bytes, *, now: datetime, source: str = spool.META) -> Arrived:
+    """Read what was just received."""
+    # Nobody can have Meta's signature stand for a visitor: our own form is read only where we wrote it.
+    parsed = messages.parse(json.loads(raw), now=now) if source == spool.WEBCHAT else parse(raw, now=now)
     parsed.correlation_id = logs.correlation_id()
-    return Arrived(raw, now, parsed)
+    return Arrived(raw, now, parsed, source)
 
 
 def write(webhooks: list[Arrived]) -> Stored:
@@ -117,6 +121,7 @@ def spool_one(webhook: Arrived) -> None:
         raw=webhook.raw,
         received_at=webhook.received_at,
         correlation_id=webhook.parsed.correlation_id,
+        source=webhook.source,
     )
     try:
         spool.append(waiting)
@@ -124,9 +129,9 @@ def spool_one(webhook: Arrived) -> None:
         raise NowhereToKeepError(type(error).__name__) from error
 
 
-def store(raw: bytes, *, now: datetime) -> Stored:
+def store(raw: bytes, *, now: datetime, source: str = spool.META) -> Stored:
     """Parse a webhook's body and keep everything in it in one transaction; twice is the same as once."""
-    return _store([arrived(raw, now=now)])
+    return _store([arrived(raw, now=now, source=source)])
 
 
 @transaction.atomic
@@ -157,7 +162,7 @@ def empty_spool() -> int:
     while (first := spool.first()) is not None:
         entry, waiting = first
         with structlog.contextvars.bound_contextvars(correlation_id=waiting.correlation_id):
-            store(waiting.raw, now=waiting.received_at)
+            store(waiting.raw, now=waiting.received_at, source=waiting.source)
         failpoints.reach("P19")
         spool.remove(entry)
         stored += 1
@@ -187,6 +192,8 @@ def _keep_dead(raw: bytes, parsed: Parsed) -> None:
 
 def read_again(row: InboundMessage) -> Inbound | None:
     """Read a message that was ignored once more; None if there still is a reason to ignore it."""
+    if "visitor_id" in row.payload:
+        return messages.parse(row.payload, now=row.received_at).inbound[0]
     is_instagram = "messaging" in row.payload or "recipient" in row.payload
     if is_instagram:
         entry = {"id": row.phone_number_id, "messaging": [row.payload]}

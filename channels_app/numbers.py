@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing.models import User
 from channels_app.models import PhoneNumber
+from channels_app.webchat import chats
 from config.lib import ids, tenancy
 
 # Where Meta's products are; what stands in settings is added to them.
@@ -72,7 +73,8 @@ def register(
     Register a number; one the same user had deleted is theirs again.
 
     What customers wrote before stays unanswered. Whose number it is has been verified by the caller: no
-    transaction may be open while Graph is asked. A web chat without an id gets one.
+    transaction may be open while Graph is asked. A web chat without an id gets one; its secret, which is
+    never shown again, is the `new_secret` of what is returned.
 
     :raises InvalidNumberError: if it cannot look like this; InvalidBaseUrlError for its `api_base_url`
     :raises NumberExistsError: if it is registered, or was registered by another user
@@ -103,6 +105,8 @@ def register(
             number.save(force_insert=number._state.adding)  # noqa: SLF001  (Django's documented flag)
     except IntegrityError as error:
         raise NumberExistsError("this number is registered already") from error
+    if type == PhoneNumber.Type.WEBCHAT:
+        number.new_secret = chats.create(number)
     return number
 
 

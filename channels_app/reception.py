@@ -14,6 +14,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
 from channels_app import intake, webhook
+from channels_app.webchat import server_messages
 from config.lib import failpoints, logs
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,11 @@ PATIENCE = 4.0
 Answer = tuple[int, dict[str, str]]
 
 
-def is_ordinary(*, method: str, path: str, scheme: str, headers: Mapping[str, str], size: int) -> bool:
-    """Tell whether a request is one for us; `headers` have lower-case names."""
-    if method != "POST" or path != settings.WEBHOOK_PATH or size > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+def is_ordinary(*, method: str, path: str, scheme: str, headers: Mapping[str, str], raw: bytes) -> bool:
+    """Tell whether a request is one of Meta's for us; `headers` have lower-case names."""
+    if method != "POST" or path != settings.WEBHOOK_PATH or len(raw) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        return False
+    if server_messages.read(raw) is not None:
         return False
     domain, _ = split_domain_port(headers.get("host", ""))
     secure = settings.SECURE_PROXY_SSL_HEADER

@@ -21,6 +21,10 @@ log = structlog.get_logger(__name__)
 KEY = "queue:messages"
 BYTES_KEY = "queue:messages:bytes"
 
+# Whose words a body is in: Meta's, or our own for what visitors of web chats write.
+META = "meta"
+WEBCHAT = "webchat"
+
 _APPEND = """
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 if tonumber(redis.call('GET', KEYS[2]) or 0) + #ARGV[1] > tonumber(ARGV[3]) then return 0 end
@@ -52,6 +56,7 @@ class Waiting:
     raw: bytes
     received_at: datetime
     correlation_id: str
+    source: str = META
 
 
 def is_in_use() -> bool:
@@ -80,6 +85,7 @@ def append(waiting: Waiting) -> None:
             "raw": base64.b64encode(waiting.raw).decode(),
             "received_at": waiting.received_at.isoformat(),
             "correlation_id": waiting.correlation_id,
+            "source": waiting.source,
         }
     )
     limits = [settings.REDIS_QUEUE_MAX_SIZE, settings.REDIS_QUEUE_MAX_BYTES]
@@ -102,6 +108,7 @@ def first() -> tuple[bytes | str, Waiting] | None:
         raw=base64.b64decode(found["raw"]),
         received_at=datetime.fromisoformat(found["received_at"]),
         correlation_id=found["correlation_id"],
+        source=found.get("source", META),
     )
 
 

@@ -20,7 +20,10 @@ from rest_framework.views import APIView
 
 from channels_app import intake
 from channels_app.meta import signature
+from channels_app.webchat import limits, server_messages
+from channels_app.webchat.server_messages import ServerMessage
 from config.lib import failpoints
+from config.lib.api.problems import ProblemError, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +57,16 @@ _EXAMPLE = {
             ],
         }
     ],
+}
+
+# A web chat's, from the business's own server.
+_SERVER_EXAMPLE = {
+    "phone_number_id": "web_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "customer_phone": "+12025550123",
+    "message_text": "Do you bake rye bread?",
+    "timestamp": 1790251200,
+    "platform_type": "webchat",
+    "message_id": "order-4711-question-1",
 }
 
 
@@ -120,15 +133,19 @@ class MetaWebhookView(APIView):
     @extend_schema(
         operation_id="receive_webhook",
         summary="Receive a webhook",
-        description="Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body with the app secret.",
+        description="Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body, Meta's with the app "
+        "secret, a message of a business's own server with the secret of the web chat it is for.",
         tags=["Webhook"],
         auth=[],
         parameters=[
             OpenApiParameter("X-Hub-Signature-256", str, OpenApiParameter.HEADER, required=True),
         ],
         request=OpenApiTypes.OBJECT,
-        examples=[OpenApiExample("A customer wrote", _EXAMPLE, request_only=True)],
-        responses={200: None, 401: None, 413: None, 415: None, 503: None},
+        examples=[
+            OpenApiExample("A customer wrote", _EXAMPLE, request_only=True),
+            OpenApiExample("A business's server wrote", _SERVER_EXAMPLE, request_only=True),
+        ],
+        responses=dict.fromkeys((200, 400, 401, 402, 413, 415, 429, 503)),
     )
     def post(self, request: Request) -> HttpResponse:
         """Store what a webhook tells, and answer 200 with an empty body."""
@@ -136,6 +153,8 @@ class MetaWebhookView(APIView):
             raw = request._request.body  # noqa: SLF001  (DRF would have it parsed first)
         except RequestDataTooBig:
             return HttpResponse(status=413)
+        if (message := server_messages.read(raw)) is not None:
+            return _take_server_message(message, request)
         refused = refusal(
             raw=raw,
             signature_header=request.headers.get("X-Hub-Signature-256", ""),
@@ -154,3 +173,32 @@ class MetaWebhookView(APIView):
         else:
             log.info("webhook.received", messages=stored.messages, events=stored.events, size=len(raw))
         return HttpResponse()
+
+
+def _take_server_message(message: ServerMessage, request: Request) -> HttpResponse:
+    """
+    Keep what a business's own server tells, and answer 200 with an empty body.
+
+    :raises ProblemError: if it is not kept
+    """
+    try:
+        server_messages.take(
+            message,
+            signature_header=request.headers.get("X-Hub-Signature-256", ""),
+            now=timezone.now(),
+        )
+    except server_messages.SignatureRefusedError as error:
+        raise ProblemError(
+            401, "signature_invalid", "It is not signed with the web chat's secret."
+        ) from error
+    except server_messages.MalformedError as error:
+        raise ProblemError(400, "server_message_invalid", f"{error}.") from error
+    except server_messages.NoCreditsError as error:
+        raise ProblemError(402, "insufficient_credits", "The business is out of credits.") from error
+    except limits.TooManyError as error:
+        code = "daily_limit_reached" if error.is_daily else "throttled"
+        headers = {"Retry-After": str(error.seconds)}
+        raise ProblemError(429, code, f"Too many messages: {error}.", headers=headers) from error
+    except intake.NowhereToKeepError as error:
+        raise unavailable() from error
+    return HttpResponse()

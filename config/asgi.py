@@ -9,7 +9,7 @@ bit is sent so: a thread is taken for each block, and none while the client take
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,14 +19,12 @@ from config.wsgi import application as wsgi  # sets Django up
 
 # isort: split
 from channels_app import reception
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from channels_app.webchat.files import MOST_BYTES
+from config.lib.asgi import Receive, Scope, Send, headers_of, hung_up
 
 BODY_SECONDS = 10
-# One byte more than Django takes, so that Django says 413 and not we.
-BODY_BYTES = 4 * 1024 * 1024 + 1
+# One byte more than is taken anywhere (a picture), so that the views say 413 and not we.
+BODY_BYTES = MOST_BYTES + 1
 THREADS = 16
 # What is made bit by bit is sent in blocks of about this much.
 BLOCK_BYTES = 64 * 1024
@@ -86,7 +84,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 async def _stream(block: bytes, rest: _Rest, receive: Receive, send: Send) -> None:
     """Send what there is and what follows, until the client hangs up."""
     loop = asyncio.get_running_loop()
-    gone = asyncio.ensure_future(_hung_up(receive))
+    gone = asyncio.ensure_future(hung_up(receive))
     is_last = False
     try:
         while await _sent(send, block, gone, is_last=is_last) and not is_last:
@@ -107,15 +105,10 @@ async def _sent(send: Send, block: bytes, gone: asyncio.Future[None], *, is_last
     return sending.done() and not gone.done()
 
 
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _answer(scope: Scope, body: bytes) -> _Answer:
-    headers = _headers(scope["headers"])
+    headers = headers_of(scope["headers"])
     what = {"method": scope["method"], "path": scope["path"], "scheme": scope["scheme"]}
-    if reception.is_ordinary(**what, headers=headers, size=len(body)):
+    if reception.is_ordinary(**what, headers=headers, raw=body):
         status, named = await reception.receive(raw=body, headers=headers)
         return _Answer(status, [(name.encode(), value.encode()) for name, value in named.items()])
     return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, headers, body))
@@ -160,17 +153,6 @@ def _environ(scope: Scope, headers: dict[str, str], body: bytes) -> dict[str, An
             key = name.upper().replace("-", "_")
             environ[key if name == "content-type" else f"HTTP_{key}"] = value
     return environ
-
-
-def _headers(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Give headers by lower-case name; what came twice is joined, and so proves nothing."""
-    found: dict[str, str] = {}
-    for name, value in given:
-        # With an underscore it could pass for another header: WSGI writes both alike.
-        if b"_" not in name:
-            key, text = name.decode("latin1").lower(), value.decode("latin1")
-            found[key] = f"{found[key]},{text}" if key in found else text
-    return found
 
 
 def _call(environ: dict[str, Any]) -> _Answer:

@@ -72,3 +72,18 @@ DRF = {
     "UNAUTHENTICATED_USER": None,
     "COERCE_DECIMAL_TO_STRING": False,
 }
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.
+    "socket_timeout": 0.5,
+    "socket_connect_timeout": 0.5,
+    # Without these a ring to a Redis that is away takes six seconds.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+    "socket_keepalive": True,
+    "health_check_interval": 10,  # finds a half-open connection
+    "visibility_timeout": 600,
+    "unacked_restore_interval": 5,  # the defaults restore un-acked messages after 100 s only
+    "unacked_restore_throttle": 1,
+}

@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from config.embedded import paths
 from config.framework import (  # noqa: F401  (Django reads them here)
+    CELERY_BROKER_TRANSPORT_OPTIONS,
     CONTENT_SECURITY_POLICY,
     DRF,
     DRF_STANDARDIZED_ERRORS,
@@ -80,6 +81,20 @@ WEBHOOK_PORT = env.int("WEBHOOK_PORT", default=3000)
 WEBHOOK_PATH = env.str("WEBHOOK_PATH", default="/webhook/meta")
 WEBHOOK_SECRETS = [secret.strip() for secret in _secret("WEBHOOK_SECRET").split(",") if secret.strip()]
 WEBHOOK_VERIFY_TOKEN = _secret("WEBHOOK_VERIFY_TOKEN")
+# Where the web chat's script, and the event streams of `live`, are reached from outside.
+_OUTSIDE = (
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+    if IS_PRODUCTION and ALLOWED_HOSTS
+    else f"http://127.0.0.1:{API_PORT}"
+)
+WEBCHAT_WIDGET_URL = env.str("WEBCHAT_WIDGET_URL", default=f"{_OUTSIDE}/widget.js")
+LIVE_PORT = env.int("LIVE_PORT", default=8090)
+# Event streams of one process, and those of one address in it.
+LIVE_MAX_STREAMS = env.int("LIVE_MAX_STREAMS", default=5000)
+LIVE_MAX_STREAMS_PER_ADDRESS = env.int("LIVE_MAX_STREAMS_PER_ADDRESS", default=50)
+LIVE_STREAM_LIFETIME = env.int("LIVE_STREAM_LIFETIME", default=900_000)
+_LIVE = WEBCHAT_WIDGET_URL.rpartition("/")[0] if IS_PRODUCTION else f"http://127.0.0.1:{LIVE_PORT}"
+WEBCHAT_EVENTS_URL = env.str("WEBCHAT_EVENTS_URL", default=_LIVE).rstrip("/")
 # Meta sends up to 3 MB; Django's default of 2.5 MB would refuse those, and Meta would retry for days.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
@@ -221,21 +236,6 @@ CELERY_BROKER_URL = (
 MESSAGE_QUEUE_SHARDS = env.int("MESSAGE_QUEUE_SHARDS", default=8)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default of 100 makes a worker give up for good
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.
-    "socket_timeout": 0.5,
-    "socket_connect_timeout": 0.5,
-    # Without these a ring to a Redis that is away takes six seconds.
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-    "socket_keepalive": True,
-    "health_check_interval": 10,  # finds a half-open connection
-    "visibility_timeout": 600,
-    "unacked_restore_interval": 5,  # the defaults restore un-acked messages after 100 s only
-    "unacked_restore_throttle": 1,
-}
 CELERY_TASK_ACKS_LATE = False  # late acks run a task twice when a connection drops
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would loop for ever on a task that kills its worker
 CELERY_TASK_IGNORE_RESULT = True  # a task is a doorbell: nobody waits for its result

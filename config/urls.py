@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from channels_app.webchat.pages import ChatPageView, DemoView, ScriptView
 from channels_app.webhook import MetaWebhookView
 from config.admin import site
 from config.docs.views import DocumentationView
@@ -18,6 +19,9 @@ urlpatterns = [
     path("", include("extraction.urls")),
     path("", include("config.schema")),
     path(settings.WEBHOOK_PATH.lstrip("/"), MetaWebhookView.as_view(), name="webhook-meta"),
+    path("widget.js", ScriptView.as_view(), name="widget"),
+    path("webchat/<slug:phone_number_id>", ChatPageView.as_view(), name="webchat-page"),
+    path("demo", DemoView.as_view(), name="demo"),
     path("health/live", LiveView.as_view(), name="health-live"),
     path("health/ready", ReadyView.as_view(), name="health-ready"),
     path("", RedirectView.as_view(url="/docs/"), name="home"),

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import ledger
+from channels_app.models import PhoneNumber
+from channels_app.webchat import bell
 from config.lib import failpoints, ids, locks, sql
 from config.lib.jobs import Job, ring
 from config.lib.locks import Lock
@@ -214,6 +216,8 @@ def _reject(turn: Turn, head: dict[str, Any]) -> Turn | None:
         replies.store_notice(turn, text=head["unavailable_message"], kind="unavailable", error=NO_CREDITS)
         return turn
     close(turn_id=turn.turn_id, error=NO_CREDITS)
+    if head["channel"] == PhoneNumber.Type.WEBCHAT:
+        bell.ring(turn.customer_id)
     return None
 
 

@@ -1,18 +1,20 @@
 """
 Customers whose ids change, and customers found to be one.
 
-WhatsApp tells when somebody changes their number or gets a new business-scoped id; and a message that carries
-both ids can show that two rows are one person. The conversation goes on either way.
+WhatsApp tells when somebody changes their number or gets a new business-scoped id; a message that carries
+both ids can show that two rows are one person; and a visitor of a web chat signs in. The conversation goes on
+either way.
 """
 
 from django.db.models import Q
 
 from channels_app.models import ChannelEvent, Customer, InboundMessage
+from channels_app.webchat import bell
 from config.lib import locks
 from config.lib.locks import Lock
 from conversations.models import Conversation, Turn
 
-_IDS = ("wa_id", "bsuid")
+_IDS = ("wa_id", "bsuid", "visitor_id")
 
 
 def move(event: ChannelEvent) -> bool:
@@ -31,6 +33,10 @@ def move(event: ChannelEvent) -> bool:
         setattr(person, name, value)
     person.save(update_fields=list(new))
     Conversation.objects.filter(customer=person, is_active=True).update(customer_phone=person.address)
+    if person.visitor_id:
+        bell.ring_for_visitor(
+            phone_number_id=event.phone_number_id, visitor_id=person.visitor_id, customer_id=person.pk
+        )
     return True
 
 

@@ -70,7 +70,7 @@ def _begin(*, turn_id: str, token: str) -> dict[str, Any] | None:
 WHAT_TO_POST = """
     deliveries.delivery_id, deliveries.message_id, deliveries.text, deliveries.attempt,
     number.phone_number_id, number.type, number.access_token, number.api_base_url, number.sender_id,
-    customer.wa_id, customer.bsuid, customer.ig_id
+    customer.customer_id, customer.wa_id, customer.bsuid, customer.ig_id
 """
 
 # One in `sending` by our own token was not posted: its COMMIT broke after all, and we are asking again.

@@ -20,6 +20,7 @@ from config.lib.crypto import DecryptionError
 from conversations.leases import LeaseLostError
 
 log = structlog.get_logger(__name__)
+_SAID = ("phone_number_id", "wa_id", "bsuid", "ig_id", "text", "api_base_url", "sender_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +39,15 @@ def post(delivery: dict[str, Any], *, may_go: Callable[[], bool]) -> Outcome:
 
     :raises LeaseLostError: if it may not go any more: nothing is posted
     """
-    number = PhoneNumber(phone_number_id=delivery["phone_number_id"], access_token=delivery["access_token"])
+    number = PhoneNumber(**{name: delivery[name] for name in ("phone_number_id", "type", "access_token")})
     # No connection is held while a foreign API is called.
     connection.close()
     try:
         outgoing = Outgoing(
-            phone_number_id=delivery["phone_number_id"],
+            **{name: delivery[name] for name in _SAID},
             access_token=number.get_access_token(),
-            wa_id=delivery["wa_id"],
-            bsuid=delivery["bsuid"],
-            ig_id=delivery["ig_id"],
-            text=delivery["text"],
             callback_data=delivery["delivery_id"],
             timeout=settings.GRAPH_TIMEOUT / 1000,
-            api_base_url=delivery["api_base_url"],
-            sender_id=delivery["sender_id"],
             reply_to=delivery["reply_to"] or "",
         )
         if not may_go():

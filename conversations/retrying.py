@@ -15,7 +15,8 @@ from django.db import transaction
 
 from billing import ledger
 from billing.models import CreditEntry
-from channels_app.models import InboundMessage
+from channels_app.models import InboundMessage, PhoneNumber
+from channels_app.webchat import bell
 from config.lib import failpoints, sql, stopping
 from config.lib.jobs import Job, ring
 from conversations import leases, outbox, posting, replay, statuses, windows
@@ -117,6 +118,8 @@ def send(*, message_id: str) -> None:
             except LeaseLostError:
                 return
             outbox.finish_sending(delivery, outcome, token=token, turn_id=delivery["turn_id"])
+            if delivery["type"] == PhoneNumber.Type.WEBCHAT:
+                bell.ring(delivery["customer_id"])
 
 
 def _begin(message_id: str, token: str) -> dict[str, Any] | None:

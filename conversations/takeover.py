@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import events
+from channels_app.webchat import bell
 from config.lib import sql
 from conversations.models import Conversation
 
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> None:
     """Keep the AI from answering a customer, until then or for at least TAKEOVER_PAUSE from now on."""
     log.warning("customer.paused", customer_id=customer_id, reason=reason)
-    sql.execute(
+    row = sql.row(
         """
         UPDATE customers
            SET paused_until = COALESCE(
@@ -28,6 +29,7 @@ def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> No
                    GREATEST(paused_until, statement_timestamp() + make_interval(secs => %(seconds)s))),
                pause_reason = %(reason)s
          WHERE customer_id = %(customer)s
+        RETURNING visitor_id
         """,
         {
             "customer": customer_id,
@@ -36,6 +38,8 @@ def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> No
             "until": until,
         },
     )
+    if row and row["visitor_id"]:
+        bell.ring(customer_id)
 
 
 def pause_conversation(
@@ -65,6 +69,8 @@ def resume_conversation(*, conversation_id: str) -> None:
             [conversation.customer_id],
         )
         _unflag(conversation_id)
+        if conversation.customer.visitor_id:
+            bell.ring(conversation.customer_id)
 
 
 def _unflag(conversation_id: str) -> None:

@@ -11,6 +11,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents import directory, llm, prompts
+from channels_app.models import PhoneNumber
+from channels_app.webchat import bell
 from config.lib import failpoints, sql, stopping
 from config.lib.errors import ForeignError, UnavailableError
 from config.lib.jobs import Job, ring
@@ -66,6 +68,8 @@ def answer(turn: Turn) -> None:
         log.warning("turn.postgres_away", reason=type(error).__name__)
     else:
         log.info("turn.ended", state=turn.state)
+    if turn.snapshot["channel"] == PhoneNumber.Type.WEBCHAT:
+        bell.ring(turn.customer_id)
 
 
 def _ask(turn: Turn) -> None:

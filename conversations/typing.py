@@ -32,6 +32,7 @@ def show(messages: list[Message], *, phone_number_id: str, customer_id: str) -> 
         api_base_url=number.api_base_url,
         sender_id=number.sender_id,
         provider_message_id=newest.provider_message_id,
+        customer_id=customer_id,
         ig_id=Customer.objects.values_list("ig_id", flat=True).get(pk=customer_id) or "",
     )
     # With the context, so that its log lines and headers name the message too.

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from conversations.api import webchat_scheme as webchat_scheme  # noqa: PLC0414  (registers itself)
 from conversations.api.conversations import (
     CloseView,
     ConversationsView,
@@ -12,10 +13,14 @@ from conversations.api.conversations import (
 from conversations.api.messages import MessagesView, MessageView, RetryView
 from conversations.api.replies import RepliesView
 from conversations.api.usage import UsageView
+from conversations.api.webchat import ConfigView, SessionsView
+from conversations.api.webchat_files import FilesView, FileView
+from conversations.api.webchat_messages import ChatMessagesView, ReadView
 
 _USER = "users/<slug:user_id>"
 _CONVERSATION = f"{_USER}/conversations/<slug:conversation_id>"
 _MESSAGE = f"{_USER}/messages/<slug:message_id>"
+_CHAT = "webchat/<slug:phone_number_id>"
 
 urlpatterns = [
     path(f"{_USER}/conversations", ConversationsView.as_view(), name="conversations"),
@@ -28,4 +33,10 @@ urlpatterns = [
     path(_MESSAGE, MessageView.as_view(), name="message"),
     path(f"{_MESSAGE}/retry", RetryView.as_view(), name="message-retry"),
     path(f"{_USER}/usage", UsageView.as_view(), name="usage"),
+    path(f"{_CHAT}/config", ConfigView.as_view(), name="webchat-config"),
+    path(f"{_CHAT}/sessions", SessionsView.as_view(), name="webchat-sessions"),
+    path(f"{_CHAT}/messages", ChatMessagesView.as_view(), name="webchat-messages"),
+    path(f"{_CHAT}/read", ReadView.as_view(), name="webchat-read"),
+    path(f"{_CHAT}/files", FilesView.as_view(), name="webchat-files"),
+    path(f"{_CHAT}/files/<slug:file_id>", FileView.as_view(), name="webchat-file"),
 ]

@@ -17,7 +17,7 @@ import django
 # What a shell may hold and no test may see.
 _FOREIGN = ("DATABASE_", "REDIS_", "OPENAI_", "WEBHOOK_", "WHATSAPP_", "INSTAGRAM_", "DJANGO_", "SIMULATOR_",
             "API_", "REPLY_", "TURN_", "WORKER_", "MESSAGE_", "PHONE_", "CREDITS_", "LOG_", "NODE_ENV",
-            "FIELD_", "GRAPH_", "CORRELATION_", "APP_", "DATA_DIR")  # fmt: skip
+            "FIELD_", "GRAPH_", "LIVE_", "WEBCHAT_", "CORRELATION_", "APP_", "DATA_DIR")  # fmt: skip
 
 
 def _free_ports(count: int) -> list[int]:
@@ -40,10 +40,11 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
 DATA_DIR = Path(tempfile.mkdtemp(prefix="agent-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 
-SIMULATOR_PORT, WEBHOOK_PORT, API_PORT = _free_ports(3)
+SIMULATOR_PORT, WEBHOOK_PORT, API_PORT, LIVE_PORT = _free_ports(4)
 WEBHOOK_URL = f"http://127.0.0.1:{WEBHOOK_PORT}/webhook/meta"
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
 API_URL = f"http://127.0.0.1:{API_PORT}"
+LIVE_URL = f"http://127.0.0.1:{LIVE_PORT}"
 
 os.environ |= {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -55,6 +56,7 @@ os.environ |= {
     ' "status_delays": [0.05, 0.1, 0.15]}',
     "WEBHOOK_PORT": str(WEBHOOK_PORT),
     "API_PORT": str(API_PORT),
+    "LIVE_PORT": str(LIVE_PORT),
     "LOG_FORMAT": "json",
     # Short, so that a test which kills a worker need not wait half a minute.
     "TURN_LEASE": "4000",

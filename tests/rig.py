@@ -40,6 +40,10 @@ COMMANDS = {
                "--no-ws", "--log-level", "warning", "config.asgi:application"]
         for name, port in {"webhook": environment.WEBHOOK_PORT, "web": environment.API_PORT}.items()
     },
+    "live": [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port",
+             str(environment.LIVE_PORT), "--backlog", "2048", "--backpressure", "5500", "--no-ws",
+             "--http1-buffer-size", "65536", "--workers-kill-timeout", "5", "--log-level", "warning",
+             "config.live:application"],
     "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
     "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
                   "--hostname", "extractor@%h"],
@@ -135,6 +139,8 @@ class Rig:
             wait_until(self.webhook_answers, what="the webhook")
         elif name == "web":
             wait_until(self.web_answers, what="the web process")
+        elif name == "live":
+            wait_until(self.live_answers, what="the live process")
         # Beat has no heart.
         elif not name.startswith("beat"):
             pid = self._processes[name].pid
@@ -148,6 +154,9 @@ class Rig:
 
     def web_answers(self) -> bool:
         return _answers(f"{environment.API_URL}/health/live")
+
+    def live_answers(self) -> bool:
+        return _answers(f"{environment.LIVE_URL}/health/live")
 
     def stop(self, name: str) -> None:
         self._end(name, signal.SIGTERM)

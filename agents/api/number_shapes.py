@@ -1,8 +1,13 @@
 """What a phone number looks like in the API."""
 
+from typing import Any
+
 from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.api import webchat_shapes
+from agents.api.webchat_shapes import WebChatInput, WebChatSerializer
 from channels_app.models import PhoneNumber
 from config.lib.api.serializers import ChoiceField, FlagField, PageQuery, StrictSerializer, TextField
 
@@ -20,17 +25,36 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
         read_only=True, allow_null=True, help_text="Who answers here; null = nobody."
     )
 
+    webchat = serializers.SerializerMethodField(help_text="Of a web chat; null on other channels.")
+
     class Meta:
         model = PhoneNumber
         fields: tuple[str, ...] = (
             *("phone_number_id", "type", "external_number", "display_name", "has_access_token", "agent_id"),
-            *("sender_id", "api_base_url", "created_at"),
+            *("sender_id", "api_base_url", "webchat", "created_at"),
         )
         read_only_fields = fields
 
     def get_has_access_token(self, number: PhoneNumber) -> bool:
         """Tell whether there is one."""
         return bool(number.access_token)
+
+    @extend_schema_field(WebChatSerializer(allow_null=True))
+    def get_webchat(self, number: PhoneNumber) -> dict[str, Any] | None:
+        """Show how it looks."""
+        return webchat_shapes.shown(number)
+
+
+class NewPhoneNumberSerializer(PhoneNumberSerializer):
+    """A number that was just registered."""
+
+    webchat_secret = serializers.CharField(
+        allow_null=True, help_text="Of a web chat, shown this once; null on other channels."
+    )
+
+    class Meta(PhoneNumberSerializer.Meta):
+        fields = (*PhoneNumberSerializer.Meta.fields, "webchat_secret")
+        read_only_fields = fields
 
 
 class NumberChangesInput(StrictSerializer):
@@ -63,6 +87,7 @@ class NumberChangesInput(StrictSerializer):
         allow_blank=True,
         help_text="An address of Meta's Graph API; empty = the channel's own.",
     )
+    webchat = WebChatInput(required=False, help_text="Of a web chat: how it looks, and where it may stand.")
     verify = FlagField(required=False, default=False, help_text=_VERIFY)
 
 

@@ -11,13 +11,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import removal
-from agents.api.number_shapes import NumberChangesInput, NumberInput, NumberListQuery, PhoneNumberSerializer
+from agents.api.number_shapes import (
+    NewPhoneNumberSerializer,
+    NumberChangesInput,
+    NumberInput,
+    NumberListQuery,
+    PhoneNumberSerializer,
+)
+from agents.api.webchat_shapes import SECRET_EXAMPLE, WebChatSecretSerializer
 from agents.models import Agent
 from billing.api.access import TenantView
 from channels_app import numbers, ownership
 from channels_app.models import PhoneNumber
 from channels_app.numbers import InvalidNumberError, NumberExistsError, NumberNotFoundError
 from channels_app.ownership import NotTheOwnerError
+from channels_app.webchat import chats
+from channels_app.webchat.chats import ChatNotFoundError, InvalidSettingError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
@@ -32,19 +41,24 @@ EXAMPLE: dict[str, Any] = {
     "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
     "sender_id": "",
     "api_base_url": "",
+    "webchat": None,
     "created_at": "2026-11-24T12:00:00Z",
 }
 _EXISTS = ("phone_number_exists", "This number is registered already.")
 _INVALID = ("invalid_phone_number", "must be Meta's id: digits")
 _TOKEN_NOT_VALID = ("token_not_valid", "The access token cannot read this number from Graph.")
 _NOTHING_TO_VERIFY = ("nothing_to_verify", "Only a WhatsApp or Instagram access token can be verified.")
+_NOT_A_WEB_CHAT = ("not_a_web_chat", "The number is no web chat.")
+_INVALID_SETTING = ("invalid_webchat_setting", "must be https")
+_OF_WEB_CHATS = (_NOT_A_WEB_CHAT, _INVALID_SETTING)
 
 
 class _NumbersOfTenant(TenantView):
     def rows(self) -> QuerySet[PhoneNumber]:
         """Give the live numbers of the user, each with its agent."""
         answering = Agent.objects.live().filter(phone_number_id=OuterRef("pk")).values("agent_id")
-        return PhoneNumber.objects.of(self.user_id).live().annotate(agent_id=Subquery(answering[:1]))
+        live = PhoneNumber.objects.of(self.user_id).live().select_related("web_chat")
+        return live.annotate(agent_id=Subquery(answering[:1]))
 
     def shown(self, phone_number_id: str) -> dict[str, Any]:
         """
@@ -83,12 +97,13 @@ class PhoneNumbersView(_NumbersOfTenant):
     @operation(
         summary="Register a phone number",
         description="Customers who write to it are answered once an agent is put on it. A number you deleted "
-        "can be registered again; what customers wrote meanwhile stays unanswered.",
+        "can be registered again; what customers wrote meanwhile stays unanswered. The secret of a web chat "
+        "is shown in this answer only.",
         tag=TAG,
         operation_id="create_phone_number",
         request=NumberInput,
-        responses={201: PhoneNumberSerializer},
-        errors={409: [_EXISTS], 422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY]},
+        responses={201: NewPhoneNumberSerializer},
+        errors={409: [_EXISTS], 422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY, *_OF_WEB_CHATS]},
         request_example={
             "phone_number_id": "109876543210987",
             "type": "whatsapp",
@@ -96,12 +111,12 @@ class PhoneNumbersView(_NumbersOfTenant):
             "access_token": "EAAG-example-token",
             "display_name": "Example Bakery",
         },
-        response_example={**EXAMPLE, "agent_id": None},
+        response_example={**EXAMPLE, "agent_id": None, "webchat_secret": None},
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Register it; Graph is asked before there is a transaction."""
         asked = {"external_number": "", **self.read_body(NumberInput)}
-        is_asked = asked.pop("verify")
+        is_asked, chat = asked.pop("verify"), asked.pop("webchat", None)
         with _told():
             if asked.get("access_token") or is_asked:
                 _verify(
@@ -111,11 +126,17 @@ class PhoneNumbersView(_NumbersOfTenant):
                     api_base_url=asked.get("api_base_url", ""),
                     is_asked=is_asked,
                 )
-            number = numbers.register(user_id=user_id, **asked)
-        return etags.tagged(
-            self.shown(number.phone_number_id),
+            with transaction.atomic():
+                number = numbers.register(user_id=user_id, **asked)
+                _set_up(number.phone_number_id, number.type, chat)
+        shown = self.shown(number.phone_number_id)
+        return Response(
+            {**shown, "webchat_secret": number.new_secret or None},
             status=HTTPStatus.CREATED,
-            Location=f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
+            headers={
+                "Location": f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
+                "ETag": etags.of(shown),
+            },
         )
 
 
@@ -143,7 +164,7 @@ class PhoneNumberView(_NumbersOfTenant):
         operation_id="update_phone_number",
         request=NumberChangesInput(partial=True),
         responses={200: PhoneNumberSerializer},
-        errors={422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY]},
+        errors={422: [_INVALID, _TOKEN_NOT_VALID, _NOTHING_TO_VERIFY, *_OF_WEB_CHATS]},
         if_match=True,
         request_example={"access_token": "EAAG-another-token", "verify": True},
         response_example=EXAMPLE,
@@ -151,13 +172,14 @@ class PhoneNumberView(_NumbersOfTenant):
     def patch(self, request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
         """Change it; Graph is asked before there is a transaction."""
         asked = self.read_body(NumberChangesInput, partial=True)
-        is_asked = asked.pop("verify", False)
+        is_asked, chat = asked.pop("verify", False), asked.pop("webchat", None)
         with _told():
             self._verify_new(phone_number_id, asked, is_asked=is_asked)
             with transaction.atomic():
                 self.rows().select_for_update(no_key=True, of=("self",)).filter(pk=phone_number_id).first()
                 etags.check(request, self.shown(phone_number_id))
-                numbers.change(phone_number_id=phone_number_id, **asked)
+                number = numbers.change(phone_number_id=phone_number_id, **asked)
+                _set_up(phone_number_id, number.type, chat)
                 return etags.tagged(self.shown(phone_number_id))
 
     def _verify_new(self, phone_number_id: str, asked: dict[str, Any], *, is_asked: bool) -> None:
@@ -191,6 +213,39 @@ class PhoneNumberView(_NumbersOfTenant):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
+class WebChatSecretView(_NumbersOfTenant):
+    """A web chat's secret in place of another."""
+
+    @operation(
+        summary="Rotate a web chat's secret",
+        description="The old one is not good any more at once, and sessions of users it vouched for end: "
+        "their pages begin new ones with hashes of the new secret, which is shown in this answer only.",
+        tag=TAG,
+        operation_id="rotate_webchat_secret",
+        responses={200: WebChatSecretSerializer},
+        errors={422: [_NOT_A_WEB_CHAT]},
+        response_example={"webchat_secret": SECRET_EXAMPLE},
+    )
+    def post(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
+        """Rotate it."""
+        if not self.rows().filter(pk=phone_number_id).exists():
+            raise not_found()
+        try:
+            secret = chats.rotate_secret(phone_number_id=phone_number_id)
+        except ChatNotFoundError as error:
+            raise unprocessable(*_NOT_A_WEB_CHAT) from error
+        return Response({"webchat_secret": secret})
+
+
+def _set_up(phone_number_id: str, channel: str, given: dict[str, Any] | None) -> None:
+    """Set what was given of a web chat."""
+    if given is None:
+        return
+    if channel != PhoneNumber.Type.WEBCHAT:
+        raise unprocessable(*_NOT_A_WEB_CHAT, field="webchat")
+    chats.change(phone_number_id=phone_number_id, **given)
+
+
 def _verify(
     *,
     type: str,  # noqa: A002  (the column's name)
@@ -220,6 +275,10 @@ def _told() -> Iterator[None]:
         yield
     except InvalidNumberError as error:
         raise unprocessable(_INVALID[0], str(error), field=error.field) from error
+    except InvalidSettingError as error:
+        raise unprocessable(_INVALID_SETTING[0], str(error), field=f"webchat.{error.field}") from error
+    except ChatNotFoundError as error:
+        raise unprocessable(*_NOT_A_WEB_CHAT, field="webchat") from error
     except NotTheOwnerError as error:
         raise unprocessable(*_TOKEN_NOT_VALID, field="access_token") from error
     except NumberExistsError as error:

@@ -13,11 +13,12 @@ class Person:
     ig_id: str | None = None
     name: str = ""
     username: str = ""
+    visitor_id: str | None = None
 
     @property
     def is_known(self) -> bool:
         """Tell whether there is any id to know them by."""
-        return bool(self.wa_id or self.bsuid or self.ig_id)
+        return bool(self.wa_id or self.bsuid or self.ig_id or self.visitor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Media:
     A file that came with a message, by reference.
 
     `kind` is image, video, audio, voice, document or sticker. WhatsApp gives `media_id`, which is fetched in
-    two steps; Instagram gives a signed `url` that expires.
+    two steps; Instagram gives a signed `url` that expires. `name` is where one lies in the storage already.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Media:
     url: str = ""
     mime_type: str = ""
     filename: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from channels_app.senders import instagram, whatsapp
+from channels_app.senders import instagram, webchat, whatsapp
 from channels_app.senders.contract import NotDeliveredError, Outgoing, Seen
 
 
@@ -22,7 +22,7 @@ class Sender(Protocol):
         """Tell the customer that the message was read and is being answered; never fails."""
 
 
-_SENDERS: dict[str, Sender] = {"whatsapp": whatsapp, "instagram": instagram}
+_SENDERS: dict[str, Sender] = {"whatsapp": whatsapp, "instagram": instagram, "webchat": webchat}
 
 
 def for_channel(channel: str) -> Sender:

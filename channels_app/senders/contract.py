@@ -29,7 +29,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A customer's message that is being answered: by `provider_message_id` on WhatsApp, else by `ig_id`."""
+    """A customer's message that is being answered: by the id that its channel goes by."""
 
     phone_number_id: str
     access_token: str
@@ -37,6 +37,7 @@ class Seen:
     sender_id: str = ""
     provider_message_id: str = ""
     ig_id: str = ""
+    customer_id: str = ""
 
 
 class NotDeliveredError(RejectedError):

@@ -19,6 +19,7 @@ OF_BUTTONS = {
         "close_conversation": "Can close a conversation",
     },
     ("conversations", "message"): {"retry_message": "Can try a failed message again"},
+    ("channels_app", "webchat"): {"rotate_webchat": "Can give a web chat a new secret"},
     ("channels_app", "inboundmessage"): {"replay_inboundmessage": "Can replay the inbox"},
     ("channels_app", "deadletter"): {"replay_deadletter": "Can replay dead letters"},
     ("billing", "credit"): {
@@ -62,6 +63,7 @@ SUPPORT = frozenset(
         "channels_app.view_deadletter",
         "channels_app.view_inboundmessage",
         "channels_app.view_phonenumber",
+        "channels_app.view_webchat",
         "conversations.view_conversation",
         "conversations.view_delivery",
         "conversations.view_message",
@@ -96,9 +98,11 @@ OPERATORS = SUPPORT | {
     "billing.view_creditentry",
     "channels_app.add_phonenumber",
     "channels_app.change_phonenumber",
+    "channels_app.change_webchat",
     "channels_app.delete_phonenumber",
     "channels_app.replay_deadletter",
     "channels_app.replay_inboundmessage",
+    "channels_app.rotate_webchat",
 }
 GROUPS = {"support": SUPPORT, "operators": OPERATORS}
 _ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction")

@@ -21,6 +21,7 @@ _GROUPS = (
         "Channels",
         (
             ("Numbers", "channels_app.phonenumber", "call"),
+            ("Web chats", "channels_app.webchat", "chat_bubble"),
             ("Customers", "channels_app.customer", "contacts"),
             ("Inbox", "channels_app.inboundmessage", "inbox"),
             ("Channel events", "channels_app.channelevent", "notifications"),

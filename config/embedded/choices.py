@@ -9,7 +9,7 @@ import environ
 from config.embedded import paths
 from config.embedded.errors import StartError
 
-_PORTS = {"WEBHOOK_PORT": 3000, "API_PORT": 8080, "SIMULATOR_PORT": 9090}
+_PORTS = {"WEBHOOK_PORT": 3000, "API_PORT": 8080, "LIVE_PORT": 8090, "SIMULATOR_PORT": 9090}
 _HIGHEST_PORT = 65535
 
 

@@ -102,4 +102,9 @@ def _await_app(choices: Choices, waiting: Waiting) -> None:
     if choices.simulated:
         waiting.until(lambda: answers(port["SIMULATOR_PORT"], "/_simulator/health"), "simulator")
     waiting.until(lambda: answers(port["WEBHOOK_PORT"], _READY, host_variable="WEBHOOK_HOST"), "webhook")
-    waiting.until(lambda: is_whole(port["API_PORT"], _READY, host_variable="API_HOST"), "web and workers")
+    waiting.until(lambda: _is_served(port), "web and workers")
+
+
+def _is_served(port: dict[str, int]) -> bool:
+    streams = answers(port["LIVE_PORT"], _READY, host_variable="LIVE_HOST")
+    return streams and is_whole(port["API_PORT"], _READY, host_variable="API_HOST")

@@ -6,7 +6,7 @@ import socket
 
 from config.embedded.errors import StartError
 
-_HOSTS = {"API_PORT": "API_HOST", "WEBHOOK_PORT": "WEBHOOK_HOST"}
+_HOSTS = {"API_PORT": "API_HOST", "WEBHOOK_PORT": "WEBHOOK_HOST", "LIVE_PORT": "LIVE_HOST"}
 
 
 def require_free(ports: dict[str, int]) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.models import ConversationArchive, Prompt
 from billing import events, keys
 from billing.models import Credit, Email
-from channels_app.models import ChannelEvent, DeadLetter
+from channels_app.models import ChannelEvent, DeadLetter, WebChat
 from config.lib import ids
 from extraction.models import Extraction
 from tests import factories
@@ -117,6 +117,10 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
         user_id=talk.user_id, conversation=talk, status=Extraction.Status.SUCCEEDED, is_current=True,
         name=name[:100], company=name, smart_notification=text,
     )  # fmt: skip
+    chat = WebChat(phone_number=number, title=name[:60], welcome_text=text[:500])
+    chat.set_secret(CANARY)
+    chat.secret += CANARY
+    chat.save()
     prompt = Prompt.objects.get(pk=agent.prompt_id)
     return SimpleNamespace(
         number=number, agent=agent, customer=customer, talk=talk, inbound=inbound, turn=turn,
@@ -124,7 +128,7 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
         key=key, plain=plain, archive=archive, lead=lead, business=number.user,
         prompt=prompt, version=prompt.versions.get(),
         credit=Credit.objects.get(user=number.user), told=number.user.events.get(),
-        endpoint=endpoint, sent=sent, email=email,
+        endpoint=endpoint, sent=sent, email=email, chat=chat,
         entry=number.user.credit_entries.first(), soon=now + timedelta(hours=1),
     )  # fmt: skip
 

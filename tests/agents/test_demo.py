@@ -14,10 +14,11 @@ from agents.models import Agent, Prompt, PromptVersion
 from billing import keys, ledger
 from billing.models import ApiKey, Credit, CreditEntry, User
 from channels_app.models import PhoneNumber
+from channels_app.webchat import chats
 
-# One of each, but for a number on WhatsApp and an account on Instagram.
+# One of each, but for a number on WhatsApp, an account on Instagram and a web chat.
 MADE = {
-    User: 1, Credit: 1, CreditEntry: 1, PhoneNumber: 2, Prompt: 1, PromptVersion: 1, Agent: 2, ApiKey: 2,
+    User: 1, Credit: 1, CreditEntry: 1, PhoneNumber: 3, Prompt: 1, PromptVersion: 1, Agent: 3, ApiKey: 2,
 }  # fmt: skip
 
 
@@ -31,6 +32,14 @@ class TestSeed:
         assert second == first
         assert counts == {model: model.objects.count() for model in MADE} == MADE
         assert ledger.balance(first.user_id) == demo.CREDITS
+
+    def test_lets_its_web_chat_stand_on_pages_of_this_machine(self, valkey, db, settings):
+        demo.seed()
+
+        chat = chats.find(demo.WEB_CHAT_ID)
+        assert chat is not None
+        assert f"http://127.0.0.1:{settings.API_PORT}" in chat.allowed_origins
+        assert directory.get(demo.WEB_CHAT_ID) is not None
 
     def test_makes_an_agent_that_can_answer(self, valkey, db):
         made = demo.seed()

@@ -15,6 +15,8 @@ PUBLIC = {
     "check_readiness": "asked by orchestrators; names parts, not data",
     "verify_webhook": "Meta proves itself with the token that was agreed on",
     "receive_webhook": "Meta proves itself with a signature over the body",
+    "get_webchat_config": "what the widget shows to everybody on the page; asks which page that is",
+    "create_webchat_session": "where visitors get what they prove themselves with",
 }
 
 
@@ -30,6 +32,16 @@ class Operation:
     @property
     def is_public(self) -> bool:
         return self.operation_id in PUBLIC
+
+    @property
+    def is_for_visitors(self) -> bool:
+        """Tell whether it asks for a visitor's session and not for a key; tests/webchat is about those."""
+        return self.told.get("security") == [{"visitor": []}]
+
+    @property
+    def is_called_by_programs(self) -> bool:
+        """Tell whether developers of a business call it, and neither Meta nor visitors' browsers."""
+        return not {"Webhook", "Web chat"} & set(self.told["tags"])
 
     @property
     def writes(self) -> bool:
@@ -86,7 +98,7 @@ def operations() -> list[Operation]:
 
 
 def protected() -> list[Operation]:
-    return [operation for operation in operations() if not operation.is_public]
+    return [one for one in operations() if not (one.is_public or one.is_for_visitors)]
 
 
 def below_users() -> list[Operation]:

@@ -40,7 +40,7 @@ def serving(rig: Rig) -> Iterator[None]:
 
 
 def seed() -> dict:
-    """Fill the served database; give an operator's key and the ids."""
+    """Fill the served database; give an operator's key, the ids, and a visitor of a web chat."""
     made = subprocess.run(
         [sys.executable, "-m", "tests.api.seeding"], cwd=PROJECT, check=True, stdout=subprocess.PIPE
     )
@@ -69,9 +69,8 @@ def run(*options: str, folder: Path = environment.DATA_DIR) -> int:
         *(str(BIN / "schemathesis"), "--config-file", str(file), "run"),
         *(f"{environment.API_URL}/schema/openapi.json", "--checks", "all", *options),
     ]
-    return subprocess.run(
-        command, cwd=PROJECT, env={**os.environ, "API_KEY": seeded["key"]}, check=False
-    ).returncode
+    known = {"API_KEY": seeded["key"], "VISITOR": json.dumps(seeded["visitor"])}
+    return subprocess.run(command, cwd=PROJECT, env={**os.environ, **known}, check=False).returncode
 
 
 def _show_faults(log: Path) -> None:

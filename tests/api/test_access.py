@@ -51,6 +51,7 @@ MATRIX = {
     "get_phone_number": EVERYBODYS,
     "update_phone_number": EVERYBODYS,
     "delete_phone_number": EVERYBODYS,
+    "rotate_webchat_secret": EVERYBODYS,
     "list_prompts": EVERYBODYS,
     "create_prompt": EVERYBODYS,
     "get_prompt": EVERYBODYS,

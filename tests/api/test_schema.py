@@ -18,7 +18,10 @@ from tests.documentation.test_errors import headings
 from tests.house.test_rules import routes
 
 # Routes that are pages or files, and no operations.
-PAGES = re.compile(r"(admin|docs)?$|(admin|docs)/.*|schema(/redoc|/openapi\.(json|yaml))?$")
+PAGES = re.compile(
+    r"(admin|docs)?$|(admin|docs)/.*|schema(/redoc|/openapi\.(json|yaml))?$"
+    r"|demo$|widget\.js$|webchat/<slug:phone_number_id>$"
+)
 OPERATIONS = [pytest.param(found, id=found.operation_id) for found in document.operations()]
 PROTECTED = [pytest.param(found, id=found.operation_id) for found in document.protected()]
 _HERE = "urn:document"

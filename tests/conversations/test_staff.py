@@ -190,11 +190,6 @@ class TestSayRefuses:
 
         self.refuses(conversation, staff.ChannelGoneError)
 
-    def test_a_channel_on_which_nothing_can_be_sent(self, conversation):
-        PhoneNumber.objects.update(type="webchat")
-
-        self.refuses(conversation, staff.ChannelGoneError)
-
     def test_an_empty_text(self, conversation):
         self.refuses(conversation, staff.NothingSaidError, " \n")
 

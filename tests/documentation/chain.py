@@ -40,8 +40,9 @@ BODIES: dict[str, Any] = {
     },
     "update_agent": {"prompt_version": 1},
 }
-# What is answered where it is not what was hoped for: nothing failed, so there is nothing to retry.
-STATUSES: dict[str, int] = {"retry_message": 409}
+# What is answered where it is not what was hoped for: nothing failed, so there is nothing to retry, and only
+# a web chat has a secret.
+STATUSES: dict[str, int] = {"retry_message": 409, "rotate_webchat_secret": 422}
 BEFORE: dict[str, str] = {
     "create_phone_number": """
 // Meta's ids are digits; each run takes a new number.

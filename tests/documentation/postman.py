@@ -47,7 +47,7 @@ _VARIABLES = {
 
 def collection() -> str:
     """Give the collection as JSON."""
-    shown = [operation for operation in operations() if operation.path != settings.WEBHOOK_PATH]
+    shown = [operation for operation in operations() if operation.is_called_by_programs]
     converted = {item["name"]: item for item in _items(_converted()["item"])}
     folders: dict[str, list[dict[str, Any]]] = {name: [] for name in [*FOLDERS, LAST]}
     for operation in sorted(shown, key=_place):

@@ -27,7 +27,7 @@ DOCUMENTATION = Path(__file__).parents[2] / "documentation"
 BLOCK = re.compile(r"<!-- reference: (\w+) -->\n.*?<!-- /reference -->\n", re.DOTALL)
 _PLACES = {
     "user_id": "The business.",
-    "phone_number_id": "Meta's id of the number or account.",
+    "phone_number_id": "Meta's id of the number or account; of a web chat, ours.",
     "prefix": "The key's prefix, the part between the first two `_`.",
     "agent_id": "The agent.",
     "prompt_id": "The prompt.",
@@ -39,6 +39,7 @@ _PLACES = {
     "customer_id": "The customer.",
     "archive_id": "The archive.",
     "endpoint_id": "The webhook endpoint.",
+    "file_id": "The picture.",
     "delivery_id": "The delivery.",
     "hub.mode": "What Meta asks for.",
     "hub.verify_token": "`WEBHOOK_VERIFY_TOKEN`.",
@@ -83,7 +84,7 @@ def _lines(operation: Operation, up: str, mark: str) -> Iterator[str]:
     yield from _response(operation)
     yield f"{mark} Errors\n"
     yield from _errors(operation, up)
-    if operation.told["tags"] == ["Webhook"]:
+    if not operation.is_called_by_programs:
         return
     yield f"{mark} Examples\n"
     yield (
@@ -100,7 +101,9 @@ def _lines(operation: Operation, up: str, mark: str) -> Iterator[str]:
 
 
 def _rules(operation: Operation, up: str) -> Iterator[str]:
-    if operation.is_public:
+    if operation.is_for_visitors:
+        yield "- **Authentication:** a visitor's session, from a page that is allowed."
+    elif operation.is_public:
         yield "- **Authentication:** no API key."
     elif samples.is_for_operators(operation):
         yield f"- **Authentication:** the operator's key only ([how]({up}api.md#authentication))."
@@ -112,6 +115,8 @@ def _rules(operation: Operation, up: str) -> Iterator[str]:
             f"- **Rate limit:** {limit['requests']:,} requests in {limit['seconds']} seconds for each key, "
             f"over all operations ([what answers tell]({up}api.md#rate-limits))."
         )
+    elif told := operation.told["description"].partition("Rate limit: ")[2]:
+        yield f"- **Rate limit:** {told}"
     else:
         yield "- **Rate limit:** none."
     if samples.is_list(operation):
@@ -148,7 +153,9 @@ def _explained(name: str, told: dict[str, Any]) -> str:
 
 
 def _headers(operation: Operation) -> Iterator[tuple[str, ...]]:
-    if not operation.is_public:
+    if operation.is_for_visitors:
+        yield "Authorization", "header", "string", "required", "`Bearer` and the session's token."
+    elif not operation.is_public:
         yield settings.API_KEY_HEADER, "header", "string", "required", "Or `Authorization: Bearer …`."
     if operation.body is not None:
         yield "Content-Type", "header", "string", "required", "`application/json`."
@@ -175,6 +182,8 @@ def _response(operation: Operation) -> Iterator[str]:
             yield from _table(("field", "type", "meaning"), rows)
         elif "text/csv" in content:
             yield "The body is CSV.\n"
+        elif "image/png" in content:
+            yield "The body is the picture.\n"
         elif "text/plain" in content:
             yield "The body is plain text.\n"
         else:

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import threading
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
 
+from channels_app.models import WebChat
 from tests import environment
 from tests.documentation import node, typescript
 from tests.rig import PROJECT
@@ -120,6 +122,34 @@ class TestWebhook:
                 "PATH": os.environ["PATH"],
                 "WEBHOOK": environment.WEBHOOK_URL,
                 "WEBHOOK_SECRET": "test-app-secret",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert ended.stdout == "200\n", ended.stderr
+
+
+class TestServerToServer:
+    def test_takes_what_is_signed_by_hand(self, rig):
+        page = (PROJECT / "documentation" / "integrations" / "webchat.md").read_text()
+        script = page.partition("```sh\nBODY=")[2].partition("```")[0]
+        chat = WebChat(phone_number_id=f"web_{uuid.uuid4().hex}")
+        chat.set_secret("wcs_by_hand")
+        rig.business(type="webchat", number=chat.pk)
+        rig.execute(
+            "INSERT INTO web_chats (phone_number_id, secret, allowed_origins) VALUES (%s, %s, '{}')",
+            *(chat.pk, chat.secret),
+        )
+
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"BODY={script}"],
+            env={
+                "PATH": os.environ["PATH"],
+                "WEBHOOK": environment.WEBHOOK_URL,
+                "PHONE_NUMBER_ID": chat.pk,
+                "WEBCHAT_SECRET": "wcs_by_hand",
             },
             capture_output=True,
             text=True,

@@ -82,7 +82,7 @@ class TestSamples:
 
 def _script() -> str:
     """Give all samples of the pages as one script, each in a function of its own."""
-    shown = [operation for operation in operations() if not operation.is_public]
+    shown = [one for one in operations() if one.is_called_by_programs and not one.is_public]
     names = sorted({samples.camel(name) for operation in shown for name in operation.names})
     given = "\n".join(f"declare const {name}: string;" for name in names)
     functions = "\n".join(_function(operation) for operation in shown)

@@ -16,7 +16,8 @@ from config.embedded.welcome import welcome
 
 LEFT_TO_US = (
     "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "WHATSAPP_API_BASE_URL",
-    "INSTAGRAM_API_BASE_URL", "APP_ENV", "NODE_ENV", "API_PORT", "WEBHOOK_PORT", "SIMULATOR_PORT", "DATA_DIR",
+    "INSTAGRAM_API_BASE_URL", "APP_ENV", "NODE_ENV", "API_PORT", "LIVE_PORT", "WEBHOOK_PORT",
+    "SIMULATOR_PORT", "DATA_DIR",
 )  # fmt: skip
 
 
@@ -41,7 +42,12 @@ class TestChoices:
         assert chosen.simulated
         assert chosen.seed
         assert (chosen.database_url, chosen.redis_url) == ("", "")
-        assert chosen.ports == {"WEBHOOK_PORT": 3000, "API_PORT": 8080, "SIMULATOR_PORT": 9090}
+        assert chosen.ports == {
+            "WEBHOOK_PORT": 3000,
+            "API_PORT": 8080,
+            "LIVE_PORT": 8090,
+            "SIMULATOR_PORT": 9090,
+        }
 
     def test_take_an_empty_variable_for_none(self, monkeypatch):
         monkeypatch.setenv("DATABASE_URL", "")

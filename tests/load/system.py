@@ -32,15 +32,15 @@ from tests.load import statements
 BENCH_DIR = paths.DATA_DIR / "bench"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What is not part of taking in and answering messages.
-_NOT_STARTED = {"web"}
+_NOT_STARTED = {"web", "live"}
 _START_SECONDS = 120
 _STOP_SECONDS = 40
 # What a shell may hold and the measured system must not see; `--env` sets it on purpose.
 _FOREIGN = (
     "API_", "APP_", "CELERY_", "CORRELATION_", "CREDITS_", "DATABASE_", "DATA_DIR", "DJANGO_", "EVENT_",
-    "EXTRACT", "FIELD_", "GRAPH_", "INSTAGRAM_", "LOG_", "MESSAGE_", "NODE_ENV", "OPENAI_", "PHONE_",
-    "REDIS_", "REPLY_", "SIMULATOR_", "STORAGE_", "TAKEOVER_", "TURN_", "TYPING_", "WEBHOOK_", "WEB_",
-    "WHATSAPP_", "WORKER_",
+    "EXTRACT", "FIELD_", "GRAPH_", "INSTAGRAM_", "LIVE_", "LOG_", "MESSAGE_", "NODE_ENV", "OPENAI_", "PHONE_",
+    "REDIS_", "REPLY_", "SIMULATOR_", "STORAGE_", "TAKEOVER_", "TURN_", "TYPING_", "WEBCHAT_", "WEBHOOK_",
+    "WEB_", "WHATSAPP_", "WORKER_",
 )  # fmt: skip
 _BEHAVIOUR = {
     "openai": {"latency": {"mean": 1.0, "spread": 0.3}},
@@ -93,7 +93,7 @@ def running_system(
     with_statements: bool = False,
 ) -> Iterator[System]:
     """
-    Start everything but `web`; `prepare` fills the migrated database before the processes start.
+    Start everything but `web` and `live`; `prepare` fills the migrated database before the processes start.
 
     :raises StartError: if something does not start
     """

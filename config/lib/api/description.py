@@ -41,6 +41,7 @@ SETTINGS: dict[str, Any] = {
         {"name": "Leads", "description": "What was learned from conversations."},
         {"name": "Webhook endpoints", "description": "Where a business is told what happens."},
         {"name": "Usage", "description": "What was done, and what was left behind."},
+        {"name": "Web chat", "description": "What the widget on a business's page asks for."},
         {"name": "Webhook", "description": "Where Meta delivers."},
         {"name": "Health", "description": "For whoever watches the service."},
     ],

@@ -6,7 +6,6 @@ added by what the operation is; those of its own are named with it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -15,13 +14,14 @@ from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from config.lib.api import parsing, problems
+from config.lib.api import answers, parsing
 
 View = TypeVar("View", bound=Callable[..., Any])
 # Code and detail of one error.
 Problem = tuple[str, str]
 
 _MARK = "x-problems"
+_FOR_VISITORS = "x-visitors"
 # What Django's `slug` takes, and any id of ours is.
 _ID = "^[-a-zA-Z0-9_]{1,100}$"
 _SAYS_SOMETHING = r"\S"
@@ -52,29 +52,13 @@ _NO_IDEMPOTENCY: Problem = (
     "idempotency_key_missing",
     "This needs an Idempotency-Key header, so that repeating it is safe.",
 )
+# Visitors of web chats have a session and no key, and come from a page.
+_VISITORS: dict[int, Problem] = {
+    401: ("session_invalid", "There is no session, or it has ended. Begin a new one."),
+    403: ("origin_not_allowed", "This chat may not be used on that page."),
+    429: ("throttled", "Too many requests. Try again in 12 seconds."),
+}
 _CHANGED: Problem = ("precondition_failed", "It has changed since you read it. Read it again.")
-
-
-class FieldProblemSerializer(serializers.Serializer[Any]):
-    """What is wrong with one field."""
-
-    field = serializers.CharField(
-        help_text="Name of the field, with dots into nested ones; empty = the whole."
-    )
-    code = serializers.CharField(help_text="For machines, e.g. `required`.")
-    detail = serializers.CharField(help_text="For people.")
-
-
-class ProblemSerializer(serializers.Serializer[Any]):
-    """An error (RFC 9457)."""
-
-    type = serializers.CharField(help_text="Where the error is explained.")
-    title = serializers.CharField(help_text="The status in words.")
-    status = serializers.IntegerField(help_text="The HTTP status.")
-    code = serializers.CharField(help_text="For machines; stays the same.")
-    detail = serializers.CharField(help_text="For people; may change.")
-    correlation_id = serializers.CharField(allow_blank=True, help_text="Name it when you ask for help.")
-    errors = FieldProblemSerializer(many=True, required=False, help_text="Which fields are wrong.")  # type: ignore[assignment]
 
 
 def operation(
@@ -83,7 +67,7 @@ def operation(
     description: str,
     tag: str,
     operation_id: str,
-    responses: Mapping[int, Any],
+    responses: Mapping[Any, Any],
     request: Any = None,
     query: type[serializers.Serializer[Any]] | None = None,
     errors: Mapping[int, Sequence[Problem]] | None = None,
@@ -92,13 +76,18 @@ def operation(
     idempotency: str = "",
     if_match: bool = False,
     operators_only: bool = False,
+    visitors: str = "",
+    is_public: bool = False,
+    media_type: str = "text/csv",
 ) -> Callable[[View], View]:
     """
     Describe an operation.
 
-    `responses` gives a serializer (or None) by status of success; `errors` gives code and detail of
-    what else it may answer.
+    `responses` gives a serializer (or None) by status of success, or by status and media type; `errors` gives
+    code and detail of what else it may answer.
     `idempotency` is `required` or `optional` where an Idempotency-Key is read. Examples are plain data.
+    `visitors` tells the limits of what visitors of web chats ask for; what `is_public` needs no session.
+    Text is given as a `media_type`.
     """
     own: dict[int, list[Problem]] = {status: list(found) for status, found in (errors or {}).items()}
     parameters: list[Any] = [query] if query else []
@@ -116,13 +105,19 @@ def operation(
     describe = extend_schema(
         operation_id=operation_id,
         summary=summary,
-        description=f"{description}\n\n{_limit()}",
+        description=f"{description}\n\n{visitors or _limit()}",
         tags=[tag],
         request=request,
         responses=dict(responses),
         parameters=parameters,
-        examples=_examples(request_example, response_example, min(responses)),
-        extensions={_MARK: own, "x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}},
+        auth=[] if is_public else None,
+        examples=_examples(request_example, response_example, _first(responses), media_type),
+        extensions={_MARK: own}
+        | (
+            {_FOR_VISITORS: True}
+            if visitors
+            else {"x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}}
+        ),
     )
 
     def decorate(method: View) -> View:
@@ -150,14 +145,26 @@ def page_of(
     )
 
 
+def _first(responses: Mapping[Any, Any]) -> int:
+    """Give the lowest status; one may be named with a media type."""
+    return min(status if isinstance(status, int) else int(status[0]) for status in responses)
+
+
 def _limit() -> str:
     return f"Rate limit: {settings.API_RATE_LIMIT} requests a minute per API key, over all operations."
 
 
-def _examples(request: Any, response: Any, status: int) -> list[OpenApiExample]:
+def _examples(request: Any, response: Any, status: int, text_type: str) -> list[OpenApiExample]:
     found = []
     if request is not None:
-        found.append(OpenApiExample("Request", value=request, request_only=True))
+        found.append(
+            OpenApiExample(
+                "Request",
+                value=request,
+                request_only=True,
+                media_type=text_type if isinstance(request, str) else "application/json",
+            )
+        )
     if response is not None:
         found.append(
             OpenApiExample(
@@ -165,7 +172,7 @@ def _examples(request: Any, response: Any, status: int) -> list[OpenApiExample]:
                 value=response,
                 response_only=True,
                 status_codes=[str(status)],
-                media_type="text/csv" if isinstance(response, str) else "application/json",
+                media_type=text_type if isinstance(response, str) else "application/json",
             )
         )
     return found
@@ -203,17 +210,22 @@ class ProblemAutoSchema(AutoSchema):
         for parameter in found.get("parameters", []):
             if parameter["in"] == "path" and parameter["schema"] == {"type": "string"}:
                 parameter["schema"]["pattern"] = _ID
-        reference = self.resolve_serializer(ProblemSerializer, "response").ref
-        for status, listed in self._problems(found).items():
-            found["responses"][str(status)] = _response(status, listed, reference)
+        reference = self.resolve_serializer(answers.ProblemSerializer, "response").ref
+        is_for_visitors = bool(found.pop(_FOR_VISITORS, False))
+        for status, listed in self._problems(found, _VISITORS if is_for_visitors else {}).items():
+            found["responses"][str(status)] = answers.response(status, listed, reference)
         for status, response in found["responses"].items():
-            response.setdefault("headers", {}).update(_headers(int(status), method))
+            known = answers.headers(int(status), method)
+            told = {name: known[name] for name in known if not (is_for_visitors and name in answers.OF_KEYS)}
+            response.setdefault("headers", {}).update(told)
         return found
 
-    def _problems(self, found: dict[str, Any]) -> dict[int, list[Problem]]:
+    def _problems(self, found: dict[str, Any], more: dict[int, Problem]) -> dict[int, list[Problem]]:
         own: dict[int, list[Problem]] = found.pop(_MARK)
-        common = {status: [problem] for status, problem in _COMMON.items()}
+        common = {status: [problem] for status, problem in (_COMMON | more).items()}
         common[400] = [_NOT_FITTING]
+        if not found.get("security"):
+            del common[401]
         if "requestBody" in found:
             common |= {status: [problem] for status, problem in _BODY.items()}
             common[400].append(_UNREADABLE)
@@ -233,7 +245,10 @@ class ProblemAutoSchema(AutoSchema):
             schema["additionalProperties"] = False
             for name, field in serializer.fields.items():
                 told = schema.get("properties", {}).get(name, {})
-                if _must_say_something(field) and not {"pattern", "format", "enum"} & set(told):
+                # Of a list or a dictionary, each text in it.
+                told = told.get("items") or told.get("additionalProperties") or told
+                says = getattr(field, "child", field)
+                if _must_say_something(says) and not {"pattern", "format", "enum"} & set(told):
                     told["pattern"] = _SAYS_SOMETHING
         return schema
 
@@ -241,43 +256,3 @@ class ProblemAutoSchema(AutoSchema):
 def _must_say_something(field: object) -> bool:
     """Tell whether a text of nothing but white space is refused as blank."""
     return isinstance(field, serializers.CharField) and field.trim_whitespace and not field.allow_blank
-
-
-def _response(status: int, listed: list[Problem], reference: dict[str, str]) -> dict[str, Any]:
-    return {
-        "description": HTTPStatus(status).phrase,
-        "content": {
-            problems.MEDIA_TYPE: {
-                "schema": reference,
-                "examples": {code: {"value": _example(status, code, detail)} for code, detail in listed},
-            }
-        },
-    }
-
-
-def _example(status: int, code: str, detail: str) -> dict[str, Any]:
-    extra: dict[str, Any] = {}
-    if code == "validation_error":
-        extra["errors"] = [{"field": "name", "code": "required", "detail": "This field is required."}]
-    return problems.document(status, code, detail, **extra) | {
-        "correlation_id": "cor_01KB2T7M3G5Q8R9S0T1V2W3X4Y"
-    }
-
-
-def _headers(status: int, method: str) -> dict[str, Any]:
-    found = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
-    if status not in {401, 500, 503}:
-        found["RateLimit"] = _header("What is left: `r` requests for `t` seconds.")
-        found["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
-    if status == 401:
-        found["WWW-Authenticate"] = _header("How to authenticate.")
-    if status in {429, 503}:
-        found["Retry-After"] = _header("Seconds to wait.")
-    if status == 200 and method == "GET":
-        found["ETag"] = _header("The version of what is shown, where it can be changed.")
-        found["Link"] = _header("The next page of a list, with `rel=next`.")
-    return found
-
-
-def _header(description: str) -> dict[str, Any]:
-    return {"schema": {"type": "string"}, "description": description}

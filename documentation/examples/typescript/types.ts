@@ -595,7 +595,7 @@ export interface paths {
         put?: never;
         /**
          * Register a phone number
-         * @description Customers who write to it are answered once an agent is put on it. A number you deleted can be registered again; what customers wrote meanwhile stays unanswered.
+         * @description Customers who write to it are answered once an agent is put on it. A number you deleted can be registered again; what customers wrote meanwhile stays unanswered. The secret of a web chat is shown in this answer only.
          *
          *     Rate limit: 1000 requests a minute per API key, over all operations.
          */
@@ -638,6 +638,28 @@ export interface paths {
          *     Rate limit: 1000 requests a minute per API key, over all operations.
          */
         patch: operations["update_phone_number"];
+        trace?: never;
+    };
+    "/users/{user_id}/phone_numbers/{phone_number_id}/webchat_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate a web chat's secret
+         * @description The old one is not good any more at once, and sessions of users it vouched for end: their pages begin new ones with hashes of the new secret, which is shown in this answer only.
+         *
+         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         */
+        post: operations["rotate_webchat_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/users/{user_id}/prompts": {
@@ -984,6 +1006,144 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/webchat/{phone_number_id}/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a web chat's looks
+         * @description What the widget needs to show itself, and nothing else. 404 where nobody answers any more: there is no number or no agent.
+         *
+         *     Rate limit: 600 readings a minute per address.
+         */
+        get: operations["get_webchat_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webchat/{phone_number_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a picture
+         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message.
+         *
+         *     Rate limit: 10 a minute per visitor, 30 per address, 200 per chat, and the chat's `daily_limit` a day.
+         */
+        post: operations["create_webchat_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webchat/{phone_number_id}/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a picture
+         * @description The bytes, for the visitor who sent it and for nobody else.
+         *
+         *     Rate limit: 600 readings a minute per address.
+         */
+        get: operations["get_webchat_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webchat/{phone_number_id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a chat
+         * @description What was said since a cursor, oldest first; without one, the newest. A message whose status has changed is told again, with the same `id`. The event stream tells the same.
+         *
+         *     Rate limit: 600 readings a minute per address.
+         */
+        get: operations["list_webchat_messages"];
+        put?: never;
+        /**
+         * Write a message
+         * @description Kept before it is answered 202, once by its `message_id`: sent again with the same one, nothing happens. It is answered as every message is.
+         *
+         *     Rate limit: 20 messages a minute per visitor, 60 per address, 600 per chat, and the chat's `daily_limit` a day.
+         */
+        post: operations["send_webchat_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webchat/{phone_number_id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note what was read
+         * @description Replies up to the cursor become `read`, also in what the business sees.
+         *
+         *     Rate limit: 600 readings a minute per address.
+         */
+        post: operations["read_webchat_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webchat/{phone_number_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a session
+         * @description With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they were, and gets a token that lasts longer; one that is not good any more is as none. With an `identity` they are who the business's server says; what they wrote before, without one, becomes part of that user's chat.
+         *
+         *     Rate limit: 30 a minute per address.
+         */
+        post: operations["create_webchat_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/webhook/meta": {
         parameters: {
             query?: never;
@@ -999,7 +1159,7 @@ export interface paths {
         put?: never;
         /**
          * Receive a webhook
-         * @description Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body with the app secret.
+         * @description Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body, Meta's with the app secret, a message of a business's own server with the secret of the web chat it is for.
          */
         post: operations["receive_webhook"];
         delete?: never;
@@ -1110,6 +1270,65 @@ export interface components {
         AuthorEnum: "customer" | "ai" | "staff";
         /** @enum {string} */
         ChannelEnum: "whatsapp" | "instagram" | "webchat";
+        /** @description A message as a visitor sees it. Told again with the same `id` when its status is another. */
+        ChatMessage: {
+            /**
+             * Format: date-time
+             * @description When it was said.
+             */
+            at: string;
+            /** @description `message_id` of the visitor's own. */
+            client_id: string | null;
+            /** @description Who said it. */
+            from: components["schemas"]["FromEnum"];
+            /** @description The same whenever it is told. */
+            id: string;
+            image: components["schemas"]["Image"] | null;
+            /** @description Of the visitor's own: `received`, `answered`, `failed` or `unavailable` (the business is out of credits); of others: `sent` or `read`. */
+            status: components["schemas"]["ChatMessageStatusEnum"];
+            /** @description Markdown, as its author wrote it. */
+            text: string;
+        };
+        /** @enum {string} */
+        ChatMessageStatusEnum: "received" | "answered" | "failed" | "unavailable" | "sent" | "read";
+        /** @description What was said since a cursor. */
+        ChatPage: {
+            /** @description Give it as `after` to go on from here. */
+            cursor: string;
+            /** @description Whether there is more right now. */
+            has_more: boolean;
+            /** @description Oldest first. */
+            messages: components["schemas"]["ChatMessage"][];
+            /** @description How the chat stands. */
+            state: components["schemas"]["State"];
+        };
+        /** @description How a chat looks. Whoever knows its id may read it, so nothing else may stand here. */
+        Config: {
+            /** @description The main colour. */
+            color: string;
+            /** @description Where the event stream is. */
+            events_url: string;
+            /** @description Whether an agent with credits answers. */
+            is_available: boolean;
+            /** @description On the button that opens the chat; empty = none. */
+            launcher_label: string;
+            /** @description Where one writes; empty = the widget's own words. */
+            placeholder: string;
+            /** @description `left` or `right`. */
+            position: string;
+            /** @description Below the title. */
+            subtitle: string;
+            /** @description The widget's own words, where the business has others. */
+            texts: {
+                [key: string]: string;
+            };
+            /** @description `auto`, `light` or `dark`. */
+            theme: string;
+            /** @description Above the chat; empty = the widget's own word. */
+            title: string;
+            /** @description Shown before anything was written. */
+            welcome_text: string;
+        };
         /** @description A conversation. */
         Conversation: {
             /** @description Who answers in it. */
@@ -1344,6 +1563,30 @@ export interface components {
             /** @description Name of the field, with dots into nested ones; empty = the whole. */
             field: string;
         };
+        /** @description A kept picture. */
+        File: {
+            /** @description To be sent with a message. */
+            file_id: string;
+        };
+        /** @enum {string} */
+        FromEnum: "visitor" | "ai" | "staff";
+        /** @description Who a visitor is, as the business's server vouches. */
+        IdentityInputRequest: {
+            /** @description HMAC-SHA256 of `user_id` with the chat's secret, in lower-case hex. */
+            hash: string;
+            /**
+             * @description What they are called.
+             * @default
+             */
+            name?: string;
+            /** @description The business's id of the user. */
+            user_id: string;
+        };
+        /** @description A picture of a message. */
+        Image: {
+            /** @description Read it at `/webchat/{phone_number_id}/files/{file_id}`. */
+            file_id: string;
+        };
         /** @description A key that was made just now. */
         Key: {
             /** Format: date-time */
@@ -1495,6 +1738,23 @@ export interface components {
             /** @description The same for a reply and what it answers. */
             readonly turn_id: string | null;
         };
+        /** @description What a visitor writes: a text, a picture that was sent before, or both. */
+        MessageInputRequest: {
+            /** @description Of a picture that this visitor sent. */
+            file_id?: string;
+            /** @description The browser's own: sent again with the same one, nothing happens. */
+            message_id: string;
+            /**
+             * Format: date-time
+             * @description When it was written, if that is some time ago.
+             */
+            sent_at?: string;
+            /**
+             * @description Needed without a picture; not only white space.
+             * @default
+             */
+            text?: string;
+        };
         MessagePage: {
             data: components["schemas"]["Message"][];
             /** @description Give it as `cursor` for the next page; null on the last. */
@@ -1502,6 +1762,25 @@ export interface components {
         };
         /** @enum {string} */
         MessageStatus: "pending" | "sent" | "delivered" | "read" | "failed";
+        /** @description A number that was just registered. */
+        NewPhoneNumber: {
+            /** @description Who answers here; null = nobody. */
+            readonly agent_id: string | null;
+            readonly api_base_url: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly display_name: string;
+            readonly external_number: string;
+            /** @description Whether an access token is kept. */
+            readonly has_access_token: boolean;
+            readonly phone_number_id: string;
+            readonly sender_id: string;
+            readonly type: components["schemas"]["ChannelEnum"];
+            /** @description Of a web chat; null on other channels. */
+            readonly webchat: components["schemas"]["WebChat"] | null;
+            /** @description Of a web chat, shown this once; null on other channels. */
+            webchat_secret: string | null;
+        };
         /** @description A business that was made just now, with its first key. */
         NewUser: {
             /** @description Its first API key; `key` is shown this once. */
@@ -1563,6 +1842,8 @@ export interface components {
              * @default false
              */
             verify?: boolean;
+            /** @description Of a web chat: how it looks, and where it may stand. */
+            webchat?: components["schemas"]["WebChatInputRequest"];
         };
         /** @description Further arguments of OpenAI's `responses.create`; what is not given is left to OpenAI. */
         Parameters: {
@@ -1676,6 +1957,8 @@ export interface components {
              * @default false
              */
             verify?: boolean;
+            /** @description Of a web chat: how it looks, and where it may stand. */
+            webchat?: components["schemas"]["WebChatInputRequest"];
         };
         /** @description What can be changed of a prompt; what it says is changed by a new version. */
         PatchedPromptChangesInputRequest: {
@@ -1734,12 +2017,16 @@ export interface components {
             readonly phone_number_id: string;
             readonly sender_id: string;
             readonly type: components["schemas"]["ChannelEnum"];
+            /** @description Of a web chat; null on other channels. */
+            readonly webchat: components["schemas"]["WebChat"] | null;
         };
         PhoneNumberPage: {
             data: components["schemas"]["PhoneNumber"][];
             /** @description Give it as `cursor` for the next page; null on the last. */
             next_cursor: string | null;
         };
+        /** @enum {string} */
+        PositionEnum: "left" | "right";
         /** @description Instructions as the model would get them. */
         Preview: {
             /** @description With every variable filled in. */
@@ -1839,6 +2126,11 @@ export interface components {
         };
         /** @enum {string} */
         PurposeEnum: "reply" | "extraction";
+        /** @description How far a visitor has read. */
+        ReadInputRequest: {
+            /** @description Of the page they have seen. */
+            cursor: string;
+        };
         Ready: {
             parts: {
                 [key: string]: "ok" | "away";
@@ -1966,6 +2258,22 @@ export interface components {
         };
         /** @enum {string} */
         ServiceTierEnum: "auto" | "default" | "flex" | "priority";
+        /** @description A session. */
+        Session: {
+            /**
+             * Format: date-time
+             * @description A new one is given for it until then.
+             */
+            expires_at: string;
+            /** @description Send it as `Authorization: Bearer …`, never in a URL. */
+            token: string;
+            visitor: components["schemas"]["Visitor"];
+        };
+        /** @description A new session. */
+        SessionInputRequest: {
+            /** @description None: somebody nobody vouches for. */
+            identity?: components["schemas"]["IdentityInputRequest"];
+        };
         /** @description Which events are sent once more. */
         SpanInputRequest: {
             /** @description Only what was tried and given up. */
@@ -1983,6 +2291,13 @@ export interface components {
              */
             until: string;
         };
+        /** @description How the chat stands. */
+        State: {
+            /** @description Whether somebody answers. */
+            is_available: boolean;
+            /** @description Whether a person does. */
+            is_paused: boolean;
+        };
         /** @description What a reading would have put where a person has set something else. */
         Suggestion: {
             /**
@@ -1994,6 +2309,11 @@ export interface components {
             messages: string[];
             /** @description A text, a score, or a moment. */
             value: unknown;
+        };
+        /** @description What was kept. */
+        Taken: {
+            /** @description The browser's own. */
+            message_id: string;
         };
         /** @description A talk to fill built-in variables from. */
         TalkInputRequest: {
@@ -2007,6 +2327,8 @@ export interface components {
              */
             now?: string;
         };
+        /** @enum {string} */
+        ThemeEnum: "auto" | "light" | "dark";
         /** @enum {string} */
         TriggerEnum: "quiet" | "manual";
         /** @enum {string} */
@@ -2128,6 +2450,64 @@ export interface components {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
         };
+        /** @description Who the session speaks of. */
+        Visitor: {
+            /** @description What the business called them; empty for an anonymous one. */
+            name: string;
+        };
+        /** @description How a web chat looks and where it may stand. Its secret is never shown. */
+        WebChat: {
+            /** @description pages it may stand on, as browsers name them; none = nowhere */
+            readonly allowed_origins: string[];
+            readonly color: string;
+            /** @description messages of all visitors a day */
+            readonly daily_limit: number;
+            /** @description What goes into the business's pages. */
+            readonly embed_snippet: string;
+            /** @description The chat as a page of its own. */
+            readonly hosted_url: string;
+            readonly launcher_label: string;
+            readonly placeholder: string;
+            readonly position: components["schemas"]["PositionEnum"];
+            readonly subtitle: string;
+            /** @description the widget's own words, where they differ; see webchat.texts */
+            readonly texts: unknown;
+            readonly theme: components["schemas"]["ThemeEnum"];
+            readonly title: string;
+            readonly welcome_text: string;
+        };
+        /** @description What can be set of a web chat. Only what is sent is changed. */
+        WebChatInputRequest: {
+            /** @description Pages it may stand on, each as `https://shop.example`: scheme, host, perhaps a port. None = nowhere. `http` only for the developer's own machine, and not in production. */
+            allowed_origins?: string[];
+            /** @description The main colour, as `#1f6feb`. */
+            color?: string;
+            /** @description Messages of all visitors a day: what is more is refused, and costs nothing. */
+            daily_limit?: number;
+            /** @description On the button that opens the chat. */
+            launcher_label?: string;
+            /** @description Where one writes, while it is empty. */
+            placeholder?: string;
+            /** @description The corner. */
+            position?: components["schemas"]["PositionEnum"];
+            /** @description Below the title. */
+            subtitle?: string;
+            /** @description The widget's own words, where others are wanted; replaces all that were set. */
+            texts?: {
+                [key: string]: string;
+            };
+            /** @description `auto` follows the visitor's device. */
+            theme?: components["schemas"]["ThemeEnum"];
+            /** @description Above the chat. */
+            title?: string;
+            /** @description Shown before anything was written. */
+            welcome_text?: string;
+        };
+        /** @description A new secret, shown this once. */
+        WebChatSecret: {
+            /** @description Signs identities of users and messages of your server. Keep it there. */
+            webchat_secret: string;
+        };
         /** @description An event on its way to an endpoint. */
         WebhookDelivery: {
             /** @description How often it was tried since it was wanted. */
@@ -2216,6 +2596,10 @@ export type ArchivePage = components['schemas']['ArchivePage'];
 export type Attempt = components['schemas']['Attempt'];
 export type AuthorEnum = components['schemas']['AuthorEnum'];
 export type ChannelEnum = components['schemas']['ChannelEnum'];
+export type ChatMessage = components['schemas']['ChatMessage'];
+export type ChatMessageStatusEnum = components['schemas']['ChatMessageStatusEnum'];
+export type ChatPage = components['schemas']['ChatPage'];
+export type Config = components['schemas']['Config'];
 export type Conversation = components['schemas']['Conversation'];
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type Correction = components['schemas']['Correction'];
@@ -2235,6 +2619,10 @@ export type Extraction = components['schemas']['Extraction'];
 export type ExtractionPage = components['schemas']['ExtractionPage'];
 export type ExtractionStatusEnum = components['schemas']['ExtractionStatusEnum'];
 export type FieldProblem = components['schemas']['FieldProblem'];
+export type File = components['schemas']['File'];
+export type FromEnum = components['schemas']['FromEnum'];
+export type IdentityInputRequest = components['schemas']['IdentityInputRequest'];
+export type Image = components['schemas']['Image'];
 export type Key = components['schemas']['Key'];
 export type KeyInfo = components['schemas']['KeyInfo'];
 export type KeyInfoPage = components['schemas']['KeyInfoPage'];
@@ -2244,8 +2632,10 @@ export type LiveStatusEnum = components['schemas']['LiveStatusEnum'];
 export type Media = components['schemas']['Media'];
 export type Message = components['schemas']['Message'];
 export type MessageDetail = components['schemas']['MessageDetail'];
+export type MessageInputRequest = components['schemas']['MessageInputRequest'];
 export type MessagePage = components['schemas']['MessagePage'];
 export type MessageStatus = components['schemas']['MessageStatus'];
+export type NewPhoneNumber = components['schemas']['NewPhoneNumber'];
 export type NewUser = components['schemas']['NewUser'];
 export type NewWebhookEndpoint = components['schemas']['NewWebhookEndpoint'];
 export type NothingInputRequest = components['schemas']['NothingInputRequest'];
@@ -2261,6 +2651,7 @@ export type PatchedWebhookEndpointChangesInputRequest = components['schemas']['P
 export type PauseInputRequest = components['schemas']['PauseInputRequest'];
 export type PhoneNumber = components['schemas']['PhoneNumber'];
 export type PhoneNumberPage = components['schemas']['PhoneNumberPage'];
+export type PositionEnum = components['schemas']['PositionEnum'];
 export type Preview = components['schemas']['Preview'];
 export type PreviewInputRequest = components['schemas']['PreviewInputRequest'];
 export type Problem = components['schemas']['Problem'];
@@ -2271,6 +2662,7 @@ export type PromptPage = components['schemas']['PromptPage'];
 export type PromptVersion = components['schemas']['PromptVersion'];
 export type PromptVersionPage = components['schemas']['PromptVersionPage'];
 export type PurposeEnum = components['schemas']['PurposeEnum'];
+export type ReadInputRequest = components['schemas']['ReadInputRequest'];
 export type Ready = components['schemas']['Ready'];
 export type ReadyStatusEnum = components['schemas']['ReadyStatusEnum'];
 export type Reasoning = components['schemas']['Reasoning'];
@@ -2283,9 +2675,14 @@ export type SecretRotationInputRequest = components['schemas']['SecretRotationIn
 export type SenderEnum = components['schemas']['SenderEnum'];
 export type SentWebhookDelivery = components['schemas']['SentWebhookDelivery'];
 export type ServiceTierEnum = components['schemas']['ServiceTierEnum'];
+export type Session = components['schemas']['Session'];
+export type SessionInputRequest = components['schemas']['SessionInputRequest'];
 export type SpanInputRequest = components['schemas']['SpanInputRequest'];
+export type State = components['schemas']['State'];
 export type Suggestion = components['schemas']['Suggestion'];
+export type Taken = components['schemas']['Taken'];
 export type TalkInputRequest = components['schemas']['TalkInputRequest'];
+export type ThemeEnum = components['schemas']['ThemeEnum'];
 export type TriggerEnum = components['schemas']['TriggerEnum'];
 export type TypesEnum = components['schemas']['TypesEnum'];
 export type Usage = components['schemas']['Usage'];
@@ -2299,6 +2696,10 @@ export type VariableRequest = components['schemas']['VariableRequest'];
 export type VariableTypeEnum = components['schemas']['VariableTypeEnum'];
 export type VerbosityEnum = components['schemas']['VerbosityEnum'];
 export type VersionInputRequest = components['schemas']['VersionInputRequest'];
+export type Visitor = components['schemas']['Visitor'];
+export type WebChat = components['schemas']['WebChat'];
+export type WebChatInputRequest = components['schemas']['WebChatInputRequest'];
+export type WebChatSecret = components['schemas']['WebChatSecret'];
 export type WebhookDelivery = components['schemas']['WebhookDelivery'];
 export type WebhookDeliveryPage = components['schemas']['WebhookDeliveryPage'];
 export type WebhookDeliveryState = components['schemas']['WebhookDeliveryState'];
@@ -3549,7 +3950,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PhoneNumber"];
+                    "application/json": components["schemas"]["NewPhoneNumber"];
                 };
             };
             /** @description An error. */
@@ -3649,6 +4050,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PhoneNumber"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webchat_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebChatSecret"];
                 };
             };
             /** @description An error. */
@@ -4359,6 +4791,237 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webchat_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Config"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webchat_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "image/png": string;
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["File"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webchat_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webchat_messages: {
+        parameters: {
+            query?: {
+                /** @description A `cursor`; without one, the newest messages. */
+                after?: string;
+                /** @description How many messages at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_webchat_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Taken"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_webchat_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadInputRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webchat_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phone_number_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SessionInputRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
                 };
             };
             /** @description An error. */

@@ -66,7 +66,7 @@ def _register(press: Press) -> Done:
     if not (said["type"] == PhoneNumber.Type.WEBCHAT and not said["phone_number_id"]):
         _confirm(said["type"], said["phone_number_id"], said)
     number = numbers.register(user_id=press.row.pk, **said)
-    return Done(f"{number.phone_number_id} was registered", row=number)
+    return Done(f"{number.phone_number_id} was registered", secret=number.new_secret, row=number)
 
 
 def _change(press: Press) -> str:

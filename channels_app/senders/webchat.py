@@ -1,0 +1,31 @@
+"""
+The web chat: nothing is posted, since a message's row is what visitors read.
+
+Once it is `sent` it is shown; whoever has the chat open is told by the bell.
+"""
+
+from channels_app.senders.contract import Outgoing, Seen
+from channels_app.senders.splitting import split
+from channels_app.webchat import bell
+
+MAX_LENGTH = 20_000
+
+
+def send(outgoing: Outgoing) -> str:
+    """Give the id under which it can be read."""
+    return f"web:{outgoing.callback_data}"
+
+
+def formatted(text: str) -> str:
+    """Leave Markdown as it is: the widget renders it."""
+    return text
+
+
+def parts(text: str) -> list[str]:
+    """Cut only what no person would read at once."""
+    return split(text, limit=MAX_LENGTH, size=len)
+
+
+def show_typing(seen: Seen) -> None:
+    """Show typing to whoever has the chat open; never fails."""
+    bell.ring(seen.customer_id, bell.TYPING)

@@ -1,0 +1,160 @@
+"""A number's web chat: made with the number, changed, found by its id; its secret is shown once."""
+
+import re
+import secrets
+from typing import Any, TypedDict, Unpack
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.html import format_html
+
+from channels_app.models import PhoneNumber, WebChat
+from channels_app.models.web_chat import MOST_ORIGINS
+from channels_app.webchat import origins, texts
+
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+MOST_TEXT = 200
+MOST_A_DAY = 1_000_000
+_LENGTHS = {"title": 60, "subtitle": 100, "welcome_text": 500, "placeholder": 60, "launcher_label": 40}
+
+
+class InvalidSettingError(ValueError):
+    """A chat cannot look like this; `field` says which of its settings is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class ChatNotFoundError(Exception):
+    """There is no such live web chat."""
+
+
+class Settings(TypedDict, total=False):
+    """What may be set of a chat."""
+
+    allowed_origins: list[str]
+    title: str
+    subtitle: str
+    welcome_text: str
+    placeholder: str
+    launcher_label: str
+    color: str
+    position: str
+    theme: str
+    texts: dict[str, str]
+    daily_limit: int
+
+
+def known(phone_number_id: str) -> WebChat | None:
+    """Give a web chat with its number, also one that was deleted."""
+    return WebChat.objects.select_related("phone_number").filter(pk=phone_number_id).first()
+
+
+def find(phone_number_id: str) -> WebChat | None:
+    """Give the web chat of a live number."""
+    chat = known(phone_number_id)
+    return chat if chat is not None and chat.phone_number.deleted_at is None else None
+
+
+def create(number: PhoneNumber) -> str:
+    """Make the chat of a number, or give the one it had a new secret; give the secret."""
+    chat = WebChat.objects.filter(pk=number.pk).first() or WebChat(
+        phone_number=number, title=number.display_name[: _LENGTHS["title"]]
+    )
+    return _renew_secret(chat)
+
+
+@transaction.atomic
+def change(*, phone_number_id: str, **changes: Unpack[Settings]) -> WebChat:
+    """
+    Change a live chat's settings, those that are given; `texts` replace all that were set.
+
+    :raises ChatNotFoundError: if there is no such chat
+    :raises InvalidSettingError: if it cannot look like this
+    :raises TypeError: if a setting is not known
+    """
+    if unknown := changes.keys() - Settings.__annotations__.keys():
+        raise TypeError(f"not to be changed: {sorted(unknown)}")
+    chat = _locked(phone_number_id)
+    for name, value in changes.items():
+        setattr(chat, name, _checked(name, value))
+    chat.save(update_fields=sorted(Settings.__annotations__))
+    return chat
+
+
+@transaction.atomic
+def rotate_secret(*, phone_number_id: str) -> str:
+    """
+    Replace a chat's secret and give the new one; sessions of known users end.
+
+    :raises ChatNotFoundError: if there is no such chat
+    """
+    return _renew_secret(_locked(phone_number_id))
+
+
+def embed_snippet(phone_number_id: str) -> str:
+    """Give what a business puts into its pages."""
+    return str(
+        format_html(
+            '<script src="{}" data-phone-number-id="{}" async></script>',
+            settings.WEBCHAT_WIDGET_URL,
+            phone_number_id,
+        )
+    )
+
+
+def _renew_secret(chat: WebChat) -> str:
+    secret = f"wcs_{secrets.token_urlsafe(32)}"
+    chat.set_secret(secret)
+    chat.save()
+    return secret
+
+
+def _locked(phone_number_id: str) -> WebChat:
+    chat = WebChat.objects.select_for_update(no_key=True).filter(pk=phone_number_id).first()
+    if chat is None or find(phone_number_id) is None:
+        raise ChatNotFoundError(f"there is no web chat {phone_number_id}")
+    return chat
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name == "allowed_origins":
+        return _checked_origins(value)
+    if name == "texts":
+        return _checked_texts(value)
+    if name == "daily_limit":
+        _require(0 <= value <= MOST_A_DAY, name, f"must be from 0 to {MOST_A_DAY}")
+    elif name == "color":
+        value = value.lower()
+        _require(bool(_COLOR.fullmatch(value)), name, "must be # and six hexadecimal digits")
+    elif name == "position":
+        _require(value in WebChat.Position.values, name, "must be left or right")
+    elif name == "theme":
+        _require(value in WebChat.Theme.values, name, "must be auto, light or dark")
+    else:
+        _require(len(value) <= _LENGTHS[name], name, f"must have at most {_LENGTHS[name]} characters")
+    return value
+
+
+def _checked_origins(given: list[str]) -> list[str]:
+    try:
+        found = list(dict.fromkeys(origins.check(origin) for origin in given))
+    except origins.InvalidOriginError as error:
+        raise InvalidSettingError("allowed_origins", str(error)) from error
+    _require(len(found) <= MOST_ORIGINS, "allowed_origins", f"must be at most {MOST_ORIGINS}")
+    return found
+
+
+def _checked_texts(given: dict[str, str]) -> dict[str, str]:
+    unknown = sorted(given.keys() - texts.KEYS)
+    _require(not unknown, "texts", f"are known by these keys only: {', '.join(sorted(texts.KEYS))}")
+    for text in given.values():
+        is_fine = isinstance(text, str) and len(text.strip()) > 0 and len(text) <= MOST_TEXT
+        _require(is_fine, "texts", f"must each have 1 to {MOST_TEXT} characters")
+    return given
+
+
+def _require(condition: bool, field: str, message: str) -> None:  # noqa: FBT001  (a statement about it)
+    if not condition:
+        raise InvalidSettingError(field, message)

@@ -1,0 +1,89 @@
+"""Pictures that visitors send: kept under names of our own, given back to whoever sent them alone."""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+MOST_BYTES = 5 * 1024 * 1024
+# A picture is what its first bytes say. None of these can hold a script that a browser would run.
+_SIGNATURES = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
+    (re.compile(rb"\xff\xd8\xff"), "jpg"),
+    (re.compile(rb"GIF8[79]a"), "gif"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
+)
+TYPES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
+_FILE_ID = re.compile(r"([0-9a-f]{16})[0-9a-f]{32}-(png|jpg|gif|webp)")
+
+
+class NoPictureError(ValueError):
+    """It is none of the pictures that are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A kept picture: its id, where it lies in the storage, and its type."""
+
+    file_id: str
+    name: str
+    mime_type: str
+
+
+def store(content: bytes, *, phone_number_id: str, visitor_id: str) -> Picture:
+    """
+    Keep a visitor's picture.
+
+    :raises NoPictureError: if it is none, whatever it was said to be
+    """
+    kind = next((kind for signature, kind in _SIGNATURES if signature.match(content)), None)
+    if kind is None or len(content) > MOST_BYTES:
+        raise NoPictureError("must be a PNG, JPEG, GIF or WebP of up to 5 MB")
+    owner = _owner(phone_number_id, visitor_id)
+    picture = _picture(f"{owner}{secrets.token_hex(16)}-{kind}", phone_number_id, kind)
+    default_storage.save(picture.name, ContentFile(content))
+    return picture
+
+
+def find(file_id: str, *, phone_number_id: str) -> Picture | None:
+    """Say what an id of a number's picture stands for, whoever sent it; None if it can be none."""
+    found = _FILE_ID.fullmatch(file_id)
+    return _picture(file_id, phone_number_id, found.group(2)) if found else None
+
+
+def is_of(picture: Picture, *, phone_number_id: str, visitor_id: str) -> bool:
+    """Tell whether a visitor sent it by their present name."""
+    return picture.file_id.startswith(_owner(phone_number_id, visitor_id))
+
+
+def exists(picture: Picture) -> bool:
+    """Tell whether it is there."""
+    return bool(default_storage.exists(picture.name))
+
+
+def read(picture: Picture) -> bytes:
+    """
+    Give a picture's bytes.
+
+    :raises FileNotFoundError: if it is gone
+    """
+    with default_storage.open(picture.name) as file:
+        content: bytes = file.read()
+    return content
+
+
+def file_id_of(name: str) -> str:
+    """Give the id of the picture that lies there."""
+    stem, _, kind = name.rpartition("/")[2].rpartition(".")
+    return f"{stem}-{kind}"
+
+
+def _picture(file_id: str, phone_number_id: str, kind: str) -> Picture:
+    return Picture(file_id, f"{phone_number_id}/{file_id.rpartition('-')[0]}.{kind}", TYPES[kind])
+
+
+def _owner(phone_number_id: str, visitor_id: str) -> str:
+    return hashlib.sha256(f"{phone_number_id}:{visitor_id}".encode()).hexdigest()[:16]

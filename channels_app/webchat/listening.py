@@ -1,0 +1,117 @@
+"""
+Hears the bell: one connection to Redis for all streams of a process, made anew for ever when it breaks.
+
+A ring that nobody heard is lost. So whoever follows looks by themselves: now and then while the bell is
+heard, often while it is not, and at once when it is heard again.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from redis import RedisError
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from channels_app.webchat import bell
+from config.lib import redis
+
+log = structlog.get_logger(__name__)
+
+_PAUSE = 1.0
+_PING_AFTER = 1.0
+# A Redis that is frozen keeps the connection and says nothing, not even to a ping.
+_SILENT_AFTER = 3.0
+# Whoever rings leaves a Redis alone for so long that was away, even when we hear it again already.
+_DOUBTFUL_FOR = redis.breaker.pause + 5
+
+
+class Ear:
+    """Listens; tells `on_ring` the channel and the kind of each ring, `on_doubt` that some may be lost."""
+
+    def __init__(
+        self, url: str, *, on_ring: Callable[[str, str], None], on_doubt: Callable[[], None]
+    ) -> None:
+        self._url = url
+        self._on_ring = on_ring
+        self._on_doubt = on_doubt
+        self._is_connected = False
+        self._doubtful_until = 0.0
+        self._heard_at = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """Tell whether Redis is there."""
+        return self._is_connected
+
+    @property
+    def hears_all(self) -> bool:
+        """Tell whether every ring that is rung is heard, as far as one can know."""
+        return self._is_connected and time.monotonic() >= self._doubtful_until
+
+    async def listen(self) -> None:
+        """Listen for ever."""
+        while True:
+            try:
+                async with self._client() as client, client.pubsub() as bells:
+                    await self._hear(bells)
+            except (RedisError, OSError, TimeoutError) as error:
+                self._lost(type(error).__name__)
+            except Exception:  # nobody would listen any more
+                log.exception("live.not_listening")
+                self._lost("fault")
+            await asyncio.sleep(_PAUSE)
+
+    async def _hear(self, bells: PubSub) -> None:
+        self._heard_at = time.monotonic()
+        # Tasks of their own: redis-py's timeouts leave a task in a state in which it cannot be cancelled.
+        tasks = [asyncio.create_task(self._read(bells)), asyncio.create_task(self._ping(bells))]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _read(self, bells: PubSub) -> None:
+        await bells.psubscribe(bell.channel("*"))
+        while True:
+            told = await bells.get_message(timeout=None)
+            self._heard_at = time.monotonic()
+            if told and told["type"] == "psubscribe":
+                self._reconnected()
+            elif told and told["type"] == "pmessage":
+                self._on_ring(told["channel"].decode(), told["data"].decode("utf-8", "replace"))
+
+    async def _ping(self, bells: PubSub) -> None:
+        while time.monotonic() - self._heard_at < _SILENT_AFTER:
+            await asyncio.sleep(_PING_AFTER)
+            if self._is_connected:
+                await bells.ping()
+        raise TimeoutError
+
+    def _lost(self, reason: str) -> None:
+        if self._is_connected or not self._doubtful_until:
+            log.warning("live.redis_away", reason=reason)
+            self._on_doubt()
+        self._is_connected = False
+        self._doubtful_until = time.monotonic() + _DOUBTFUL_FOR
+
+    def _reconnected(self) -> None:
+        if self._doubtful_until:
+            log.warning("live.redis_back")
+        self._is_connected = True
+        self._on_doubt()
+
+    def _client(self) -> Redis:
+        # Without its own retries, which would connect anew and not tell that rings were lost.
+        return Redis.from_url(
+            self._url,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+        )

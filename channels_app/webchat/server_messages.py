@@ -1,0 +1,125 @@
+"""
+What a business's own server tells in its visitors' name, at the webhook's address.
+
+Signed like Meta's webhooks, but with the secret of the web chat it is for: that is good for this chat alone,
+and Meta's is good for none.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from billing.models import Credit
+from channels_app.meta import body, signature
+from channels_app.models import WebChat
+from channels_app.webchat import arrivals, chats, limits, messages
+from channels_app.webchat.messages import VisitorMessage
+from config.lib.crypto import DecryptionError
+
+log = structlog.get_logger(__name__)
+
+# Signed anew for each message, so an old one is a repetition by somebody else.
+WINDOW = timedelta(minutes=5)
+LARGEST = 64 * 1024
+_MARK = b'"platform_type"'
+_PHONE = re.compile(r"[A-Za-z0-9+_.@:-]{1,64}")
+_FIELDS = {"phone_number_id", "customer_phone", "message_text", "timestamp", "platform_type", "message_id"}
+
+
+class SignatureRefusedError(Exception):
+    """It was not signed with the secret of the chat it names; whether there is such a chat is not told."""
+
+
+class MalformedError(ValueError):
+    """It is signed, but does not fit what is documented, or its time is not now."""
+
+
+class NoCreditsError(Exception):
+    """The business cannot pay for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMessage:
+    """A body as it came, and what it says, of which nothing was checked yet."""
+
+    raw: bytes
+    said: dict[str, Any]
+
+
+def read(raw: bytes) -> ServerMessage | None:
+    """Read a body if it is of this kind; of Meta's, only those that hold the very word take a moment."""
+    if _MARK not in raw or len(raw) > LARGEST:
+        return None
+    try:
+        said = body.read(raw)
+    except body.UnreadableError:
+        return None
+    return ServerMessage(raw, said) if "platform_type" in said and "object" not in said else None
+
+
+def take(message: ServerMessage, *, signature_header: str, now: datetime) -> None:
+    """
+    Keep a message that a business's server tells, once by its id.
+
+    :raises SignatureRefusedError: if it is not signed with the chat's secret
+    :raises MalformedError: if it does not fit, or was not signed within five minutes of now
+    :raises NoCreditsError: if the business cannot pay for an answer
+    :raises TooManyError: (webchat.limits) if it was too much
+    :raises NowhereToKeepError: (channels_app.intake) if it could not be kept
+    """
+    chat = _signed_for(message, signature_header)
+    visitor_message = _checked(message.said, chat, now)
+    credit = Credit.objects.filter(user_id=chat.phone_number.user_id).first()
+    if credit is None or credit.remaining_credits < settings.CREDITS_PER_REPLY:
+        raise NoCreditsError
+    limits.count_message(chat, visitor_id=visitor_message.visitor_id, address="")
+    arrivals.take(visitor_message, now=now)
+
+
+def _signed_for(message: ServerMessage, header: str) -> WebChat:
+    chat = chats.find(str(message.said.get("phone_number_id", ""))[:50])
+    try:
+        secrets = [chat.get_secret()] if chat else []
+    except DecryptionError:
+        secrets = []
+    if chat is None or not signature.is_valid(raw=message.raw, header=header, secrets=secrets):
+        log.warning("webchat.signature_refused", size=len(message.raw))
+        raise SignatureRefusedError
+    return chat
+
+
+def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessage:
+    if unknown := said.keys() - _FIELDS:
+        raise MalformedError(f"{sorted(unknown)[0][:50]} is not known here")
+    if said["platform_type"] != "webchat":
+        raise MalformedError("platform_type must be webchat")
+    told = said.get("timestamp")
+    if isinstance(told, bool) or not isinstance(told, int):
+        raise MalformedError("timestamp must be unix seconds")
+    if abs(now.timestamp() - told) > WINDOW.total_seconds():
+        raise MalformedError("timestamp is more than five minutes from now")
+    phone, text, message_id = (_text(said, name) for name in ("customer_phone", "message_text", "message_id"))
+    if not _PHONE.fullmatch(phone):
+        raise MalformedError("customer_phone must be 1 to 64 letters, digits, + _ . @ : or -")
+    if not messages.MESSAGE_ID.fullmatch(message_id):
+        raise MalformedError("message_id must be 8 to 64 letters, digits, _ or -")
+    if not text.strip() or len(text) > messages.MOST_TEXT:
+        raise MalformedError(f"message_text must have 1 to {messages.MOST_TEXT} characters")
+    return VisitorMessage(
+        phone_number_id=chat.phone_number_id,
+        visitor_id=f"srv-{phone}",
+        message_id=message_id,
+        text=text,
+        sent_at=now.isoformat(),
+    )
+
+
+def _text(said: dict[str, Any], name: str) -> str:
+    found = said.get(name)
+    if not isinstance(found, str):
+        raise MalformedError(f"{name} must be text")
+    return found

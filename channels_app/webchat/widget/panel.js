@@ -1,0 +1,199 @@
+// The bubble and the panel that it opens.
+
+const NEAR_THE_END = 80;
+
+/**
+ * Build what is seen.
+ * @param {{config: Config, words: Words, isPage: boolean, position: string, locale: string | undefined,
+ *   rows: HTMLElement, composer: ReturnType<typeof openComposer>, onToggle: (isOpen: boolean) => void}} parts
+ */
+function openPanel({ config, words, isPage, position, locale, rows, composer, onToggle }) {
+  const title = config.title || words.title;
+  const badge = make("span", { class: "badge", hidden: true });
+  const label = config.launcher_label ? make("span", { class: "label" }, config.launcher_label) : null;
+  const launcher = make(
+    "button",
+    { type: "button", class: "launcher", "aria-expanded": "false", "aria-label": words.open },
+    icon(ICONS.chat),
+    icon(ICONS.down),
+    label,
+    badge,
+  );
+  const state = make("p", { class: "state" });
+  const close = make("button", { type: "button", class: "round close", "aria-label": words.close }, icon(ICONS.close));
+  const header = make(
+    "header",
+    {},
+    make("span", { class: "avatar", "aria-hidden": "true" }, [...title][0]?.toUpperCase() ?? ""),
+    make("div", { class: "heading" }, make("h2", {}, make("bdi", {}, title)), state),
+    isPage ? null : close,
+  );
+  const dots = make("span", { class: "dots", "aria-hidden": "true" }, make("i"), make("i"), make("i"));
+  const typing = make("div", { class: "typing", hidden: true }, dots);
+  const scroller = make("div", { class: "log", role: "log", tabindex: "0", "aria-label": words.log }, rows, typing);
+  const newer = make(
+    "button",
+    { type: "button", class: "newer", hidden: true, "aria-label": words.unread },
+    icon(ICONS.down),
+  );
+  const said = make("p", { class: "said", role: "status" });
+  const notice = make("p", { class: "notice", role: "status", hidden: true });
+  const panel = make(
+    "section",
+    { class: "panel", role: isPage ? "main" : "dialog", "aria-label": title, hidden: true },
+    header,
+    make("div", { class: "middle" }, scroller, newer),
+    said,
+    notice,
+    composer.element,
+  );
+  const side = position === "left" ? "left" : "right";
+  const root = make(
+    "div",
+    { class: `wc ${side}${isPage ? " page" : ""}`, dir: direction(locale), lang: locale ?? null },
+    panel,
+    isPage ? null : launcher,
+  );
+  const isSmall = matchMedia("(max-width: 480px), (max-height: 440px)");
+  let isOpen = false;
+  let isAtEnd = true;
+
+  /** @param {boolean} wanted @param {boolean} hasFocus whether the focus goes along */
+  function toggle(wanted, hasFocus = true) {
+    if (wanted === isOpen || (isPage && !wanted)) return;
+    isOpen = wanted;
+    panel.hidden = !wanted;
+    root.classList.toggle("open", wanted);
+    launcher.setAttribute("aria-expanded", String(wanted));
+    if (wanted) {
+      composer.fit();
+      toEnd();
+    }
+    onToggle(wanted);
+    if (hasFocus && wanted) composer.focus();
+    else if (hasFocus) launcher.focus({ preventScroll: true });
+  }
+
+  function toEnd() {
+    scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  /** Follow what is new where the visitor reads the end, or wrote it. @param {boolean} isOwn */
+  function follow(isOwn) {
+    if (isAtEnd || isOwn) toEnd();
+    else newer.hidden = false;
+  }
+
+  /** On a phone the panel is all there is to go to. @param {KeyboardEvent} event */
+  function keepFocus(event) {
+    if (event.key !== "Tab" || !isSmall.matches || isPage) return;
+    const found = /** @type {HTMLElement[]} */ ([...panel.querySelectorAll("button, textarea, a, [tabindex]")]).filter(
+      (one) => one.offsetParent && !one.hasAttribute("disabled"),
+    );
+    const edge = event.shiftKey ? found[0] : found.at(-1);
+    const active = /** @type {ShadowRoot} */ (root.getRootNode()).activeElement;
+    if (active !== edge) return;
+    event.preventDefault();
+    (event.shiftKey ? found.at(-1) : found[0])?.focus();
+  }
+
+  /** @param {Blob} blob */
+  async function enlarge(blob) {
+    const canvas = make("canvas", { role: "img", "aria-label": words.picture });
+    const shown = make("button", { type: "button", class: "enlarged", "aria-label": words.close }, canvas);
+    const active = /** @type {HTMLElement | null} */ (/** @type {ShadowRoot} */ (root.getRootNode()).activeElement);
+    let isShown = true;
+    const end = () => {
+      // Taking it away is a loss of focus as well.
+      if (!isShown) return;
+      isShown = false;
+      shown.remove();
+      active?.focus();
+    };
+    shown.addEventListener("click", end);
+    shown.addEventListener("blur", end, { once: true });
+    shown.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      end();
+    });
+    root.append(shown);
+    shown.focus();
+    await paint(canvas, blob, 1600);
+  }
+
+  launcher.addEventListener("click", () => toggle(!isOpen));
+  close.addEventListener("click", () => toggle(false));
+  newer.addEventListener("click", toEnd);
+  scroller.addEventListener("scroll", () => {
+    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
+    if (isAtEnd) newer.hidden = true;
+  });
+  panel.addEventListener("keydown", (event) => {
+    keepFocus(event);
+    if (event.key === "Escape" && !event.isComposing) toggle(false);
+  });
+  // Pictures, notes and dots make it longer without a new message.
+  const growth = new ResizeObserver(() => {
+    if (isAtEnd && isOpen) toEnd();
+  });
+  growth.observe(rows);
+  growth.observe(typing);
+  // Above the keyboard of a phone.
+  const view = window.visualViewport;
+  const fit = () => {
+    root.style.setProperty("--height", `${view?.height ?? innerHeight}px`);
+    root.style.setProperty("--top", `${view?.offsetTop ?? 0}px`);
+    if (isAtEnd && isOpen) toEnd();
+  };
+  view?.addEventListener("resize", fit);
+  view?.addEventListener("scroll", fit);
+  fit();
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const paintTheme = () => {
+    const isDark = config.theme === "dark" || (config.theme !== "light" && dark.matches);
+    root.classList.toggle("dark", isDark);
+  };
+  dark.addEventListener("change", paintTheme);
+  paintTheme();
+
+  return {
+    root,
+    toggle,
+    follow,
+    enlarge,
+    isOpen: () => isOpen,
+    /** @param {number} count */
+    showUnread(count) {
+      badge.hidden = !count || isOpen;
+      badge.textContent = count > 99 ? "99+" : String(count);
+      const name = isOpen ? words.close : words.open;
+      launcher.setAttribute("aria-label", count && !isOpen ? `${name}, ${count} ${words.unread}` : name);
+    },
+    /** @param {string} text @param {"good" | "away" | "off"} tone */
+    showState(text, tone) {
+      if (state.textContent !== text) state.textContent = text;
+      state.dataset["tone"] = tone;
+    },
+    /** @param {string} text */
+    showNotice(text) {
+      if (notice.textContent !== text) notice.textContent = text;
+      notice.hidden = !text;
+    },
+    /** @param {boolean} isTyping */
+    showTyping(isTyping) {
+      if (typing.hidden === !isTyping) return;
+      typing.hidden = !isTyping;
+      said.textContent = isTyping ? words.typing : "";
+    },
+  };
+}
+
+/** @param {string | undefined} locale */
+function direction(locale) {
+  const page = getComputedStyle(document.documentElement).direction;
+  const body = document.body ? getComputedStyle(document.body).direction : page;
+  if (!locale) return body;
+  return /^(ar|arc|ckb|dv|fa|he|ks|ps|sd|ug|ur|yi)\b/i.test(locale) ? "rtl" : "ltr";
+}

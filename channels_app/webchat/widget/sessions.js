@@ -1,0 +1,122 @@
+// Who the visitor is to the service: a token that is kept in this browser.
+
+const HALF_LIFE = 15 * 24 * 3600 * 1000;
+
+/**
+ * Get and keep the visitor's session.
+ * @param {{base: string, memory: ReturnType<typeof openMemory>, onOther: (isStranger: boolean) => void}} parts
+ *   `onOther` is told when the visitor may be another one from now on
+ */
+function openSessions({ base, memory, onOther }) {
+  /** @type {Identity | null} */
+  let identity = null;
+  let isFromPage = false;
+
+  /** @returns {Session | null} */
+  const kept = () => memory.get("session");
+  let era = kept()?.era;
+
+  /** @param {Session | null} session */
+  const fits = (session) =>
+    session !== null && session.expires > Date.now() && (!identity || session.user === identity.user_id);
+
+  /** @returns {Promise<string>} a token @throws {Refusal} */
+  async function token() {
+    const session = kept();
+    if (session && fits(session)) return session.token;
+    return memory.alone("session", async () => {
+      const found = kept();
+      // Another tab may have been faster.
+      if (found && fits(found)) return found.token;
+      return await begin(found, true);
+    });
+  }
+
+  /**
+   * Take another token for one that is refused, or that gets old.
+   * @param {string} former @param {boolean} isGood whether it is only old
+   * @throws {Refusal}
+   */
+  async function renew(former, isGood = false) {
+    return memory.alone("session", async () => {
+      const found = kept();
+      if (found && found.token !== former && fits(found)) return found.token;
+      return await begin(found, isGood);
+    });
+  }
+
+  /** @param {Session | null} earlier @param {boolean} isGood */
+  async function begin(earlier, isGood) {
+    // What somebody else wrote here does not become ours.
+    const isStranger = !!earlier?.user && earlier.user !== identity?.user_id;
+    const made = await post(isStranger ? null : earlier);
+    const isSame = !!earlier && isGood && earlier.expires > Date.now() && earlier.user === made.user && made.isProven;
+    /** @type {Session} */
+    const session = {
+      token: made.token,
+      expires: made.expires,
+      issued: Date.now(),
+      user: made.user,
+      by_page: isFromPage,
+      era: isSame && earlier ? earlier.era : newId(),
+    };
+    memory.set("session", session);
+    era = session.era;
+    if (earlier && !isSame) onOther(isStranger);
+    return session.token;
+  }
+
+  /** @param {Session | null} earlier */
+  async function post(earlier) {
+    let asked = identity;
+    let proof = earlier?.token ?? null;
+    for (;;) {
+      try {
+        const json = asked ? { identity: asked } : {};
+        const made = await ask(`${base}sessions`, { method: "POST", token: proof, json });
+        const user = asked?.user_id ?? (proof ? (earlier?.user ?? null) : null);
+        return { token: made.token, expires: Date.parse(made.expires_at), user, isProven: !!proof };
+      } catch (refusal) {
+        if (!(refusal instanceof Refusal) || refusal.isPassing || refusal.status === 404) throw refusal;
+        if (refusal.code === "origin_not_allowed") throw refusal;
+        if (refusal.status === 401 && refusal.code === "session_invalid" && proof) proof = null;
+        else if (asked) asked = identity = null;
+        else if (proof) proof = null;
+        else throw refusal;
+      }
+    }
+  }
+
+  /** Make the token live longer while it is good. */
+  async function refresh() {
+    const session = kept();
+    if (!session || !fits(session) || Date.now() - session.issued < HALF_LIFE) return;
+    // Whether a known user is still vouched for, only their identity tells.
+    if (session.user && !identity) return;
+    await renew(session.token, true);
+  }
+
+  /**
+   * Say who the visitor is; with null that nobody is known any more.
+   * @param {Identity | null} given @param {boolean} byPage
+   */
+  function identify(given, byPage) {
+    const session = kept();
+    identity = given;
+    isFromPage = byPage;
+    if (given || !session?.user || (byPage && !session.by_page)) return;
+    // Signed out: the next one at this screen reads nothing.
+    memory.remove("session");
+    era = undefined;
+    onOther(true);
+  }
+
+  /** Whether another tab has put another visitor in the place of the one we knew. */
+  function isOther() {
+    const former = era;
+    era = kept()?.era;
+    return former !== undefined && former !== era;
+  }
+
+  return { token, renew, refresh, identify, kept, isOther };
+}

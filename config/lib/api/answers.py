@@ -1,0 +1,77 @@
+"""How answers are described that many operations give: errors, and the headers they share."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from config.lib.api import problems
+
+
+class FieldProblemSerializer(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField(
+        help_text="Name of the field, with dots into nested ones; empty = the whole."
+    )
+    code = serializers.CharField(help_text="For machines, e.g. `required`.")
+    detail = serializers.CharField(help_text="For people.")
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """An error (RFC 9457)."""
+
+    type = serializers.CharField(help_text="Where the error is explained.")
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField(help_text="The HTTP status.")
+    code = serializers.CharField(help_text="For machines; stays the same.")
+    detail = serializers.CharField(help_text="For people; may change.")
+    correlation_id = serializers.CharField(allow_blank=True, help_text="Name it when you ask for help.")
+    errors = FieldProblemSerializer(many=True, required=False, help_text="Which fields are wrong.")  # type: ignore[assignment]
+
+
+def response(status: int, listed: list[tuple[str, str]], reference: dict[str, str]) -> dict[str, Any]:
+    """Describe an error: code and detail of each that may be meant."""
+    return {
+        "description": HTTPStatus(status).phrase,
+        "content": {
+            problems.MEDIA_TYPE: {
+                "schema": reference,
+                "examples": {code: {"value": _example(status, code, detail)} for code, detail in listed},
+            }
+        },
+    }
+
+
+def _example(status: int, code: str, detail: str) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if code == "validation_error":
+        extra["errors"] = [{"field": "name", "code": "required", "detail": "This field is required."}]
+    return problems.document(status, code, detail, **extra) | {
+        "correlation_id": "cor_01KB2T7M3G5Q8R9S0T1V2W3X4Y"
+    }
+
+
+# What only those with a key, or only lists, are told.
+OF_KEYS = ("RateLimit", "RateLimit-Policy", "ETag", "Link")
+
+
+def headers(status: int, method: str) -> dict[str, Any]:
+    """Describe the headers of an answer."""
+    found = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
+    if status not in {401, 500, 503}:
+        found["RateLimit"] = _header("What is left: `r` requests for `t` seconds.")
+        found["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
+    if status == 401:
+        found["WWW-Authenticate"] = _header("How to authenticate.")
+    if status in {429, 503}:
+        found["Retry-After"] = _header("Seconds to wait.")
+    if status == 200 and method == "GET":
+        found["ETag"] = _header("The version of what is shown, where it can be changed.")
+        found["Link"] = _header("The next page of a list, with `rel=next`.")
+    return found
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"schema": {"type": "string"}, "description": description}

@@ -1,0 +1,90 @@
+"""The beginning, the end and the health of a `live` process."""
+
+import asyncio
+import os
+import resource
+import signal
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connection
+
+from channels_app.webchat.streams import Streams
+from config.lib.asgi import Receive, Send
+from config.live_streams import PostgresAway, Watch, in_thread
+
+log = structlog.get_logger(__name__)
+
+# Under a second in all, whatever hangs.
+PATIENCE = 0.8
+# For what a process has open besides streams.
+_OTHER_FILES = 200
+
+
+class Process:
+    """One `live` process and its streams."""
+
+    def __init__(self) -> None:
+        self.streams = Streams(
+            most=settings.LIVE_MAX_STREAMS, most_by_address=settings.LIVE_MAX_STREAMS_PER_ADDRESS
+        )
+        self.is_stopping = False
+        self._watch = Watch(self.streams, redis_url=settings.REDIS_URL)
+
+    async def live(self, receive: Receive, send: Send) -> None:
+        """Begin when the server says so, and end when it does."""
+        await receive()
+        self._allow_open_files()
+        self._watch.start()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._watch.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _stop(self) -> None:
+        """End every stream, so that the readers connect elsewhere, and then the process."""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.streams.end_all()
+        # The server would wait for the streams to end by themselves. Ours has taken the place of its handler
+        # of this signal, but not of SIGINT's, which does the same.
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def _allow_open_files(self) -> None:
+        """Have a file for each stream, as far as the machine allows it."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.streams.most + _OTHER_FILES
+        if hard not in {resource.RLIM_INFINITY, -1} and wanted > hard:
+            self.streams.most = max(hard - _OTHER_FILES, 1)
+            log.warning("live.few_files", streams=self.streams.most, files=hard)
+            wanted = hard
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+    async def health(self, *, is_ready: bool) -> tuple[int, dict[str, Any]]:
+        """Give the status and the content of an answer about health, as `web` gives them."""
+        if not is_ready:
+            return HTTPStatus.OK, {"status": "ok", "version": settings.APP_VERSION}
+        has_postgres = await self._has_postgres()
+        parts = {"postgres": has_postgres, "redis": self._watch.ear.is_connected}
+        told = {name: "ok" if is_well else "away" for name, is_well in parts.items()}
+        if self.is_stopping or not has_postgres:
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "parts": told}
+        return HTTPStatus.OK, {"status": "ok" if all(parts.values()) else "degraded", "parts": told}
+
+    async def _has_postgres(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await in_thread(_ask)
+        except (*PostgresAway, TimeoutError):
+            return False
+        return True
+
+
+def _ask() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")

@@ -1,0 +1,205 @@
+"""
+Who may use a web chat, and from which page: the base of every view that visitors' browsers call.
+
+Anybody can write an Origin header, so it only keeps other pages out, in browsers; what a visitor may see is
+decided by their session, and how much they may do by the limits.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from channels_app.models import WebChat
+from channels_app.webchat import chats, limits, origins, sessions
+from channels_app.webchat.sessions import Visitor
+from config.lib.api.problems import ProblemError, not_found
+from conversations import visitor
+
+TAG = "Web chat"
+_CHALLENGE = 'Bearer realm="webchat"'
+# https://fetch.spec.whatwg.org/#http-cors-protocol
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "authorization, content-type, last-event-id",
+    "Access-Control-Max-Age": "600",
+}
+ORIGIN_NOT_ALLOWED = ("origin_not_allowed", "This chat may not be used on that page.")
+SESSION_INVALID = ("session_invalid", "There is no session, or it has ended. Begin a new one.")
+DAILY_LIMIT = ("daily_limit_reached", "As much was written in this chat as may be in a day.")
+
+
+class Somebody:
+    """A visitor whose session is good, as DRF wants to see them."""
+
+    is_authenticated = True
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+
+
+class VisitorAuthentication(BaseAuthentication):
+    """Reads the session's token, which is good for one chat."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None]:
+        """
+        Say who is calling.
+
+        :raises ProblemError: 401 without a token that is good here and now
+        """
+        chat: WebChat = request.parser_context["view"].chat
+        try:
+            return Somebody(sessions.read(bearer(request), chat=chat, now=timezone.now())), None
+        except sessions.SessionInvalidError as error:
+            raise session_invalid() from error
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
+        """Say how to authenticate."""
+        return _CHALLENGE
+
+
+def session_invalid() -> ProblemError:
+    """Say that the token is not good here and now."""
+    return ProblemError(HTTPStatus.UNAUTHORIZED, *SESSION_INVALID, headers={"WWW-Authenticate": _CHALLENGE})
+
+
+def bearer(request: Request) -> str:
+    """Give the token that was sent, if any."""
+    return token_of(request.headers.get("Authorization", ""))
+
+
+def token_of(authorization: str) -> str:
+    """Give the token in a header's value, if any."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
+    """
+    Give the origin of the page that calls, empty if it is one of ours that does not say so.
+
+    :raises ProblemError: 403 if the chat may not be used there
+    """
+    if origin is None:
+        # Browsers leave it out where a page of ours reads from us, and say so.
+        if method in {"GET", "HEAD"} and site == "same-origin":
+            return ""
+    elif origins.is_allowed(origin, allowed=chat.allowed_origins):
+        return origin
+    raise ProblemError(HTTPStatus.FORBIDDEN, *ORIGIN_NOT_ALLOWED)
+
+
+def shared_with(origin: str) -> dict[str, str]:
+    """Give the headers with which a page may read an answer; none for a page of ours."""
+    if not origin:
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": "retry-after, x-correlation-id",
+    }
+
+
+class WebChatView(APIView):
+    """A view below `/webchat/{phone_number_id}/`: `chat` is one that may be used on the calling page."""
+
+    authentication_classes: tuple[type[BaseAuthentication], ...] = (VisitorAuthentication,)
+    permission_classes: tuple[type[BasePermission], ...] = (IsAuthenticated,)
+    http_method_names = ("get", "post", "head", "options")
+    chat: WebChat
+    _origin = ""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Look whether the page may use the chat, and only then who is calling."""
+        chat = chats.known(kwargs["phone_number_id"])
+        if chat is None:
+            raise not_found()
+        self.chat = chat
+        self._origin = page_of(
+            chat,
+            method=str(request.method),
+            origin=request.headers.get("Origin"),
+            site=request.headers.get("Sec-Fetch-Site"),
+        )
+        if request.method == "OPTIONS":
+            return
+        if chat.phone_number.deleted_at is not None:
+            raise not_found()
+        super().initial(request, *args, **kwargs)
+        if request.method in {"GET", "HEAD"}:
+            with_limits(lambda: limits.count_read(address=self.address))
+
+    def options(self, *_args: Any, **_kwargs: Any) -> Response:
+        """Answer a preflight."""
+        return Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let the page read the answer, if it may."""
+        patch_vary_headers(response, ["Origin"])
+        for name, value in shared_with(self._origin).items():
+            response[name] = value
+        response.headers.setdefault("Cache-Control", "no-store")
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    @property
+    def visitor(self) -> Visitor:
+        """Whoever the session speaks of."""
+        somebody: Any = self.request.user
+        found: Visitor = somebody.visitor
+        return found
+
+    @property
+    def customer_id(self) -> str | None:
+        """The visitor's row, if they have written."""
+        return visitor.customer_id(
+            phone_number_id=self.visitor.phone_number_id, visitor_id=self.visitor.visitor_id
+        )
+
+    @property
+    def address(self) -> str:
+        """Where the request comes from, as far as proxies of ours tell."""
+        return str(BaseThrottle().get_ident(self.request))
+
+    def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """
+        Give the body as the serializer understands it.
+
+        :raises ValidationError: if it does not fit
+        """
+        return _valid(serializer(data=self.request.data))
+
+    def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """
+        Give the query parameters as the serializer understands them.
+
+        :raises ValidationError: if they do not fit
+        """
+        return _valid(serializer(data=self.request.query_params.dict()))
+
+
+def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    found: dict[str, Any] = serializer.validated_data
+    return found
+
+
+def with_limits(count: Any) -> None:
+    """
+    Count in the limits.
+
+    :raises ProblemError: 429 if it was too much
+    """
+    try:
+        count()
+    except limits.TooManyError as error:
+        code, detail = DAILY_LIMIT if error.is_daily else ("throttled", f"Too many requests: {error}.")
+        raise ProblemError(
+            HTTPStatus.TOO_MANY_REQUESTS, code, detail, headers={"Retry-After": str(error.seconds)}
+        ) from error

@@ -1,0 +1,106 @@
+"""
+What a visitor who has the chat open is told: read when the bell rang for them, or when their mark moved.
+
+A mark is a fingerprint of all that a visitor sees, small enough to be made for everybody who is connected in
+one statement. It stands in for the bell where that cannot be heard.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from channels_app.webchat.sessions import Visitor
+from config.lib import sql
+from conversations import visitor
+from conversations.visitor import MOST_CONVERSATIONS, MOST_OPEN, Message, State
+from conversations.visitor_cursor import Cursor, InvalidCursorError
+
+# A reader who comes back after a long time is told in pieces of this size.
+_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a visitor's chat stands, and their row, if they have one."""
+
+    customer_id: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came after a cursor, the cursor behind it, and how the chat stood just before it was read."""
+
+    mark: Mark
+    messages: list[Message]
+    cursor: str
+    has_more: bool
+    state: State
+
+
+def read(who: Visitor, *, after: str | None) -> Reading | None:
+    """Read what a visitor has not seen; None if their chat is gone."""
+    # The mark first: whatever changes while we read moves it again.
+    mark = marks([who]).get(who)
+    if mark is None:
+        return None
+    page = visitor.page(customer_id=mark.customer_id, after=after, limit=_AT_ONCE)
+    state = visitor.state(phone_number_id=who.phone_number_id, customer_id=mark.customer_id)
+    return Reading(mark, page.messages, page.cursor, page.has_more, state)
+
+
+def usable(cursor: str) -> str | None:
+    """Give a cursor if it is one; whoever lost theirs is told the newest."""
+    try:
+        Cursor.read(cursor)
+    except InvalidCursorError:
+        return None
+    return cursor
+
+
+def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
+    """Give the mark of each visitor whose chat is not gone."""
+    places = list(visitors)
+    facts = {
+        "numbers": [who.phone_number_id for who in places],
+        "visitors": [who.visitor_id for who in places],
+        "price": settings.CREDITS_PER_REPLY,
+        "conversations": MOST_CONVERSATIONS,
+        "most": MOST_OPEN,
+    }
+    return {
+        places[row["place"] - 1]: Mark(row["customer_id"], row["mark"]) for row in sql.rows(_MARKS, facts)
+    }
+
+
+_MARKS = """
+    SELECT wanted.place, who.customer_id,
+           concat_ws('/', who.paused_until > statement_timestamp(), answers.can_answer,
+                     inbox.told, said.told) AS mark
+      FROM unnest(%(numbers)s::text[], %(visitors)s::text[]) WITH ORDINALITY
+           AS wanted (number, visitor, place)
+      JOIN phone_numbers AS number ON number.phone_number_id = wanted.number AND number.deleted_at IS NULL
+      LEFT JOIN customers AS who ON who.phone_number_id = wanted.number AND who.visitor_id = wanted.visitor
+      CROSS JOIN LATERAL (
+           SELECT EXISTS (SELECT 1 FROM agents
+                           WHERE agents.phone_number_id = number.phone_number_id AND deleted_at IS NULL)
+              AND EXISTS (SELECT 1 FROM credits
+                           WHERE credits.user_id = number.user_id AND remaining_credits >= %(price)s)
+                  AS can_answer) AS answers
+      LEFT JOIN LATERAL (
+           SELECT md5(string_agg(newest.id || newest.status, ',' ORDER BY newest.id)) AS told
+             FROM (SELECT id, status FROM inbound_messages
+                    WHERE customer_id = who.customer_id ORDER BY sent_at DESC LIMIT %(most)s) AS newest
+           ) AS inbox ON true
+      LEFT JOIN LATERAL (
+           SELECT md5(string_agg(newest.message_id || newest.status, ',' ORDER BY newest.message_id)) AS told
+             FROM (SELECT conversation_id FROM conversations
+                    WHERE customer_id = who.customer_id
+                    ORDER BY conversation_id DESC LIMIT %(conversations)s) AS talk
+            CROSS JOIN LATERAL (
+                  SELECT message_id, status FROM messages
+                   WHERE messages.conversation_id = talk.conversation_id
+                   ORDER BY sequence_no DESC LIMIT %(most)s) AS newest
+           ) AS said ON true
+"""

@@ -1,0 +1,92 @@
+"""Pictures are taken by what they are, kept under our names, and given to whoever sent them."""
+
+import pytest
+from django.core.files.storage import default_storage
+
+from channels_app.models import InboundMessage
+from channels_app.webchat.files import MOST_BYTES
+from conversations import events
+from tests.webchat.browser_calls import PNG
+
+pytestmark = pytest.mark.django_db
+WEBP = b"RIFF\x00\x00\x00\x00WEBP" + b"\x00" * 20
+
+
+class TestSending:
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [
+            (PNG, "image/png"),
+            (b"\xff\xd8\xff\xe0" + b"\0" * 20, "image/jpeg"),
+            (b"GIF89a" + b"\0" * 20, "image/gif"),
+            (WEBP, "image/webp"),
+            (PNG, "image/jpeg"),
+        ],
+    )
+    def test_keeps_a_picture_whatever_it_is_called(self, browser, content, kind):
+        answer = browser.upload(content, kind)
+
+        assert answer.status_code == 201
+        assert browser.get(f"files/{answer.json()['file_id']}").content == content
+
+    @pytest.mark.parametrize(
+        ("content", "kind", "status"),
+        [
+            (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "image/svg+xml", 415),
+            (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "image/png", 422),
+            (b"<html><script>alert(1)</script></html>", "text/html", 415),
+            (b"<html><script>alert(1)</script></html>", "image/gif", 422),
+            (b"MZ\x90\x00", "image/png", 422),
+            (b"%PDF-1.7", "image/png", 422),
+            (b"", "image/png", 422),
+            (PNG, "multipart/form-data; boundary=x", 415),
+            (PNG, "application/octet-stream", 415),
+            (PNG + b"\0" * MOST_BYTES, "image/png", 413),
+        ],
+    )
+    def test_refuses_what_is_no_picture(self, browser, content, kind, status):
+        assert browser.upload(content, kind).status_code == status
+
+    def test_takes_five_megabytes(self, browser):
+        assert browser.upload(PNG + b"\0" * (MOST_BYTES - len(PNG))).status_code == 201
+
+    def test_names_the_file_itself(self, browser, chat):
+        file_id = browser.upload().json()["file_id"]
+
+        folder, files = default_storage.listdir(chat.pk)
+        assert (folder, files) == ([], [file_id.replace("-png", ".png")])
+
+    def test_goes_with_a_message(self, browser):
+        file_id = browser.upload().json()["file_id"]
+
+        answer = browser.write("", file_id=file_id)
+
+        row = InboundMessage.objects.get()
+        assert answer.status_code == 202
+        assert row.kind == "image"
+        assert [default_storage.exists(one["name"]) for one in row.media] == [True]
+        assert browser.messages()["messages"][0]["image"] == {"file_id": file_id}
+
+
+class TestGetting:
+    def test_answers_so_that_no_browser_runs_it(self, browser):
+        answer = browser.get(f"files/{browser.upload().json()['file_id']}")
+
+        assert answer["Content-Type"] == "image/png"
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["Content-Disposition"] == "attachment"
+        assert "default-src 'none'" in answer["Content-Security-Policy"]
+        assert answer["Cache-Control"].startswith("private")
+
+    @pytest.mark.parametrize("file_id", ["x", "0" * 48 + "-png", "0" * 48 + "-svg", "..", "0" * 47 + "-png"])
+    def test_knows_no_other(self, browser, file_id):
+        assert browser.get(f"files/{file_id}").status_code == 404
+
+    def test_goes_on_after_signing_in(self, browser, chat):
+        file_id = browser.upload().json()["file_id"]
+        browser.write("Look", file_id=file_id)
+        browser.begin(identity={"user_id": "4711", "hash": chat.hash_of("4711")})
+
+        events.apply()
+
+        assert browser.get(f"files/{file_id}").status_code == 200

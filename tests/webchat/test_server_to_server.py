@@ -1,0 +1,162 @@
+"""A business's own server writes in its visitors' name, signed with its chat's own secret."""
+
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from billing.models import Credit
+from channels_app.models import InboundMessage
+from channels_app.webchat import chats
+from tests.factories import PhoneNumberFactory
+from tests.webchat.browser_calls import web_chat
+
+pytestmark = pytest.mark.django_db
+
+
+def told(chat, **changes) -> dict:
+    return {
+        "phone_number_id": chat.pk,
+        "customer_phone": "+12025550123",
+        "message_text": "Do you bake rye bread?",
+        "timestamp": int(time.time()),
+        "platform_type": "webchat",
+        "message_id": "question-1",
+    } | changes
+
+
+def post(body: dict | bytes, secret: str, **headers: str):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    signature = "sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest()
+    return Client().post(
+        settings.WEBHOOK_PATH,
+        raw,
+        content_type="application/json",
+        headers={"X-Hub-Signature-256": signature} | headers,
+    )
+
+
+class TestServer:
+    def test_writes_for_a_customer(self, chat):
+        answer = post(told(chat), chat.new_secret)
+
+        row = InboundMessage.objects.get()
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert (row.phone_number_id, row.text, row.status) == (chat.pk, "Do you bake rye bread?", "pending")
+        assert row.customer.address == "srv-+12025550123"
+
+    def test_writes_once(self, chat):
+        assert [post(told(chat), chat.new_secret).status_code for _ in range(3)] == [200, 200, 200]
+        assert InboundMessage.objects.count() == 1
+
+    def test_is_told_when_there_are_no_credits(self, chat):
+        Credit.objects.update(remaining_credits=0)
+
+        answer = post(told(chat), chat.new_secret)
+
+        assert (answer.status_code, answer.json()["code"]) == (402, "insufficient_credits")
+        assert not InboundMessage.objects.exists()
+
+    def test_is_stopped_when_it_is_too_much(self, chat):
+        chats.change(phone_number_id=chat.pk, daily_limit=1)
+
+        answers = [post(told(chat, message_id=f"question-{n}"), chat.new_secret) for n in range(2)]
+
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert int(answers[1]["Retry-After"]) > 0
+
+    @pytest.mark.parametrize(
+        ("changes", "status"),
+        [
+            ({"timestamp": -290}, 200),
+            ({"timestamp": -310}, 400),
+            ({"timestamp": 310}, 400),
+            ({"timestamp": "1790251200"}, 400),
+            ({"timestamp": 1e300}, 400),
+            ({"timestamp": True}, 400),
+            ({"message_id": "short"}, 400),
+            ({"message_id": None}, 400),
+            ({"message_text": " "}, 400),
+            ({"message_text": "x" * 4097}, 400),
+            ({"customer_phone": ""}, 400),
+            ({"customer_phone": "a b"}, 400),
+            ({"platform_type": "whatsapp"}, 400),
+            ({"more": 1}, 400),
+        ],
+    )
+    def test_writes_what_is_documented_and_now(self, chat, changes, status):
+        """A small timestamp is one from now."""
+        if isinstance(moment := changes.get("timestamp"), int) and not isinstance(moment, bool):
+            changes = {"timestamp": int(time.time()) + moment}
+
+        answer = post(told(chat, **changes), chat.new_secret)
+
+        assert answer.status_code == status
+        assert InboundMessage.objects.count() == (status == 200)
+
+
+class TestSignature:
+    def test_of_another_is_refused(self, chat):
+        other, old = web_chat(), chat.new_secret
+        chats.rotate_secret(phone_number_id=chat.pk)
+        wrong = {
+            "Meta's": settings.WEBHOOK_SECRETS[0],
+            "another chat's": other.new_secret,
+            "replaced": old,
+            "empty": "",
+        }
+
+        answers = {what: post(told(chat), secret).status_code for what, secret in wrong.items()}
+
+        assert answers == dict.fromkeys(wrong, 401)
+        assert not InboundMessage.objects.exists()
+
+    def test_is_good_for_its_own_chat_only(self, chat):
+        other = web_chat()
+        whatsapp = PhoneNumberFactory(user=chat.phone_number.user)
+
+        for number in (other.pk, whatsapp.pk, "web_nobody", None, 7):
+            assert post(told(chat, phone_number_id=number), chat.new_secret).status_code == 401
+
+    def test_of_a_chat_is_not_metas(self, chat):
+        body = {"object": "whatsapp_business_account", "entry": []}
+
+        assert post(body, chat.new_secret).status_code == 401
+        assert post(told(chat) | body, chat.new_secret).status_code == 401
+
+    def test_is_over_the_bytes_as_they_came(self, chat):
+        raw = json.dumps(told(chat)).encode()
+        signature = "sha256=" + hmac.new(chat.new_secret.encode(), raw, hashlib.sha256).hexdigest()
+
+        answer = post(raw + b" ", "any", **{"X-Hub-Signature-256": signature})
+
+        assert answer.status_code == 401
+
+    def test_of_a_deleted_chat_is_refused(self, chat):
+        from agents import removal
+
+        removal.remove(phone_number_id=chat.pk)
+
+        assert chats.known(chat.pk).secret == ""
+        assert post(told(chat), chat.new_secret).status_code == 401
+
+
+class TestMetasWebhooks:
+    def test_may_hold_the_word(self, chat):
+        body = {"object": "whatsapp_business_account", "entry": [], "note": "platform_type"}
+
+        assert post(body, settings.WEBHOOK_SECRETS[0]).status_code == 200
+
+    def test_cannot_speak_for_a_visitor(self, chat):
+        forged = {
+            "object": "webchat", "phone_number_id": chat.pk, "visitor_id": "vis-victim",
+            "message_id": "message-1", "text": "Hello", "sent_at": "2026-11-24T12:00:00Z",
+        }  # fmt: skip
+
+        post(forged, settings.WEBHOOK_SECRETS[0])
+
+        assert not InboundMessage.objects.exists()
