@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('color', models.CharField(db_default='#1f6feb', default='#1f6feb', max_length=7)),
                 ('position', models.CharField(choices=[('left', 'Left'), ('right', 'Right')], db_default='right', default='right', max_length=5)),
                 ('theme', models.CharField(choices=[('auto', 'Auto'), ('light', 'Light'), ('dark', 'Dark')], db_default='auto', default='auto', max_length=5)),
-                ('texts', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text="the widget's own words, where they differ; see webchat.texts")),
+                ('texts', models.JSONField(db_default=models.Value({}, models.JSONField()), default=dict, help_text="the widget's own words by their keys, where others are wanted")),
                 ('daily_limit', models.PositiveIntegerField(db_default=5000, default=5000, help_text='messages of all visitors a day')),
             ],
             options={

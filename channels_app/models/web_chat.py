@@ -49,7 +49,7 @@ class WebChat(models.Model):
     texts = models.JSONField(
         default=dict,
         db_default=Value({}, models.JSONField()),
-        help_text="the widget's own words, where they differ; see webchat.texts",
+        help_text="the widget's own words by their keys, where others are wanted",
     )
     daily_limit = models.PositiveIntegerField(
         default=DAILY_LIMIT, db_default=DAILY_LIMIT, help_text="messages of all visitors a day"
