@@ -4,6 +4,7 @@ The simulator as an ASGI application, for one process: what it remembers is in i
     granian --interface asgi --host 127.0.0.1 --port 9090 simulator.asgi:application
 """
 
+import json
 from collections.abc import Awaitable, Callable
 
 from simulator import connection, control, environment, graph_api, openai_api, phone_page
@@ -20,6 +21,7 @@ from simulator.exchange import (
 from simulator.journal import Entry
 from simulator.state import State
 
+FIRST_ERROR = 400
 Api = Callable[[State, Request, Entry], Awaitable[Answer]]
 
 
@@ -76,9 +78,20 @@ class Simulator:
         except Exception:
             self.state.journal.finish(entry, 500, "the simulator failed")
             raise
-        note = "hung" if answer.hang else "dropped" if answer.drop else ""
+        note = "hung" if answer.hang else "dropped" if answer.drop else _refusal(answer)
         self.state.journal.finish(entry, None if answer.is_silent else answer.status, note)
         return answer
+
+
+def _refusal(answer: Answer) -> str:
+    """Return the words in which an answer refuses, "" when it does not."""
+    if answer.status < FIRST_ERROR:
+        return ""
+    try:
+        error = json.loads(answer.body)["error"]
+        return str(error.get("error_data", {}).get("details") or error["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
 
 
 def _api_of(path: str) -> tuple[str, Api] | None:

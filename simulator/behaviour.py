@@ -2,8 +2,8 @@
 How well the simulated services behave: read from JSON, merged from partial updates, checked before it counts.
 
 Sections `openai` (POST /v1/responses and transcriptions), `conversations` (/v1/conversations) and `graph`
-(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; `statuses`, `status_delays`, `deliver_twice` and
-`seed` stand beside them.
+(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; beside them stand how webhooks come and `seed`,
+see `DEFAULTS`.
 """
 
 import re
@@ -22,6 +22,7 @@ PROFILE_DEFAULTS: dict[str, Any] = {
     "hang": 0.0,
     "hang_seconds": 600.0,
     "script": [],
+    "always": None,
 }
 PROFILES: dict[str, dict[str, Any]] = {
     "openai": {"latency": 0.2},
@@ -32,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "statuses": True,
     "status_delays": [0.2, 0.5, 1.0],
     "deliver_twice": False,
+    "batch_seconds": 0.0,
+    "shuffle_seconds": 0.0,
     "seed": None,
 }
 LATENCY_SHAPES = ({"median", "sigma"}, {"mean", "spread"})
@@ -68,6 +71,8 @@ class Behaviour:
         self.statuses: bool = self.document["statuses"]
         self.status_delays: list[float] = self.document["status_delays"]
         self.deliver_twice: bool = self.document["deliver_twice"]
+        self.batch_seconds: float = self.document["batch_seconds"]
+        self.shuffle_seconds: float = self.document["shuffle_seconds"]
 
     def as_document(self) -> dict[str, Any]:
         """Return the whole behaviour as JSON, the scripts as far as they are not used up."""
@@ -82,7 +87,8 @@ class Behaviour:
 
 
 def _dice(seed: int | None) -> dict[str, Random]:
-    return {name: Random(None if seed is None else f"{seed}:{name}") for name in PROFILES}
+    names = (*PROFILES, "webhooks")
+    return {name: Random(None if seed is None else f"{seed}:{name}") for name in names}
 
 
 def _defaults() -> dict[str, Any]:
@@ -120,6 +126,8 @@ def _check(document: Mapping[str, Any]) -> None:
         raise InvalidBehaviourError("status_delays must be three numbers: sent, delivered, read")
     for delay in delays:
         _check_number("status_delays", delay)
+    for name in ("batch_seconds", "shuffle_seconds"):
+        _check_number(name, document[name])
     seed = document["seed"]
     if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
         raise InvalidBehaviourError("seed must be a whole number or null")
@@ -150,11 +158,14 @@ def _check_profile(name: str, profile: Mapping[str, Any]) -> None:
         )
     if not isinstance(profile["script"], list):
         raise InvalidBehaviourError(f"{name}.script must be a list of steps")
-    for step in profile["script"]:
-        _check_step(f"{name}.script", step)
+    steps = [(f"{name}.script", step) for step in profile["script"]]
+    if profile["always"] is not None:
+        steps.append((f"{name}.always", profile["always"]))
+    for where, step in steps:
+        _check_step(where, step)
         error = error_of(step)
         if error:
-            _check_error(f"{name}.script", error, is_http=name != "graph")
+            _check_error(where, error, is_http=name != "graph")
 
 
 def _check_error(where: str, key: str, *, is_http: bool) -> None:

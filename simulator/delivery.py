@@ -6,10 +6,11 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from simulator import webhooks
+from simulator.batches import Batches, Delivery
+from simulator.behaviour import Behaviour
 from simulator.environment import Environment
 from simulator.exchange import Json
 from simulator.http_client import HttpClient, NotAnsweredError
@@ -21,35 +22,40 @@ RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 OK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What came of posting a webhook once; no status means no answer, and `error` says why."""
-
-    status: int | None
-    error: str = ""
-
-
 class Courier:
     """Posts webhooks, at once or later, and notes each attempt in the journal and on the phone."""
 
     def __init__(
-        self, environment: Environment, journal: Journal, chats: Chats, is_doubled: Callable[[], bool]
+        self, environment: Environment, journal: Journal, chats: Chats, behaviour: Callable[[], Behaviour]
     ) -> None:
-        """Remember where to post and how to sign; while `is_doubled` everything is posted twice."""
+        """Remember where to post and how to sign; the behaviour of the moment says how often and when."""
         self._url = environment.webhook_url
         self._secret = environment.webhook_secret
         self._journal = journal
         self._chats = chats
-        self._is_doubled = is_doubled
+        self._behaviour = behaviour
+        self._batches = Batches(self._post_as_often)
         self._client: HttpClient | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def post(self, document: Json, message_ids: Sequence[str]) -> Delivery:
-        """Post one webhook once, or twice at once; then the first one's answer counts."""
+        """Post one webhook; the phone shows at once what it tells, and then whether it was taken."""
         posting(self._chats, document)
-        times = 2 if self._is_doubled() else 1
+        behaviour = self._behaviour()
+        if behaviour.shuffle_seconds:
+            await asyncio.sleep(behaviour.dice["webhooks"].uniform(0, behaviour.shuffle_seconds))
+        if behaviour.batch_seconds:
+            delivery = await self._batches.post(document, message_ids, behaviour.batch_seconds)
+        else:
+            delivery = await self._post_as_often(document, message_ids)
+        is_taken, why = delivery.status == OK, delivery.error or str(delivery.status)
+        posted(self._chats, document, is_taken=is_taken, why=why)
+        return delivery
+
+    async def _post_as_often(self, document: Json, message_ids: Sequence[str]) -> Delivery:
+        """Post it once, or twice at once; then the first one's answer counts."""
+        times = 2 if self._behaviour().deliver_twice else 1
         first, *_ = await asyncio.gather(*(self._post(document, message_ids) for _ in range(times)))
-        posted(self._chats, document, is_taken=first.status == OK, why=first.error or str(first.status))
         return first
 
     async def _post(self, document: Json, message_ids: Sequence[str]) -> Delivery:
@@ -85,6 +91,7 @@ class Courier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._batches.close()
         if self._client is not None:
             self._client.close()
 

@@ -29,6 +29,7 @@ class Profile:
     def __init__(self, document: Mapping[str, Any], dice: Random) -> None:
         """Take a checked section of the behaviour."""
         self.script: deque[Mapping[str, Any]] = deque(document["script"])
+        self._always: Mapping[str, Any] | None = document["always"]
         self._dice = dice
         self._latency = document["latency"]
         self._retry_after: float | None = document["retry_after"]
@@ -42,8 +43,12 @@ class Profile:
         self._chances = [(name, share) for name, share in chances.items() if share > 0]
 
     def plan(self, body: bytes = b"", *, scripted: bool = False) -> Plan:
-        """Decide the fate of one call; a `scripted` one takes the script's next step that fits its body."""
-        step = self._next_step(body) if scripted and self.script else None
+        """
+        Decide the fate of one call.
+
+        A `scripted` one takes the script's next step that fits its body, or else what is `always` done.
+        """
+        step = (self._next_step(body) or self._always) if scripted else None
         if step is not None:
             return self._scripted(step)
         fate = self._drawn() if self._chances else ""

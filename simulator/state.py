@@ -49,9 +49,7 @@ class State:
 
     def _start_fresh(self) -> None:
         self.chats = Chats(self.feed.tell_chat)
-        self.courier = Courier(
-            self.environment, self.journal, self.chats, lambda: self.behaviour.deliver_twice
-        )
+        self.courier = Courier(self.environment, self.journal, self.chats, lambda: self.behaviour)
         self.behaviour = Behaviour(self.environment.behaviour)
         self.openai = OpenAIStore()
         self.media = MediaStore()

@@ -40,6 +40,10 @@ class TestMerge:
             {"openai": {"script": [{"response_status": "done"}]}},
             {"openai": {"script": [{"tool_call": {}}]}},
             {"openai": {"script": "x"}},
+            {"openai": {"always": {"txt": "x"}}},
+            {"openai": {"always": "x"}},
+            {"batch_seconds": -1},
+            {"shuffle_seconds": "long"},
             {"statuses": "no"},
             {"status_delays": [1]},
             {"seed": "x"},
@@ -78,3 +82,11 @@ class TestPlan:
         assert profile.plan(b'{"input":"Bob"}', scripted=True).step["text"] == "b"
         assert profile.plan(b'{"input":"Bob"}', scripted=True).step == {}
         assert profile.plan(b'{"input":"Luc\\u00eda"}', scripted=True).step["text"] == "a"
+
+    def test_does_always_what_no_step_of_the_script_says(self):
+        profile = Behaviour({"openai": {"script": [{"text": "a"}], "always": {"text": "b"}}}).openai
+
+        texts = [profile.plan(scripted=True).step["text"] for _ in range(3)]
+
+        assert texts == ["a", "b", "b"]
+        assert profile.plan().step == {}

@@ -1,8 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
 from simulator import webhooks
 from tests.simulator.conftest import SECRET
+from tests.simulator.receiver import wait_until
 
 
 class TestDeliver:
@@ -54,6 +57,27 @@ class TestDeliver:
         simulator.receiver.answers = [403]
 
         assert simulator.deliver(texts=["Hi"])["status"] == 403
+
+    def test_collects_what_comes_together_in_one_webhook(self, simulator):
+        simulator.behave(batch_seconds=0.5)
+
+        with ThreadPoolExecutor() as pool:
+            outcomes = list(pool.map(lambda text: simulator.deliver(text=text), ("Hi", "there")))
+
+        [body] = simulator.receiver.bodies()
+        said = [entry["changes"][0]["value"]["messages"][0]["text"]["body"] for entry in body["entry"]]
+        assert sorted(said) == ["Hi", "there"]
+        assert [outcome["status"] for outcome in outcomes] == [200, 200]
+
+    def test_brings_webhooks_in_any_order(self, simulator):
+        # The first of this seed's numbers is the largest by far, the third the smallest.
+        simulator.behave(shuffle_seconds=1, seed=251)
+
+        simulator.send_text("Hi")
+        wait_until(lambda: len(simulator.receiver.bodies()) == 3)
+
+        values = [body["entry"][0]["changes"][0]["value"] for body in simulator.receiver.bodies()]
+        assert [value["statuses"][0]["status"] for value in values] == ["read", "delivered", "sent"]
 
     @pytest.mark.parametrize(
         "order",
