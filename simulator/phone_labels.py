@@ -1,4 +1,4 @@
-"""Says in a few words what a request in the journal is about, for the phone page's list of what happens."""
+"""Says in words what a request in the journal is about, for the phone page's list of what happens."""
 
 import json
 from typing import Any
@@ -6,10 +6,57 @@ from typing import Any
 from simulator.exchange import Json
 from simulator.journal import Entry
 
+LONGEST_QUOTE = 80
+# What is said of a request, and what it means to somebody who sees one for the first time.
+Words = tuple[str, str]
+CUSTOMER = (
+    "Meta tells what the customer did. The service checks the signature, keeps it in its database and "
+    "answers 200; the rest is done by a worker."
+)
+STATUS = "Meta tells how far the business's message got: the ticks under it."
+PERSON = (
+    "Somebody answered by hand, and Meta echoes it. The service keeps it, and its AI now leaves this "
+    "customer to people."
+)
+ECHO = (
+    "Instagram echoes what the business wrote. The service knows its own; what it did not send a person "
+    "wrote, and its AI then leaves the customer to people."
+)
+ASKED = (
+    "A worker asks the model, with the agent's prompt, in the customer's conversation. The reply is stored, "
+    "then sent."
+)
+LEARNED = "When a talk has gone quiet, the model is asked what there is to learn of the customer: a lead."
+HEARD = "The model is to answer words, so a voice note is written down first."
+CONVERSATION = "OpenAI keeps what was said; there is one conversation for each customer."
+SENT = "The stored reply goes to Meta, once. Whether it arrives comes back as webhooks."
+SEEN = "The customer sees blue ticks, or that the business types."
+FETCHED = "A webhook only names a picture or a voice note; the service has to fetch it."
+OTHER = ""
+_CONVERSATIONS = {
+    "GET": "Reads the conversation",
+    "DELETE": "Deletes the conversation",
+    "POST": "Adds to the conversation",
+}
+_SENDS = {
+    "image": "sends a picture",
+    "audio": "sends a voice note",
+    "video": "sends a video",
+    "sticker": "sends a sticker",
+    "document": "sends a document",
+    "file": "sends a document",
+    "location": "sends a place",
+    "contacts": "sends a contact",
+    "reaction": "reacts",
+    "edit": "edits a message",
+    "revoke": "deletes a message",
+}
+
 
 def summary(entry: Entry) -> Json:
     """Return an entry without its headers and body, and with words for it."""
     took = None if entry.t_done is None else round((entry.t_done - entry.t) * 1000)
+    label, about = words(entry)
     return {
         "seq": entry.seq,
         "t": entry.t,
@@ -19,16 +66,20 @@ def summary(entry: Entry) -> Json:
         "path": entry.path,
         "status": entry.status,
         "note": entry.note,
-        "label": label(entry),
+        "label": label,
+        "about": about,
     }
 
 
-def label(entry: Entry) -> str:
-    """Say what an entry is about."""
-    if entry.api == "openai":
-        return _openai(entry)
+def words(entry: Entry) -> Words:
+    """Say what an entry is about, and what that means."""
     body = _body(entry)
-    return _webhook(body) if entry.api == "webhook" else _graph(entry, body)
+    try:
+        if entry.api == "openai":
+            return _openai(entry, body)
+        return _webhook(body) if entry.api == "webhook" else _graph(entry, body)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return "Something else", OTHER
 
 
 def _body(entry: Entry) -> Json:
@@ -39,65 +90,85 @@ def _body(entry: Entry) -> Json:
     return body if isinstance(body, dict) else {}
 
 
-def _openai(entry: Entry) -> str:
+def _openai(entry: Entry, body: Json) -> Words:
     if entry.path.startswith("/v1/audio"):
-        return "Voice note to be written down"
+        return "Has a voice note written down", HEARD
     if entry.path.startswith("/v1/conversations"):
-        if entry.path == "/v1/conversations":
-            return "New conversation"
-        return {"GET": "Conversation is read", "DELETE": "Conversation is deleted"}.get(
-            entry.method, "Conversation is added to"
-        )
-    is_question = entry.method == "POST" and entry.path == "/v1/responses"
-    return "The model is asked" if is_question else "A response is looked up"
+        is_new = entry.path == "/v1/conversations"
+        return "Opens a conversation" if is_new else _CONVERSATIONS[entry.method], CONVERSATION
+    if entry.method != "POST" or entry.path != "/v1/responses":
+        return "Looks up a response", OTHER
+    is_lead = ((body.get("text") or {}).get("format") or {}).get("type") == "json_schema"
+    return ("Asks what is to be learned", LEARNED) if is_lead else ("Asks the model", ASKED)
 
 
-def _webhook(body: Json) -> str:
-    try:
-        told = body["entry"][0]
-        if "messaging" in told:
-            return _instagram(told["messaging"])
-        return _whatsapp(told["changes"][0]["value"])
-    except (KeyError, IndexError, TypeError):
-        return "Something else"
+def _webhook(body: Json) -> Words:
+    told = [_told(part) for entry in body["entry"] for part in entry.get("changes") or [entry]]
+    if len(told) == 1:
+        return told[0]
+    return f"{len(told)} webhooks in one: {', '.join(label for label, _ in told)}", told[0][1]
 
 
-def _whatsapp(value: Json) -> str:
+def _told(part: Json) -> Words:
+    return _instagram(part["messaging"]) if "messaging" in part else _whatsapp(part["value"])
+
+
+def _whatsapp(value: Json) -> Words:
     if statuses := value.get("statuses"):
-        return f"Message {statuses[0]['status']}"
-    if value.get("message_echoes"):
-        return "A person writes from the app"
-    kinds = [message["type"] for message in value["messages"]]
-    return _customer({"revoke": "delete", "interactive": "choice"}.get(kinds[0], kinds[0]), len(kinds))
+        return _status(statuses[0]), STATUS
+    if echoes := value.get("message_echoes"):
+        return f"A person writes from the app{_quote(echoes[0])}", PERSON
+    messages = value["messages"]
+    if len(messages) > 1:
+        return f"The customer writes {len(messages)} messages", CUSTOMER
+    return f"The customer {_done(messages[0], messages[0]['type'])}", CUSTOMER
 
 
-def _instagram(events: list[Any]) -> str:
+def _status(status: Json) -> str:
+    errors = status.get("errors") or [{}]
+    why = f": {errors[0]['title']}" if errors[0].get("title") else ""
+    return f"The business's message {'has' if why else 'is'} {status['status']}{why}"
+
+
+def _instagram(events: list[Any]) -> Words:
     first = events[0]
     message = first.get("message", {})
     if message.get("is_echo"):
-        return "Echo of the account's own message"
-    for name, words in (
-        ("read", "Message read"),
-        ("reaction", "Customer: reaction"),
-        ("message_edit", "Customer: edit"),
-    ):
-        if name in first:
-            return words
-    if message.get("is_deleted"):
-        return "Customer: delete"
+        return f"Echo of the business's message{_quote(message)}", ECHO
+    if "read" in first:
+        return _status({"status": "read"}), STATUS
+    if len(events) > 1:
+        return f"The customer writes {len(events)} messages", CUSTOMER
     attachment = (message.get("attachments") or [{}])[0].get("type")
-    return _customer("choice" if "quick_reply" in message else attachment or "text", len(events))
+    kind = "reaction" if "reaction" in first else "edit" if "message_edit" in first else attachment or "text"
+    if message.get("is_deleted"):
+        kind = "revoke"
+    return f"The customer {_done(message, kind)}", CUSTOMER
 
 
-def _customer(kind: str, count: int) -> str:
-    return f"Customer: {kind}" if count == 1 else f"Customer: {count} messages"
+def _done(message: Json, kind: str) -> str:
+    if kind == "interactive" or "quick_reply" in message:
+        return f"presses a button{_quote(message)}"
+    return _SENDS.get(kind) or f"writes{_quote(message)}"
 
 
-def _graph(entry: Entry, body: Json) -> str:
+def _quote(message: Json) -> str:
+    interactive = message.get("interactive") or {}
+    pressed = (interactive.get(interactive.get("type")) or {}).get("title")
+    text = message.get("text") or (message.get("message") or {}).get("text") or interactive.get("body")
+    if isinstance(text, dict):
+        text = text.get("body") or text.get("text")
+    text = str(pressed or text or "")
+    short = text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}…"
+    return f": “{short}”" if short else ""
+
+
+def _graph(entry: Entry, body: Json) -> Words:
     if entry.method == "GET":
-        return "File is fetched" if "cdn" in entry.path or "attachments" in entry.path else "Object is read"
+        is_file = "cdn" in entry.path or "attachments" in entry.path
+        return ("Fetches a file" if is_file else "Looks a file up"), FETCHED
     if body.get("status") == "read":
-        return "Read, and typing" if body.get("typing_indicator") else "Read"
+        return ("Marks it read, and types" if body.get("typing_indicator") else "Marks it read"), SEEN
     if action := body.get("sender_action"):
-        return {"typing_on": "Typing", "mark_seen": "Read"}.get(action, str(action))
-    return "Business replies"
+        return {"typing_on": "Types", "mark_seen": "Marks it read"}.get(action, str(action)), SEEN
+    return f"Replies{_quote(body)}", SENT

@@ -43,10 +43,12 @@ export function update(item, message, all, acts) {
   item.querySelector(".foot").replaceChildren(
     ...(emojis.length ? [make("div", { class: "reactions", role: "img", "aria-label": `Reactions: ${emojis.join(" ")}` }, ...emojis)] : []),
     ...(note ? [make("p", { class: "note" }, note)] : []),
+    ...(message.side === "person" && state === "taken" ? [make("p", { class: "told" }, "The AI now leaves this customer to people, until somebody resumes it in the admin.")] : []),
   );
 }
 
 function body(message, all, acts) {
+  const { header, footer } = (message.kind === "interactive" && message.content) || {};
   const text = message.is_deleted ? "This message was deleted" : message.text;
   return make(
     "div",
@@ -55,7 +57,9 @@ function body(message, all, acts) {
     make("span", { class: "unseen" }, `${who(message)}: `),
     quote(message, all, acts),
     message.is_deleted ? null : content(message),
+    header?.text ? make("b", {}, header.text) : null,
     text ? make("div", { class: "words" }, text) : null,
+    footer?.text ? make("small", {}, footer.text) : null,
     make("div", { class: "meta" }, message.edits ? "edited" : null, make("time", {}, clock(message.at)), make("span", { class: "ticks" })),
   );
 }

@@ -33,11 +33,16 @@ export function ask(title, fields, send = "Send") {
   });
 }
 
-/** Let one of several rows be chosen, and give it, or null. */
-export async function choose(title, rows) {
-  const options = rows.map((row, index) => [String(index), [row.title, row.description].filter(Boolean).join(" — ")]);
-  const answer = await ask(title, [{ name: "row", label: "Choose", options }]);
-  return answer && rows[Number(answer.row)];
+/** Let one of several rows be pressed, and give it, or undefined. */
+export function choose(title, rows) {
+  const dialog = byId("rows-sheet");
+  byId("rows-title").textContent = title;
+  byId("rows").replaceChildren(...rows.map((row, index) => make("button", { value: String(index) }, make("b", {}, row.title), row.description ? make("small", {}, row.description) : null)));
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.onclose = () => resolve(dialog.returnValue ? rows[Number(dialog.returnValue)] : undefined);
+  });
 }
 
 function input({ kind, value = "", options, optional }) {

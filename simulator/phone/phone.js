@@ -77,7 +77,12 @@ function showChat(chat) {
   log.scrollTop = log.scrollHeight;
 }
 
-const empty = () => make("p", { class: "empty" }, "Write something: the service answers as it would on a real phone.");
+const STARTERS = ["Hi! Do you bake rye bread?", "I'm Ana Ruiz, ana@example.com. A cake for Saturday, please!"];
+
+function empty() {
+  const starters = STARTERS.map((text) => make("button", { type: "button", onclick: () => composer.send({ kind: "text", text }) }, text));
+  return make("div", { class: "empty" }, make("p", {}, "Write something, or begin with:"), ...starters);
+}
 
 function showMessage(chat, message) {
   const log = byId("log");
@@ -147,7 +152,7 @@ async function newCustomer() {
     "New customer",
     [
       ...(isWhatsApp ? [{ name: "name", label: "Name", value: "" }] : []),
-      isWhatsApp ? { name: "id", label: "Phone number", kind: "tel", value: "+1 202 555 01" } : { name: "id", label: "Username" },
+      isWhatsApp ? { name: "id", label: "Phone number", kind: "tel", value: `+1 202 555 01${String(Math.floor(Math.random() * 100)).padStart(2, "0")}` } : { name: "id", label: "Username" },
       { name: "number", label: "The business's number id", value: store.numbers[store.place.app] },
     ],
     "Start",
