@@ -4,7 +4,7 @@ import { attempt, byId } from "./make.js";
 import { get, post } from "./wire.js";
 
 const SLOW = { openai: 6, graph: 4 };
-const TOGETHER = { batch_seconds: 2, shuffle_seconds: 4 };
+const TOGETHER = { batch_seconds: 2, shuffle_seconds: 3 };
 const WELL = { errors: {}, drop: 0, drop_after_accept: 0, hang: 0, always: null };
 // What is not an error's number.
 const OTHERS = {

@@ -11,6 +11,9 @@ import pytest
 import requests
 
 from simulator.exchange import Json
+from tests import environment
+from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.simulator.phone import Phone
 from tests.simulator.receiver import Receiver, wait_until
 
 SECRET = "test-app-secret"
@@ -72,10 +75,44 @@ def _running() -> Iterator[Running]:
 
 
 @pytest.fixture
-def simulator(_running: Running) -> Running:
+def simulator(request):
+    """The simulator alone, or, for a test with the whole system, the one that system speaks with."""
+    if "rig" not in request.fixturenames:
+        return request.getfixturevalue("_fresh")
+    rig = request.getfixturevalue("_rig")
+    rig.start("simulator")
+    rig.simulator.reset()
+    return rig.simulator
+
+
+@pytest.fixture
+def _fresh(_running: Running) -> Running:
     requests.post(f"{_running.url}/_simulator/reset", timeout=5).raise_for_status()
     _running.receiver.forget()
     return _running
+
+
+@pytest.fixture
+def page(browser):  # noqa: F811
+    """A page that has logged no error, opened no dialog and asked no other host when the test ends."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    faults: list[str] = []
+    foreign: list[str] = []
+    opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}") or dialog.dismiss())
+    opened.on("request", lambda request: foreign.append(request.url))
+    yield opened
+    context.close()
+    assert faults == []
+    assert [url for url in foreign if not url.startswith((environment.SIMULATOR_URL, "blob:"))] == []
+
+
+@pytest.fixture
+def phone(page, rig) -> Phone:
+    return Phone(page, rig)
 
 
 @pytest.fixture

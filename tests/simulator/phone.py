@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import requests
 from playwright.sync_api import Page, expect
 
 from tests.documentation import node
@@ -61,6 +62,15 @@ class Phone:
             self.press(what)
         chooser.value.set_files({"name": name, "mimeType": mime_type, "buffer": content})
 
+    def switch(self, group: str, words: str) -> None:
+        """Turn a switch for trouble, and wait until the page has heard that it is turned."""
+        fields = self.page.locator("#switches fieldset", has=self.page.get_by_text(group, exact=True))
+        fields.get_by_text(words, exact=True).click()
+        expect(self.page.locator("#trouble-words")).to_contain_text(words)
+
+    def answer_by_hand(self) -> None:
+        self.page.get_by_text("Business's person, from the app", exact=True).click()
+
     def bubbles(self, side: str):
         return self.page.locator(f"#log .bubble.{side}")
 
@@ -71,6 +81,25 @@ class Phone:
 
     def state(self, bubble):
         return bubble.locator("[data-state]")
+
+    def last_seq(self) -> int:
+        url = f"{self.rig.simulator.url}/_simulator/requests/count"
+        return int(requests.get(url, timeout=5).json()["last_seq"])
+
+    def met(self, api: str, path: str, since: int, *, status: int | None, note: str = "") -> bool:
+        """Tell whether one of the service's calls since then has ended like this."""
+        calls = self.rig.simulator.requests(api=api, path=path, since_seq=since)
+        return any(call["t_done"] and call["status"] == status and note in call["note"] for call in calls)
+
+    def deliveries(self, business) -> list[str]:
+        """How far the service thinks its replies got, in order."""
+        rows = self.rig.rows(
+            "SELECT deliveries.state FROM deliveries JOIN messages USING (message_id)"
+            " JOIN conversations USING (conversation_id) JOIN agents USING (agent_id)"
+            " WHERE agents.phone_number_id = %s ORDER BY messages.sequence_no",
+            business.phone_number_id,
+        )
+        return [row["state"] for row in rows]
 
     def kinds(self, business) -> set[str]:
         """What the service kept of what the phone sent: kinds of messages and of events."""

@@ -136,7 +136,7 @@ class TestEvents:
                     seen.append((kind, told["label"] if kind == "request" else told["message"]["state"]))
 
         assert seen[0] == ("chat", "sent")
-        assert ("request", "Customer: text") in seen
+        assert ("request", "The customer writes: “Hi”") in seen
 
 
 class TestPage:
@@ -168,5 +168,5 @@ class TestPage:
 
         [summary] = requests.get(f"{simulator.url}/_simulator/phone/requests", timeout=5).json()
 
-        assert (summary["label"], summary["status"]) == ("Customer: 2 messages", 200)
+        assert (summary["label"], summary["status"]) == ("The customer writes 2 messages", 200)
         assert "body" not in summary
