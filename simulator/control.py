@@ -66,6 +66,7 @@ async def _change_behaviour(state: State, request: Request) -> Answer:
         state.behaviour = Behaviour(_object(request), state.behaviour)
     except InvalidBehaviourError as error:
         raise _refused(str(error)) from None
+    state.feed.tell_behaviour(state.behaviour)
     return json_answer(OK, state.behaviour.as_document())
 
 

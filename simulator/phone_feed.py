@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator import phone_labels
+from simulator.behaviour import Behaviour
 from simulator.exchange import Json, Receive, Send
 from simulator.journal import Entry
 from simulator.phone_chats import Chat, Message
@@ -32,6 +33,10 @@ class Feed:
     def tell_request(self, entry: Entry) -> None:
         """Tell of a request that began or ended."""
         self._tell("request", lambda: phone_labels.summary(entry))
+
+    def tell_behaviour(self, behaviour: Behaviour) -> None:
+        """Tell how the others behave from now on."""
+        self._tell("behaviour", behaviour.as_document)
 
     def tell_reset(self) -> None:
         """Tell that everything is forgotten."""

@@ -119,6 +119,7 @@ function stayAtEnd() {
 
 function happened(kind, told) {
   if (kind === "request") happenings.add(told);
+  else if (kind === "behaviour") switches.show(told);
   else if (kind === "chat") {
     const chat = store.change(told);
     if (chat !== store.current()) return showList();
@@ -133,6 +134,8 @@ async function reload() {
   const [told, requests] = await Promise.all([get("/_simulator/phone/chats"), get("/_simulator/phone/requests")]);
   store.load(told);
   happenings.load(requests);
+  // Whoever has begun need not be told where to.
+  byId("guide").open = ![...store.chats.values()].some(store.newest);
   const late = waiting;
   waiting = null;
   showAll();

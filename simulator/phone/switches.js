@@ -28,7 +28,8 @@ function isSo(section, how) {
   return Object.entries(ways(how)).every(([key, value]) => JSON.stringify(section[key]) === JSON.stringify(value));
 }
 
-function show(behaviour) {
+/** Show the behaviour as it is, whoever changed it. */
+export function show(behaviour) {
   for (const name of ["openai", "graph"]) {
     field(`${name}_slow`).checked = behaviour[name].latency === SLOW[name];
     for (const radio of field(name)) radio.checked = isSo(behaviour[name], radio.value);
@@ -53,7 +54,7 @@ function warn() {
 function apply() {
   const update = { openai: wanted("openai"), graph: wanted("graph"), deliver_twice: field("deliver_twice").checked, statuses: !field("no_statuses").checked };
   for (const [name, seconds] of Object.entries(TOGETHER)) update[name] = field(name).checked ? seconds : 0;
-  return attempt(async () => show(await post("/_simulator/behaviour", update)));
+  return attempt(() => post("/_simulator/behaviour", update));
 }
 
 function mend() {
@@ -61,7 +62,7 @@ function mend() {
   return apply();
 }
 
-/** Show the behaviour as it is. */
+/** Ask how the behaviour is; `latency` is the usual one. */
 export async function refresh(latency) {
   usual = latency;
   show(await get("/_simulator/behaviour"));

@@ -37,7 +37,7 @@ export async function deliver(chat, messages, byBusiness = false) {
 /** Call back with every event, and whether the line is up, for as long as the page is open. */
 export function listen(onEvent, onLine) {
   const source = new EventSource("/_simulator/phone/events");
-  for (const kind of ["hello", "chat", "request", "reset"]) {
+  for (const kind of ["hello", "chat", "request", "behaviour", "reset"]) {
     source.addEventListener(kind, (event) => onEvent(kind, JSON.parse(event.data)));
   }
   source.addEventListener("open", () => onLine(true));

@@ -138,6 +138,14 @@ class TestSwitches:
         expect(phone.page.locator("#trouble")).to_be_hidden()
         assert requests.get(url, timeout=5).json() == before
 
+    def test_show_what_somebody_else_has_switched(self, phone):
+        phone.rig.simulator.behave(openai={"errors": {"500": 1}})
+        expect(phone.page.locator("#trouble-words")).to_have_text("OpenAI: Error 500")
+
+        phone.rig.simulator.behave(openai={"errors": {}})
+
+        expect(phone.page.locator("#trouble")).to_be_hidden()
+
     def test_forget_everything(self, phone):
         phone.open("Lucía Fernández")
         phone.write("Hi")
