@@ -34,6 +34,20 @@ class TestWhatsApp:
         expect(phone.state(phone.bubbles("business"))).to_have_attribute("data-state", "read")
         expect(phone.page.locator("#typing")).not_to_have_class(re.compile("is-on"))
 
+    def test_tells_when_the_service_is_away_and_tries_again(self, phone):
+        phone.open("Lucía Fernández")
+        phone.rig.stop("webhook")
+
+        phone.write("Is anybody there?")
+        own = phone.state(phone.bubbles("customer"))
+        expect(own).to_have_attribute("data-state", "refused")
+        expect(phone.page.locator("#notice")).to_contain_text("does not answer; it is tried again")
+        phone.rig.start("webhook")
+
+        expect(phone.bubbles("business")).to_contain_text("Is anybody there?", timeout=30_000)
+        expect(own).to_have_attribute("data-state", "read")
+        expect(phone.bubbles("customer").locator(".note")).to_have_count(0)
+
     def test_sends_a_burst_in_one_webhook(self, phone):
         phone.open("Lucía Fernández")
 
