@@ -29,7 +29,10 @@ ASKED = (
 LEARNED = "When a talk has gone quiet, the model is asked what there is to learn of the customer: a lead."
 HEARD = "The model is to answer words, so a voice note is written down first."
 CONVERSATION = "OpenAI keeps what was said; there is one conversation for each customer."
-SENT = "The stored reply goes to Meta, once. Whether it arrives comes back as webhooks."
+SENT = (
+    "The stored reply goes to Meta, once. Whether it arrives comes back as webhooks; one that is refused is "
+    "kept as failed, and staff can send it again."
+)
 SEEN = "The customer sees blue ticks, or that the business types."
 FETCHED = "A webhook only names a picture or a voice note; the service has to fetch it."
 OTHER = ""
