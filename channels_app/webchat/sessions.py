@@ -18,7 +18,8 @@ from channels_app.models import WebChat
 
 LIFETIME = timedelta(days=30)
 _SIGNER = Signer(salt="channels_app.webchat.sessions")
-_LONGEST_TOKEN = 1000
+# A name in another script takes six bytes a letter, an emoji twelve, and base64 a third more.
+_LONGEST_TOKEN = 2500
 _USER_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 MOST_NAME = 100
 

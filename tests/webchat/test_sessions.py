@@ -125,6 +125,12 @@ class TestBeginning:
 
         assert [one["text"] for one in browser.messages()["messages"]] == ["Hello"]
 
+    @pytest.mark.parametrize("letter", ["a", "я", "\u202e", "🥐"])
+    def test_is_good_for_whatever_name_may_be_given(self, chat, letter):
+        given = {"user_id": "4711", "name": letter * 100, "hash": chat.hash_of("4711")}
+
+        assert Browser(chat).begin(identity=given).get("messages").status_code == 200
+
     @pytest.mark.parametrize("token", ["nonsense", "eyJuIjoxfQ:x"])
     def test_takes_a_token_that_is_none_as_none(self, chat, token):
         assert Browser(chat, token=token).post("sessions").status_code == 201
