@@ -100,7 +100,7 @@ def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessa
     told = said.get("timestamp")
     if isinstance(told, bool) or not isinstance(told, int):
         raise MalformedError("timestamp must be unix seconds")
-    if abs(now.timestamp() - told) > WINDOW.total_seconds():
+    if abs(int(now.timestamp()) - told) > WINDOW.total_seconds():
         raise MalformedError("timestamp is more than five minutes from now")
     phone, text, message_id = (_text(said, name) for name in ("customer_phone", "message_text", "message_id"))
     if not _PHONE.fullmatch(phone):
