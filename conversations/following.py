@@ -13,7 +13,7 @@ from django.conf import settings
 from channels_app.webchat.sessions import Visitor
 from config.lib import sql
 from conversations import visitor
-from conversations.visitor import MOST_CONVERSATIONS, MOST_OPEN, Message, State
+from conversations.visitor import MOST_OPEN, NEWEST_CONVERSATIONS, Message, State
 from conversations.visitor_cursor import Cursor, InvalidCursorError
 
 # A reader who comes back after a long time is told in pieces of this size.
@@ -66,7 +66,7 @@ def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
         "numbers": [who.phone_number_id for who in places],
         "visitors": [who.visitor_id for who in places],
         "price": settings.CREDITS_PER_REPLY,
-        "conversations": MOST_CONVERSATIONS,
+        "newest": NEWEST_CONVERSATIONS,
         "most": MOST_OPEN,
     }
     return {
@@ -95,12 +95,13 @@ _MARKS = """
            ) AS inbox ON true
       LEFT JOIN LATERAL (
            SELECT md5(string_agg(newest.message_id || newest.status, ',' ORDER BY newest.message_id)) AS told
-             FROM (SELECT conversation_id FROM conversations
-                    WHERE customer_id = who.customer_id
-                    ORDER BY conversation_id DESC LIMIT %(conversations)s) AS talk
+             FROM (SELECT conversation_id, is_active,
+                          row_number() OVER (ORDER BY conversation_id DESC) AS place
+                     FROM conversations WHERE customer_id = who.customer_id) AS talk
             CROSS JOIN LATERAL (
                   SELECT message_id, status FROM messages
                    WHERE messages.conversation_id = talk.conversation_id
                    ORDER BY sequence_no DESC LIMIT %(most)s) AS newest
+            WHERE talk.is_active OR talk.place <= %(newest)s
            ) AS said ON true
 """

@@ -1,10 +1,11 @@
 """
 A web chat as its visitor sees it: what they wrote, and what was said to them.
 
-A cursor says what somebody has seen: for each of the visitor's newest conversations the last message, and how
-those of it and before stood that may still change (a question that is not answered yet, a reply that is not
-sent yet). A page gives what came since, and those that have changed: a message is told again, with the same
-id, when its status is another. Places in a conversation are given under its row's lock, so none is skipped.
+A cursor says what somebody has seen: for each of the visitor's newest conversations, and of those that go on,
+the last message, and how those of it and before stood that may still change (a question that is not answered
+yet, a reply that is not sent yet). A page gives what came since, also in conversations that began since, and
+those that have changed: a message is told again, with the same id, when its status is another. Places in a
+conversation are given under its row's lock, so none is skipped.
 """
 
 from dataclasses import dataclass
@@ -31,8 +32,11 @@ __all__ = [
     "state",
 ]
 
-MOST_CONVERSATIONS = 3
+# Whose messages are told to somebody new, and looked at again for whoever has seen them.
+NEWEST_CONVERSATIONS = 3
 MOST = 200
+# How many a page goes through. More may have begun since a cursor: they are left to the next page.
+_MOST_CONVERSATIONS = 20
 # Of the messages that were seen, so many of those that may still change are looked at again.
 MOST_OPEN = 20
 # How far back it is looked for what was read.
@@ -86,43 +90,60 @@ def page(*, customer_id: str | None, after: str | None = None, limit: int = 50) 
     if customer_id is None:
         return Page([], cursor.text(), has_more=False)
     limit = min(max(limit, 1), MOST)
-    conversations = _conversations(customer_id)
-    rows = _rows(customer_id, conversations, cursor, limit=limit, is_first=after is None)
+    is_first = after is None
+    talks, are_all = _talks(customer_id, cursor, is_first=is_first)
+    rows = _rows(list(talks), cursor, limit=limit, is_first=is_first)
+    if are_all:
+        rows += sql.rows(_WAITING, {"customer": customer_id, "waiting": cursor.inbox, "most": limit + 1})
     # The newest page leaves out what is older for good; any other goes on where it ends.
-    has_more = after is not None and len(rows) > limit
-    passed = rows[:limit] if after is not None else rows
+    is_full = len(rows) > limit and not is_first
+    passed = rows[:limit] if is_full else rows
     shown = [message_of(row) for row in passed if status_of(row)][-limit:]
-    return Page(shown, _advanced(cursor, conversations, passed).text(), has_more=has_more)
+    behind = _advanced(cursor, talks, passed, is_full=is_full)
+    return Page(shown, behind.text(), has_more=is_full or not are_all)
 
 
-def _conversations(customer_id: str) -> list[str]:
-    """Give the customer's newest conversations, oldest first."""
-    found = sql.rows(_CONVERSATIONS, [customer_id, MOST_CONVERSATIONS])
-    return sorted(str(row["conversation_id"]) for row in found)
+def _talks(customer_id: str, cursor: Cursor, *, is_first: bool) -> tuple[dict[str, bool], bool]:
+    """Give the conversations a page is about, in order, whether each goes on, and whether these are all."""
+    facts = {
+        "customer": customer_id,
+        "named": list(cursor.places),
+        "is_first": is_first,
+        "newest": NEWEST_CONVERSATIONS,
+        "most": _MOST_CONVERSATIONS + 1,
+    }
+    found = {row["conversation_id"]: row["is_active"] for row in sql.rows(_CONVERSATIONS, facts)}
+    return dict(list(found.items())[:_MOST_CONVERSATIONS]), len(found) <= _MOST_CONVERSATIONS
 
 
+# Their ids are in the order in which they began: whatever began after all that the cursor names is new.
 _CONVERSATIONS = """
-    SELECT conversation_id FROM conversations WHERE customer_id = %s ORDER BY conversation_id DESC LIMIT %s
+    SELECT conversation_id, is_active
+      FROM (SELECT conversation_id, is_active, row_number() OVER (ORDER BY conversation_id DESC) AS place
+              FROM conversations WHERE customer_id = %(customer)s) AS talk
+     WHERE is_active OR place <= %(newest)s OR conversation_id = ANY(%(named)s::text[])
+        OR (NOT %(is_first)s
+            AND conversation_id > COALESCE((SELECT max(name) FROM unnest(%(named)s::text[]) AS name), ''))
+     ORDER BY conversation_id
+     LIMIT %(most)s
 """
 
 
-def _rows(
-    customer_id: str, conversations: list[str], cursor: Cursor, *, limit: int, is_first: bool
-) -> list[dict[str, Any]]:
+def _rows(conversations: list[str], cursor: Cursor, *, limit: int, is_first: bool) -> list[dict[str, Any]]:
     places = [cursor.places.get(conversation, Place()) for conversation in conversations]
+    still_open = [
+        (name, number) for name, place in zip(conversations, places, strict=True) for number in place.open
+    ]
     facts = {
         "conversations": conversations,
         "seen": [place.sequence_no for place in places],
-        "open_in": [name for name, place in zip(conversations, places, strict=True) for _ in place.open],
-        "open": [number for place in places for number in place.open],
-        "most": limit + (MOST_OPEN if is_first else 1),
-        "customer": customer_id,
-        "waiting": cursor.inbox,
+        "open_in": [name for name, _ in still_open],
+        "open": [number for _, number in still_open],
+        # Of those that were open, all may be as they were.
+        "most": limit + (MOST_OPEN if is_first else 1 + len(still_open)),
     }
     said = sql.rows(_NEWEST if is_first else _SINCE, facts) if conversations else []
-    changed = [row for row in said if _has_changed(row, cursor)]
-    changed.sort(key=lambda row: (row["conversation_id"], row["sequence_no"]))
-    return [*changed, *sql.rows(_WAITING, facts)]
+    return [row for row in said if _has_changed(row, cursor)]
 
 
 # What a visitor wrote is what stands in the inbox of it: its status tells whether it was answered.
@@ -145,7 +166,7 @@ _SINCE = f"""
       LEFT JOIN inbound_messages AS inbox ON inbox.id = said.inbound_id
      WHERE said.deleted_at IS NULL
      ORDER BY conversation_id, sequence_no
-     LIMIT %(most)s + {MOST_CONVERSATIONS * MOST_OPEN}
+     LIMIT %(most)s
 """  # noqa: S608  (our own words)
 _NEWEST = f"""
     SELECT {_COLUMNS}
@@ -156,6 +177,7 @@ _NEWEST = f"""
             ORDER BY sequence_no DESC
             LIMIT %(most)s) AS said
       LEFT JOIN inbound_messages AS inbox ON inbox.id = said.inbound_id
+     ORDER BY said.conversation_id, said.sequence_no
 """  # noqa: S608  (our own words)
 # Written, and not taken into a conversation yet.
 _WAITING = """
@@ -176,9 +198,9 @@ def _has_changed(row: dict[str, Any], cursor: Cursor) -> bool:
     return row["sequence_no"] > place.sequence_no or status_of(row) != place.open.get(row["sequence_no"])
 
 
-def _advanced(cursor: Cursor, conversations: list[str], rows: list[dict[str, Any]]) -> Cursor:
-    """Give the cursor behind these rows."""
-    places = {name: cursor.places.get(name, Place()) for name in conversations}
+def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]], *, is_full: bool) -> Cursor:
+    """Give the cursor behind these rows; `is_full` if there are more than these."""
+    places = {name: cursor.places.get(name, Place()) for name in talks}
     inbox = cursor.inbox
     for row in rows:
         if row["conversation_id"] is None:
@@ -190,7 +212,20 @@ def _advanced(cursor: Cursor, conversations: list[str], rows: list[dict[str, Any
             still_open[row["sequence_no"]] = status_of(row)
         newest = dict(sorted(still_open.items())[-MOST_OPEN:])
         places[row["conversation_id"]] = Place(max(place.sequence_no, row["sequence_no"]), newest)
-    return Cursor(places, inbox)
+    last = rows[-1]["conversation_id"] if is_full else None
+    return Cursor({name: places[name] for name in _to_be_named(cursor, talks, last)}, inbox)
+
+
+def _to_be_named(cursor: Cursor, talks: dict[str, bool], last: str | None) -> list[str]:
+    """Say which conversations to go on in: of those up to the `last`, the newest and those that go on."""
+    names = list(talks)
+    passed = names[: names.index(last) + 1] if last else names
+    named = [name for name in names[len(passed) :] if name in cursor.places]
+    return (
+        [name for name in passed[:-NEWEST_CONVERSATIONS] if talks[name]]
+        + passed[-NEWEST_CONVERSATIONS:]
+        + named
+    )
 
 
 # --- How it stands -----------------------------------------------------------------------------------
@@ -229,16 +264,13 @@ def mark_read(*, customer_id: str | None, cursor: str) -> int:
     :raises InvalidCursorError: if it is none
     """
     places = Cursor.read(cursor).places
-    own = _conversations(customer_id) if customer_id else []
-    read = [(name, places[name]) for name in own if name in places]
-    if not read:
-        return 0
     facts = {
-        "conversations": [name for name, _ in read],
-        "seen": [place.sequence_no for _, place in read],
+        "customer": customer_id,
+        "conversations": list(places),
+        "seen": [place.sequence_no for place in places.values()],
         "most": _MOST_READ,
     }
-    messages = [row["message_id"] for row in sql.rows(_TO_BE_READ, facts)]
+    messages = [row["message_id"] for row in sql.rows(_TO_BE_READ, facts)] if customer_id else []
     if messages:
         sql.execute(_READ, [messages])
         statuses.refresh(messages)
@@ -251,6 +283,8 @@ _TO_BE_READ = """
      WHERE message_id IN (
                SELECT said.message_id
                  FROM unnest(%(conversations)s::text[], %(seen)s::int[]) AS place (conversation_id, seen)
+                 JOIN conversations AS own ON own.conversation_id = place.conversation_id
+                                          AND own.customer_id = %(customer)s
                  JOIN messages AS said ON said.conversation_id = place.conversation_id
                                       AND said.sequence_no > place.seen - %(most)s
                                       AND said.sequence_no <= place.seen
