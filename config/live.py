@@ -147,7 +147,8 @@ async def _follow(
                 gone = asyncio.ensure_future(asgi.hung_up(receive))
                 gone.add_done_callback(lambda _: stream.end())
                 try:
-                    await Teller(streams, stream, after=after, write=_writer(send)).run()
+                    mark, write = admitted.access_mark, _writer(send)
+                    await Teller(streams, stream, access_mark=mark, after=after, write=write).run()
                 finally:
                     gone.cancel()
     with contextlib.suppress(TimeoutError):

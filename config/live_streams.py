@@ -58,9 +58,12 @@ def _closing(function: Callable[[], T]) -> T:
 class Teller:
     """Tells the reader of one stream what is new; `cursor` is how far they have been told."""
 
-    def __init__(self, streams: Streams, stream: Stream, *, after: str | None, write: Write) -> None:
+    def __init__(
+        self, streams: Streams, stream: Stream, *, access_mark: str, after: str | None, write: Write
+    ) -> None:
         self._streams = streams
         self._stream = stream
+        self._access_mark = access_mark
         self._send = write
         self._written_at = time.monotonic()
         self._cursor = after
@@ -94,7 +97,12 @@ class Teller:
     async def _read(self) -> Reading | None:
         while True:
             try:
-                reading = await in_thread(following.read, self._stream.visitor, after=self._cursor)
+                reading = await in_thread(
+                    following.read,
+                    self._stream.visitor,
+                    after=self._cursor,
+                    access_mark=self._access_mark,
+                )
             except PostgresAway as error:
                 log.warning("live.not_read", reason=type(error).__name__)
                 await self._write(_HEARTBEAT)

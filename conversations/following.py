@@ -22,10 +22,11 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a visitor's chat stands, and their row, if they have one."""
+    """How a visitor's chat stands, their row, if they have one, and who may use the chat."""
 
     customer_id: str | None
     text: str
+    access_mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ class Reading:
     state: State
 
 
-def read(who: Visitor, *, after: str | None) -> Reading | None:
-    """Read what a visitor has not seen; None if their chat is gone."""
+def read(who: Visitor, *, after: str | None, access_mark: str) -> Reading | None:
+    """Read what a visitor has not seen; None if the chat is gone, or others may use it than did then."""
     # The mark first: whatever changes while we read moves it again.
     mark = marks([who]).get(who)
-    if mark is None:
+    if mark is None or mark.access_mark != access_mark:
         return None
     page = visitor.page(customer_id=mark.customer_id, after=after, limit=_AT_ONCE)
     state = visitor.state(phone_number_id=who.phone_number_id, customer_id=mark.customer_id)
@@ -70,17 +71,23 @@ def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
         "most": MOST_OPEN,
     }
     return {
-        places[row["place"] - 1]: Mark(row["customer_id"], row["mark"]) for row in sql.rows(_MARKS, facts)
+        places[row["place"] - 1]: Mark(row["customer_id"], row["mark"], row["access_mark"])
+        for row in sql.rows(_MARKS, facts)
     }
 
 
 _MARKS = """
-    SELECT wanted.place, who.customer_id,
+    SELECT wanted.place, who.customer_id, access.mark AS access_mark,
            concat_ws('/', who.paused_until > statement_timestamp(), answers.can_answer,
-                     inbox.told, said.told) AS mark
+                     access.mark, inbox.told, said.told) AS mark
       FROM unnest(%(numbers)s::text[], %(visitors)s::text[]) WITH ORDINALITY
            AS wanted (number, visitor, place)
       JOIN phone_numbers AS number ON number.phone_number_id = wanted.number AND number.deleted_at IS NULL
+      JOIN web_chats AS chat ON chat.phone_number_id = wanted.number
+      -- As WebChat.access_mark.
+      CROSS JOIN LATERAL (
+           SELECT encode(sha256(convert_to(chat.secret || ' ' || array_to_string(chat.allowed_origins, ' '),
+                                           'UTF8')), 'hex') AS mark) AS access
       LEFT JOIN customers AS who ON who.phone_number_id = wanted.number AND who.visitor_id = wanted.visitor
       CROSS JOIN LATERAL (
            SELECT EXISTS (SELECT 1 FROM agents

@@ -89,3 +89,9 @@ class WebChat(models.Model):
     def secret_mark(self) -> str:
         """What tells this secret from any other the number had, without telling it."""
         return hashlib.sha256(self.secret.encode()).hexdigest()[:16]
+
+    @property
+    def access_mark(self) -> str:
+        """What changes when others may use it: its secret, or the pages it may stand on."""
+        said = f"{self.secret} {' '.join(self.allowed_origins)}"
+        return hashlib.sha256(said.encode()).hexdigest()

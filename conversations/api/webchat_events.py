@@ -32,10 +32,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who may follow, their row if they have one, and the headers of the answer; nobody for a preflight."""
+    """
+    Who may follow, their row if they have one, and the headers of the answer; nobody for a preflight.
+
+    They may for as long as the chat's `access_mark` is this one.
+    """
 
     visitor: Visitor | None
     customer_id: str | None = None
+    access_mark: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,7 +68,7 @@ def admit(call: Call) -> Admitted:
         problem.headers |= shared
         raise
     row = visitor.customer_id(phone_number_id=who.phone_number_id, visitor_id=who.visitor_id)
-    return Admitted(who, row, shared)
+    return Admitted(who, row, chat.access_mark, shared)
 
 
 def _visitor(chat: WebChat, call: Call) -> Visitor:

@@ -103,6 +103,48 @@ class TestFollowing:
 
 
 class TestWhoMayFollow:
+    @pytest.mark.parametrize(
+        ("change", "status"),
+        [("secret = 'another'", 200), ("allowed_origins = ARRAY['https://other.example']", 403)],
+    )
+    def test_is_asked_again_when_others_may(self, visitor, change, status):
+        reader = visitor.connect()
+        visitor.say("before")
+        reader.wait_for("before")
+
+        visitor.chat.rig.execute(
+            f"UPDATE web_chats SET {change} WHERE phone_number_id = %s",
+            visitor.chat.business.phone_number_id,
+        )
+        visitor.say("after")
+
+        reader.wait_for_end()
+        assert reader.texts == ["before"]
+        assert visitor.ask().status_code == status
+
+    def test_is_asked_again_even_if_nothing_is_said(self, visitor):
+        reader = visitor.connect()
+        wait_until(lambda: reader.told("state"))
+
+        visitor.chat.rig.execute(
+            "UPDATE web_chats SET allowed_origins = '{}' WHERE phone_number_id = %s",
+            visitor.chat.business.phone_number_id,
+        )
+
+        reader.wait_for_end()
+
+    def test_is_not_asked_again_for_other_looks(self, visitor):
+        reader = visitor.connect()
+        wait_until(lambda: reader.told("state"))
+
+        visitor.chat.rig.execute(
+            "UPDATE web_chats SET title = 'Other' WHERE phone_number_id = %s",
+            visitor.chat.business.phone_number_id,
+        )
+        visitor.say("still here")
+
+        reader.wait_for("still here")
+
     def test_sees_nothing_of_another_visitor(self, chat):
         one, other = chat.visitor(), chat.visitor()
         one.say("for the one")
