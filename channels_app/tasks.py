@@ -6,16 +6,19 @@ from django.utils import timezone
 from billing import idempotency
 from billing import retention as billing_retention
 from channels_app import retention, wiping
+from channels_app.webchat import files
 from config.lib import heartbeat
 from config.lib.jobs import Job
 
 
 @shared_task(name=Job.PURGE.value)
 def purge() -> None:
-    """Delete what need not be kept: old events and answers, tokens of deleted numbers, dead processes."""
+    """Delete what need not be kept, from old events to pictures that were never sent."""
     now = timezone.now()
     retention.purge(now=now)
     billing_retention.purge(now=now)
     wiping.wipe()
     idempotency.purge()
     heartbeat.forget_the_dead()
+    # At last, since the storage may be away.
+    files.purge(now=now)

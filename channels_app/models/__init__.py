@@ -3,7 +3,7 @@
 from channels_app.models.customer import Customer
 from channels_app.models.inbox import ChannelEvent, DeadLetter, InboundMessage
 from channels_app.models.number import PhoneNumber, PhoneNumberQuerySet
-from channels_app.models.web_chat import WebChat
+from channels_app.models.web_chat import UnsentPicture, WebChat
 
 __all__ = [
     "ChannelEvent",
@@ -12,5 +12,6 @@ __all__ = [
     "InboundMessage",
     "PhoneNumber",
     "PhoneNumberQuerySet",
+    "UnsentPicture",
     "WebChat",
 ]

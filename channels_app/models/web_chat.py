@@ -5,6 +5,7 @@ import hashlib
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q, Value
+from django.db.models.functions import Now
 
 from channels_app.models.number import PhoneNumber
 from config.lib import crypto
@@ -95,3 +96,20 @@ class WebChat(models.Model):
         """What changes when others may use it: its secret, or the pages it may stand on."""
         said = f"{self.secret} {' '.join(self.allowed_origins)}"
         return hashlib.sha256(said.encode()).hexdigest()
+
+
+class UnsentPicture(models.Model):
+    """A picture in the storage that no message holds yet, and perhaps never will."""
+
+    name = models.CharField(primary_key=True, max_length=150, help_text="where it lies")
+    received_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "unsent_pictures"
+        indexes = [
+            # read by files.purge
+            models.Index(fields=["received_at"], name="unsent_pictures_by_age")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

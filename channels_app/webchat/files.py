@@ -4,11 +4,17 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
+
+from channels_app.models import UnsentPicture
 
 MOST_BYTES = 5 * 1024 * 1024
+# So long a picture waits for the message it belongs to: the line may be bad.
+UNSENT_FOR = timedelta(days=2)
 # A picture is what its first bytes say. None of these can hold a script that a browser would run.
 _SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
@@ -44,6 +50,7 @@ def store(content: bytes, *, phone_number_id: str, visitor_id: str) -> Picture:
         raise NoPictureError("must be a PNG, JPEG, GIF or WebP of up to 5 MB")
     owner = _owner(phone_number_id, visitor_id)
     picture = _picture(f"{owner}{secrets.token_hex(16)}-{kind}", phone_number_id, kind)
+    UnsentPicture.objects.create(name=picture.name)
     default_storage.save(picture.name, ContentFile(content))
     return picture
 
@@ -59,9 +66,30 @@ def is_of(picture: Picture, *, phone_number_id: str, visitor_id: str) -> bool:
     return picture.file_id.startswith(_owner(phone_number_id, visitor_id))
 
 
-def exists(picture: Picture) -> bool:
-    """Tell whether it is there."""
+def keep(picture: Picture) -> bool:
+    """Keep a picture for good, since it is sent with a message; False if it is not there."""
+    UnsentPicture.objects.filter(pk=picture.name).delete()
     return bool(default_storage.exists(picture.name))
+
+
+def purge(*, now: datetime) -> int:
+    """Delete the pictures that were not sent with a message in time, and say how many."""
+    deleted = 0
+    while _purge_one(before=now - UNSENT_FOR):
+        deleted += 1
+    return deleted
+
+
+@transaction.atomic
+def _purge_one(*, before: datetime) -> bool:
+    # Under a lock until the file is gone: nobody can send it meanwhile.
+    old = UnsentPicture.objects.select_for_update(skip_locked=True).filter(received_at__lt=before)
+    picture = old.order_by("received_at").first()
+    if picture is None:
+        return False
+    default_storage.delete(picture.name)
+    picture.delete()
+    return True
 
 
 def read(picture: Picture) -> bytes:

@@ -101,7 +101,7 @@ class ChatMessagesView(WebChatView):
         is_theirs = picture is not None and files.is_of(
             picture, phone_number_id=who.phone_number_id, visitor_id=who.visitor_id
         )
-        if picture is None or not is_theirs or not files.exists(picture):
+        if picture is None or not is_theirs or not files.keep(picture):
             raise unprocessable(*_FILE_UNKNOWN, field="file_id")
         return picture
 

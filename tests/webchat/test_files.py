@@ -2,9 +2,12 @@
 
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
-from channels_app.models import InboundMessage
-from channels_app.webchat.files import MOST_BYTES
+from channels_app.models import InboundMessage, UnsentPicture
+from channels_app.tasks import purge
+from channels_app.webchat import files
+from channels_app.webchat.files import MOST_BYTES, UNSENT_FOR
 from conversations import events
 from tests.webchat.browser_calls import PNG
 
@@ -53,8 +56,8 @@ class TestSending:
     def test_names_the_file_itself(self, browser, chat):
         file_id = browser.upload().json()["file_id"]
 
-        folder, files = default_storage.listdir(chat.pk)
-        assert (folder, files) == ([], [file_id.replace("-png", ".png")])
+        found = default_storage.listdir(chat.pk)
+        assert found == ([], [file_id.replace("-png", ".png")])
 
     def test_goes_with_a_message(self, browser):
         file_id = browser.upload().json()["file_id"]
@@ -90,3 +93,38 @@ class TestGetting:
         events.apply()
 
         assert browser.get(f"files/{file_id}").status_code == 200
+
+
+class TestPicturesThatWereNeverSent:
+    def test_are_deleted_after_some_time_and_no_others(self, browser, chat):
+        unsent, sent = (browser.upload().json()["file_id"] for _ in range(2))
+        browser.write("Look", file_id=sent)
+        now = timezone.now()
+
+        early, late = files.purge(now=now), files.purge(now=now + UNSENT_FOR)
+
+        assert (early, late) == (0, 1)
+        assert default_storage.listdir(chat.pk) == ([], [sent.replace("-png", ".png")])
+        assert browser.get(f"files/{sent}").status_code == 200
+        assert browser.get(f"files/{unsent}").status_code == 404
+
+    def test_cannot_be_sent_any_more(self, browser):
+        file_id = browser.upload().json()["file_id"]
+        files.purge(now=timezone.now() + UNSENT_FOR)
+
+        answer = browser.write("Look", file_id=file_id)
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "file_unknown")
+
+    def test_may_be_gone_already(self, browser, chat):
+        default_storage.delete(f"{chat.pk}/{browser.upload().json()['file_id'].replace('-png', '.png')}")
+
+        assert files.purge(now=timezone.now() + UNSENT_FOR) == 1
+
+    def test_are_looked_for_by_the_purge(self, browser, chat):
+        browser.upload()
+        UnsentPicture.objects.update(received_at=timezone.now() - UNSENT_FOR)
+
+        purge()
+
+        assert default_storage.listdir(chat.pk) == ([], [])
