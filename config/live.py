@@ -19,7 +19,7 @@ from config import wsgi  # noqa: F401  (sets Django up, and refuses to start hal
 from django.conf import settings
 
 from channels_app.webchat.streams import FullError, TooManyStreamsError
-from config.lib import asgi, logs
+from config.lib import asgi, logs, networks
 from config.lib.api import problems
 from config.lib.api.problems import ProblemError, not_found, unavailable
 from config.lib.asgi import Receive, Scope, Send
@@ -90,7 +90,7 @@ def _call(scope: Scope, headers: Mapping[str, str]) -> Call:
     if found is None:
         raise not_found()
     address = asgi.address_of(scope, headers, proxies=settings.TRUSTED_PROXIES)
-    return Call(found[1], scope["method"], headers, address)
+    return Call(found[1], scope["method"], headers, networks.household(address))
 
 
 async def _serve(call: Call, scope: Scope, receive: Receive, send: Send, named: dict[str, str]) -> None:

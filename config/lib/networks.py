@@ -36,6 +36,19 @@ def parsed(host: str) -> Address:
     return ipaddress.ip_address(host.partition("%")[0])
 
 
+def household(host: str) -> str:
+    """Give what of an address one household has: all of it, but of an IPv6 one only the first half."""
+    try:
+        address = parsed(host)
+    except ValueError:
+        return host[:100]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address.packed, 64), strict=False))
+
+
 def _may_reach(address: Address, *, private_too: bool) -> bool:
     if address.is_link_local or address.is_multicast or address.is_unspecified or address in _METADATA:
         return False

@@ -21,6 +21,7 @@ from rest_framework.views import APIView
 from channels_app.models import WebChat
 from channels_app.webchat import chats, limits, origins, sessions
 from channels_app.webchat.sessions import Visitor
+from config.lib import networks
 from config.lib.api.problems import ProblemError, not_found
 from conversations import visitor
 
@@ -164,8 +165,8 @@ class WebChatView(APIView):
 
     @property
     def address(self) -> str:
-        """Where the request comes from, as far as proxies of ours tell."""
-        return str(BaseThrottle().get_ident(self.request))
+        """Where the request comes from, as far as proxies of ours tell; of a network of one, the network."""
+        return networks.household(BaseThrottle().get_ident(self.request))
 
     def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """

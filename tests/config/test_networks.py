@@ -25,3 +25,19 @@ class TestMayReach:
     def test_never_lets_a_machines_secrets_be_reached_or_what_is_no_ones_address(self, address):
         assert not networks.may_reach(networks.parsed(address))
         assert not networks.may_reach(networks.parsed(address), private_too=True)
+
+
+class TestHousehold:
+    @pytest.mark.parametrize(
+        ("address", "household"),
+        [
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2::9%eth0", "2001:db8:1:2::/64"),
+            ("unknown", "unknown"),
+            ("x" * 5000, "x" * 100),
+        ],
+    )
+    def test_is_what_one_customer_of_a_provider_has(self, address, household):
+        assert networks.household(address) == household

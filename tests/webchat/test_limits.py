@@ -58,6 +58,12 @@ class TestLimits:
 
         assert statuses(answers) == {201: 30, 429: 5}
 
+    def test_take_the_addresses_of_one_household_for_one(self, chat, proxied):
+        answers = [Browser(chat).post("sessions", X_Forwarded_For=f"2001:db8:1:2::{n:x}") for n in range(35)]
+
+        assert statuses(answers) == {201: 30, 429: 5}
+        assert Browser(chat).post("sessions", X_Forwarded_For="2001:db8:1:3::1").status_code == 201
+
     def test_stop_a_flood_from_everywhere_in_one_chat_and_no_other(self, chat, proxied, monkeypatch):
         monkeypatch.setattr(limits, "MESSAGES_BY_CHAT", 10)
         crowd = [Browser(chat).begin_from(f"10.0.1.{n}") for n in range(15)]

@@ -216,6 +216,14 @@ class TestLimits:
             reader.close()
         wait_until(lambda: visitor.ask(X_Forwarded_For="203.0.113.1").status_code == 200)
 
+    def test_takes_the_addresses_of_one_household_for_one(self, chat):
+        held = [chat.visitor().connect(X_Forwarded_For=f"2001:db8:1:2::{n}") for n in range(8)]
+
+        assert chat.visitor().ask(X_Forwarded_For="2001:db8:1:2::9").status_code == 429
+        assert chat.visitor().ask(X_Forwarded_For="2001:db8:1:3::9").status_code == 200
+        for reader in held:
+            reader.close()
+
     def test_takes_many_at_once_and_no_more_than_it_may(self, live, chat):
         live.restart("live", TRUSTED_PROXIES="1", LIVE_MAX_STREAMS=str(MOST))
         visitors = [chat.visitor() for _ in range(MOST)]
