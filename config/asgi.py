@@ -23,6 +23,8 @@ from channels_app.webchat.files import MOST_BYTES
 from config.lib.asgi import Receive, Scope, Send, headers_of, hung_up
 
 BODY_SECONDS = 10
+# A picture may come over a bad line. The widget waits as long.
+PICTURE_SECONDS = 60
 # One byte more than is taken anywhere (a picture), so that the views say 413 and not we.
 BODY_BYTES = MOST_BYTES + 1
 THREADS = 16
@@ -67,7 +69,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         return
     try:
-        body = await _body(receive)
+        body = await _body(receive, seconds=_patience(scope["path"]))
     except TimeoutError:
         answer = _Answer(HTTPStatus.REQUEST_TIMEOUT, [(b"connection", b"close")])
     except _GoneError:
@@ -114,9 +116,14 @@ async def _answer(scope: Scope, body: bytes) -> _Answer:
     return await asyncio.get_running_loop().run_in_executor(_pool, _call, _environ(scope, headers, body))
 
 
-async def _body(receive: Receive) -> bytes:
+def _patience(path: str) -> int:
+    is_picture = path.startswith("/webchat/") and path.endswith("/files")
+    return PICTURE_SECONDS if is_picture else BODY_SECONDS
+
+
+async def _body(receive: Receive, *, seconds: int) -> bytes:
     parts, size = [], 0
-    async with asyncio.timeout(BODY_SECONDS):
+    async with asyncio.timeout(seconds):
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

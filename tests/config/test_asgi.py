@@ -1,5 +1,6 @@
 """What the web process sends: answers whole, files in blocks, and nothing more than what was asked for."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import requests
 import unfold
 
 from channels_app.webchat.files import MOST_BYTES
+from config import asgi
 from config.asgi import BLOCK_BYTES
 from tests import environment
 from tests.rig import PROJECT
@@ -46,6 +48,27 @@ class TestBodies:
 
         # It was read, and there is no such chat.
         assert answer.status_code == 404
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize(("place", "status"), [("files", 404), ("messages", 408)])
+    def test_may_come_slowly_where_they_are_pictures(self, monkeypatch, place, status):
+        monkeypatch.setattr(asgi, "BODY_SECONDS", 0.01)
+        scope = {
+            "type": "http", "method": "POST", "path": f"/webchat/web_none/{place}", "scheme": "http",
+            "query_string": b"", "http_version": "1.1", "headers": [(b"host", b"localhost")],
+        }  # fmt: skip
+        answers = []
+
+        async def receive() -> dict:
+            await asyncio.sleep(0.1)
+            return {"type": "http.request", "body": b"x"}
+
+        async def send(message: dict) -> None:
+            answers.append(message)
+
+        asyncio.run(asgi.application(scope, receive, send))
+
+        assert answers[0]["status"] == status
 
 
 class TestAnswers:
