@@ -102,13 +102,13 @@ _MARKS = """
            ) AS inbox ON true
       LEFT JOIN LATERAL (
            SELECT md5(string_agg(newest.message_id || newest.status, ',' ORDER BY newest.message_id)) AS told
-             FROM (SELECT conversation_id, is_active,
+             FROM (SELECT conversation_id, is_active, last_sequence_no,
                           row_number() OVER (ORDER BY conversation_id DESC) AS place
                      FROM conversations WHERE customer_id = who.customer_id) AS talk
             CROSS JOIN LATERAL (
                   SELECT message_id, status FROM messages
                    WHERE messages.conversation_id = talk.conversation_id
-                   ORDER BY sequence_no DESC LIMIT %(most)s) AS newest
+                     AND sequence_no > talk.last_sequence_no - %(most)s) AS newest
             WHERE talk.is_active OR talk.place <= %(newest)s
            ) AS said ON true
 """
