@@ -4,7 +4,7 @@ from datetime import datetime
 
 from channels_app import inbox, intake, spool
 from channels_app.meta.types import Event, Parsed
-from channels_app.models import Customer
+from channels_app.models import Customer, InboundMessage
 from channels_app.webchat import bell, messages
 from channels_app.webchat.messages import VisitorMessage
 from channels_app.webchat.sessions import Visitor
@@ -22,6 +22,13 @@ def take(message: VisitorMessage, *, now: datetime) -> None:
         bell.ring_for_visitor(
             phone_number_id=number, visitor_id=visitor_id, customer_id=_row_of(number, visitor_id)
         )
+
+
+def has_come(message_id: str, *, who: Visitor) -> bool:
+    """Tell whether a message has come already before its visitor signed in: they have another name now."""
+    former = messages.provider_message_id(who.before, message_id)
+    found = InboundMessage.objects.filter(phone_number_id=who.phone_number_id, provider_message_id=former)
+    return bool(who.before) and found.exists()
 
 
 def note_identity(*, before: Visitor, after: Visitor, now: datetime) -> None:

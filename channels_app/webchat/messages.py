@@ -34,7 +34,12 @@ class VisitorMessage:
     @property
     def provider_message_id(self) -> str:
         """What it is known by in the inbox: ids are the visitor's own, so another's are others."""
-        return f"{self.visitor_id}:{self.message_id}"
+        return provider_message_id(self.visitor_id, self.message_id)
+
+
+def provider_message_id(visitor_id: str, message_id: str) -> str:
+    """Give what a visitor's message is known by in the inbox."""
+    return f"{visitor_id}:{message_id}"
 
 
 def raw(message: VisitorMessage) -> bytes:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from django.core.signing import BadSignature, Signer
@@ -43,11 +43,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whoever a token speaks of; `name` is what the business's server called them, if it did."""
+    """
+    Whoever a token speaks of; `name` is what the business's server called them, if it did.
+
+    Somebody known has been `before` whoever nobody vouched for, until they signed in.
+    """
 
     phone_number_id: str
     visitor_id: str
     name: str = ""
+    before: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -76,12 +81,21 @@ def begin(
     :raises IdentityInvalidError: if the identity is not the business's
     """
     if identity is not None:
-        visitor = _identified(chat, identity)
+        known = _identified(chat, identity)
+        visitor = replace(known, before=_before(known, earlier))
     elif earlier is not None and earlier.phone_number_id == chat.phone_number_id:
         visitor = earlier
     else:
         visitor = Visitor(chat.phone_number_id, _ANONYMOUS + secrets.token_urlsafe(18))
     return Session(_token(chat, visitor, now), now + LIFETIME, visitor)
+
+
+def _before(known: Visitor, earlier: Visitor | None) -> str:
+    if earlier is None or earlier.phone_number_id != known.phone_number_id:
+        return ""
+    if earlier.is_anonymous:
+        return earlier.visitor_id
+    return earlier.before if earlier.visitor_id == known.visitor_id else ""
 
 
 def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
@@ -96,10 +110,10 @@ def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
         said = _SIGNER.unsign_object(token)
         number, visitor_id, name = str(said["n"]), str(said["v"]), str(said["u"])
         begun_at = datetime.fromtimestamp(int(said["t"]), tz=UTC)
-        mark = str(said["k"])
+        mark, before = str(said["k"]), str(said.get("b", ""))
     except (BadSignature, ValueError, KeyError, TypeError, OverflowError) as error:
         raise SessionInvalidError from error
-    visitor = Visitor(number, visitor_id, name)
+    visitor = Visitor(number, visitor_id, name, before)
     is_current = begun_at <= now + timedelta(minutes=5) and now < begun_at + LIFETIME
     # Whoever had stolen the secret could have vouched for anybody: its end is theirs.
     is_vouched_for = visitor.is_anonymous or mark == chat.secret_mark
@@ -117,6 +131,7 @@ def _token(chat: WebChat, visitor: Visitor, now: datetime) -> str:
             "u": visitor.name,
             "t": int(now.timestamp()),
             "k": mark,
+            "b": visitor.before,
         }
     )
 

@@ -78,6 +78,9 @@ class ChatMessagesView(WebChatView):
         said = self.read_body(MessageInput)
         who, now = self.visitor, timezone.now()
         with_limits(lambda: limits.count_message(self.chat, visitor_id=who.visitor_id, address=self.address))
+        taken = Response({"message_id": said["message_id"]}, status=HTTPStatus.ACCEPTED)
+        if arrivals.has_come(said["message_id"], who=who):
+            return taken
         picture = self._picture(said["file_id"]) if "file_id" in said else None
         message = VisitorMessage(
             phone_number_id=phone_number_id,
@@ -93,13 +96,15 @@ class ChatMessagesView(WebChatView):
             arrivals.take(message, now=now)
         except NowhereToKeepError as error:
             raise unavailable() from error
-        return Response({"message_id": message.message_id}, status=HTTPStatus.ACCEPTED)
+        return taken
 
     def _picture(self, file_id: str) -> Picture:
         who = self.visitor
         picture = files.find(file_id, phone_number_id=who.phone_number_id)
-        is_theirs = picture is not None and files.is_of(
-            picture, phone_number_id=who.phone_number_id, visitor_id=who.visitor_id
+        is_theirs = picture is not None and any(
+            files.is_of(picture, phone_number_id=who.phone_number_id, visitor_id=name)
+            for name in (who.visitor_id, who.before)
+            if name
         )
         if picture is None or not is_theirs or not files.keep(picture):
             raise unprocessable(*_FILE_UNKNOWN, field="file_id")

@@ -252,3 +252,25 @@ class TestKnownUsers:
 
         assert texts(browser.messages()) == ["Not signed in yet"]
         assert Customer.objects.get().visitor_id.startswith("usr-")
+
+    def test_send_once_what_they_wrote_while_they_signed_in(self, browser, chat):
+        """The answer was lost, and the widget sends it again under the name they have now."""
+        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
+        picture = browser.upload().json()["file_id"]
+        browser.write("Hello", message_id="message-1")
+        browser.begin(identity=identity).begin(identity=identity)
+
+        again = browser.write("Hello", message_id="message-1")
+        late = browser.write("Look", message_id="message-2", file_id=picture)
+
+        assert (again.status_code, late.status_code) == (202, 202)
+        assert list(InboundMessage.objects.order_by("id").values_list("text", flat=True)) == ["Hello", "Look"]
+
+    def test_have_nothing_of_others_who_signed_in_there(self, browser, chat):
+        browser.write("Hello", message_id="message-1")
+        one, other = ({"user_id": user, "hash": chat.hash_of(user)} for user in ("1", "2"))
+        browser.begin(identity=one)
+        stranger = Browser(chat).begin(identity=other)
+
+        assert stranger.write("Hello", message_id="message-1").status_code == 202
+        assert InboundMessage.objects.count() == 2

@@ -88,6 +88,17 @@ class TestIdentity:
 
         assert one.visitor.visitor_id != two.visitor.visitor_id
 
+    def test_knows_who_they_were_before_and_nobody_elses_before(self, chat):
+        anonymous = sessions.begin(chat, now=NOW).visitor
+        one, other = identity(chat, "1"), identity(chat, "2")
+
+        signed_in = sessions.begin(chat, now=NOW, identity=one, earlier=anonymous).visitor
+        again = sessions.begin(chat, now=NOW, identity=one, earlier=signed_in)
+        stranger = sessions.begin(chat, now=NOW, identity=other, earlier=signed_in).visitor
+
+        assert sessions.read(again.token, chat=chat, now=NOW).before == anonymous.visitor_id
+        assert stranger.before == ""
+
     @pytest.mark.parametrize("given", ["", "0" * 64, "é" * 64])
     def test_that_nobody_vouches_for_is_refused(self, chat, given):
         with pytest.raises(IdentityInvalidError):
