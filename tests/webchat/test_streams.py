@@ -313,6 +313,24 @@ class TestWhenSomethingDies:
         finally:
             live.servers.valkey.start()
 
+    def test_keeps_streams_over_a_kill_of_postgres(self, live, visitor):
+        reader = visitor.connect()
+        visitor.say("before")
+        reader.wait_for("before")
+        live.servers.postgres.kill()
+        try:
+            # It is to be read while there is nothing to read from.
+            visitor.ring()
+            refused = visitor.ask()
+        finally:
+            live.servers.postgres.start()
+
+        visitor.say("after")
+
+        reader.wait_for("before", "after")
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert not reader.has_ended
+
     def test_notices_a_redis_that_is_frozen(self, live, visitor):
         reader = visitor.connect()
         visitor.say("before")
