@@ -55,7 +55,8 @@ class FilesView(WebChatView):
     @operation(
         summary="Send a picture",
         description="The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and "
-        "not by what it is called. Send its `file_id` with a message.",
+        "not by what it is called. Send its `file_id` with a message within two days, else "
+        "it is deleted.",
         tag=TAG,
         operation_id="create_webchat_file",
         request={"image/png": OpenApiTypes.BINARY},

@@ -1039,7 +1039,7 @@ export interface paths {
         put?: never;
         /**
          * Send a picture
-         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message.
+         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message within two days, else it is deleted.
          *
          *     Rate limit: 10 a minute per visitor, 30 per address, 200 per chat, and the chat's `daily_limit` a day.
          */
