@@ -70,4 +70,7 @@ def _merge(other: Customer, *, into: Customer) -> None:
     for name, value in ids.items():
         setattr(into, name, value)
     into.due_at = max(due, default=None)
-    into.save(update_fields=[*_IDS, "due_at"])
+    # A person who answers one of them goes on to.
+    if other.paused_until and (into.paused_until is None or into.paused_until < other.paused_until):
+        into.paused_until, into.pause_reason = other.paused_until, other.pause_reason
+    into.save(update_fields=[*_IDS, "due_at", "paused_until", "pause_reason"])

@@ -6,9 +6,9 @@ from agents.models import Agent
 from billing.models import Credit, CreditEntry
 from channels_app.models import Customer
 from channels_app.webchat import bell
-from conversations import retrying, staff, takeover, turns
+from conversations import events, retrying, staff, takeover, turns
 from conversations.models import Conversation, Message
-from tests.webchat.browser_calls import agent_of
+from tests.webchat.browser_calls import Browser, agent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,6 +34,11 @@ def rings(valkey):
 def patient(settings):
     """Nobody waits for more to be written."""
     settings.REPLY_DEBOUNCE = settings.REPLY_DEBOUNCE_MAX = 0
+
+
+def anonymous_talk() -> Conversation:
+    """Give the talk of the one visitor who has not signed in."""
+    return Conversation.objects.get(customer__visitor_id__startswith="vis-")
 
 
 def shown(answer) -> list[tuple[str, str]]:
@@ -100,6 +105,18 @@ class TestAPerson:
         assert answer["state"] == {"is_available": True, "is_paused": True}
         assert [(one["from"], one["text"]) for one in answer["messages"]] == [("staff", "I **am** here")]
         assert (bell.channel(talk.customer_id), "changed") in rings()
+
+    def test_goes_on_answering_whoever_signs_in_meanwhile(self, browser, chat, model):
+        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
+        Browser(chat).begin(identity=identity).write("From the phone")
+        browser.write("Hello")
+        turns.drain(phone_number_id=chat.pk)
+        takeover.pause_conversation(conversation_id=anonymous_talk().pk)
+
+        browser.begin(identity=identity)
+        events.apply()
+
+        assert browser.messages()["state"] == {"is_available": True, "is_paused": True}
 
     def test_is_told_to_whoever_has_the_chat_open(self, browser, chat, model, rings):
         browser.write("Hello")
