@@ -24,11 +24,11 @@ def take(message: VisitorMessage, *, now: datetime) -> None:
         )
 
 
-def has_come(message_id: str, *, who: Visitor) -> bool:
-    """Tell whether a message has come already before its visitor signed in: they have another name now."""
-    former = messages.provider_message_id(who.before, message_id)
-    found = InboundMessage.objects.filter(phone_number_id=who.phone_number_id, provider_message_id=former)
-    return bool(who.before) and found.exists()
+def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
+    """Tell whether a visitor's message is in the inbox."""
+    name = messages.provider_message_id(visitor_id, message_id)
+    found = InboundMessage.objects.filter(phone_number_id=phone_number_id, provider_message_id=name)
+    return found.exists()
 
 
 def note_identity(*, before: Visitor, after: Visitor, now: datetime) -> None:

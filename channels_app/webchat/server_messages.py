@@ -73,6 +73,12 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
     """
     chat = _signed_for(message, signature_header)
     visitor_message = _checked(message.said, chat, now)
+    if arrivals.is_kept(
+        visitor_message.message_id,
+        phone_number_id=chat.phone_number_id,
+        visitor_id=visitor_message.visitor_id,
+    ):
+        return
     credit = Credit.objects.filter(user_id=chat.phone_number.user_id).first()
     if credit is None or credit.remaining_credits < settings.CREDITS_PER_REPLY:
         raise NoCreditsError

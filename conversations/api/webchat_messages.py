@@ -79,7 +79,10 @@ class ChatMessagesView(WebChatView):
         who, now = self.visitor, timezone.now()
         with_limits(lambda: limits.count_message(self.chat, visitor_id=who.visitor_id, address=self.address))
         taken = Response({"message_id": said["message_id"]}, status=HTTPStatus.ACCEPTED)
-        if arrivals.has_come(said["message_id"], who=who):
+        # It came before they signed in, under the name they had then.
+        if who.before and arrivals.is_kept(
+            said["message_id"], phone_number_id=phone_number_id, visitor_id=who.before
+        ):
             return taken
         picture = self._picture(said["file_id"]) if "file_id" in said else None
         message = VisitorMessage(

@@ -61,6 +61,15 @@ class TestServer:
         assert (answer.status_code, answer.json()["code"]) == (402, "insufficient_credits")
         assert not InboundMessage.objects.exists()
 
+    def test_is_not_told_that_what_was_kept_was_not(self, chat):
+        first = post(told(chat), chat.new_secret)
+        Credit.objects.update(remaining_credits=0)
+        chats.change(phone_number_id=chat.pk, daily_limit=1)
+
+        again = post(told(chat), chat.new_secret)
+
+        assert (first.status_code, again.status_code) == (200, 200)
+
     def test_is_stopped_when_it_is_too_much(self, chat):
         chats.change(phone_number_id=chat.pk, daily_limit=1)
 
