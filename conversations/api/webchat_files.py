@@ -115,5 +115,7 @@ class FileView(WebChatView):
                 "Content-Security-Policy": "default-src 'none'; sandbox",
                 "Cross-Origin-Resource-Policy": "cross-origin",
                 "Cache-Control": "private, max-age=86400",
+                # Whoever is next at that screen does not have it from the browser.
+                "Vary": "Authorization",
             },
         )

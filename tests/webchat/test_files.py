@@ -80,6 +80,7 @@ class TestGetting:
         assert answer["Content-Disposition"] == "attachment"
         assert "default-src 'none'" in answer["Content-Security-Policy"]
         assert answer["Cache-Control"].startswith("private")
+        assert {"authorization", "origin"} <= set(answer["Vary"].lower().split(", "))
 
     @pytest.mark.parametrize("file_id", ["x", "0" * 48 + "-png", "0" * 48 + "-svg", "..", "0" * 47 + "-png"])
     def test_knows_no_other(self, browser, file_id):
