@@ -31,16 +31,16 @@ def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
     return found.exists()
 
 
-def note_identity(*, before: Visitor, after: Visitor, now: datetime) -> None:
-    """Have what an anonymous visitor wrote become part of the chat of the user they turned out to be."""
-    number = before.phone_number_id
-    if not before.is_anonymous or after.is_anonymous or _row_of(number, before.visitor_id) is None:
+def note_identity(who: Visitor, *, now: datetime) -> None:
+    """Have what somebody known wrote before they signed in become part of their chat, also what came late."""
+    number = who.phone_number_id
+    if not who.before or _row_of(number, who.before) is None:
         return
-    old, new = {"visitor_id": before.visitor_id}, {"visitor_id": after.visitor_id}
+    old, new = {"visitor_id": who.before}, {"visitor_id": who.visitor_id}
     event = Event(
         phone_number_id=number,
         kind="identity",
-        key=f"{before.visitor_id} is {after.visitor_id} at {now.isoformat()}",
+        key=f"{who.before} is {who.visitor_id} at {now.isoformat()}",
         payload={},
         occurred_at=now,
         data={"old": old, "new": new},

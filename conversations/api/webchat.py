@@ -111,8 +111,7 @@ class SessionsView(WebChatView):
             session = sessions.begin(self.chat, now=now, identity=identity, earlier=earlier)
         except IdentityInvalidError as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, *_IDENTITY_INVALID) from error
-        if earlier is not None:
-            arrivals.note_identity(before=earlier, after=session.visitor, now=now)
+        arrivals.note_identity(session.visitor, now=now)
         shown = {
             "token": session.token,
             "expires_at": session.expires_at.isoformat().replace("+00:00", "Z"),

@@ -266,6 +266,17 @@ class TestKnownUsers:
         assert (again.status_code, late.status_code) == (202, 202)
         assert list(InboundMessage.objects.order_by("id").values_list("text", flat=True)) == ["Hello", "Look"]
 
+    def test_keep_what_came_late_under_the_name_they_had(self, browser, chat):
+        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
+        former = Browser(chat, token=browser.token)
+        browser.begin(identity=identity)
+        former.write("It was on its way")
+
+        browser.begin(identity=identity)
+        events.apply()
+
+        assert texts(browser.messages()) == ["It was on its way"]
+
     def test_have_nothing_of_others_who_signed_in_there(self, browser, chat):
         browser.write("Hello", message_id="message-1")
         one, other = ({"user_id": user, "hash": chat.hash_of(user)} for user in ("1", "2"))
