@@ -1,11 +1,11 @@
 """
 A web chat as its visitor sees it: what they wrote, and what was said to them.
 
-A cursor says what somebody has seen: for each of the visitor's newest conversations, and of those that go on,
-the last message, and how those of it and before stood that may still change (a question that is not answered
-yet, a reply that is not sent yet). A page gives what came since, also in conversations that began since, and
-those that have changed: a message is told again, with the same id, when its status is another. Places in a
-conversation are given under its row's lock, so none is skipped.
+A cursor says what somebody has seen: for each of the visitor's newest conversations, and of older ones that
+go on or in which something is open, the last message, and how those of it and before stood that may still
+change (a question that is not answered yet, a reply that is not sent yet). A page gives what came since, also
+in conversations that began since, and those that have changed: a message is told again, with the same id,
+when its status is another. Places in a conversation are given under its row's lock, so none is skipped.
 """
 
 from dataclasses import dataclass
@@ -210,22 +210,17 @@ def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]]
         still_open = {number: how for number, how in place.open.items() if number != row["sequence_no"]}
         if may_change(row):
             still_open[row["sequence_no"]] = status_of(row)
-        newest = dict(sorted(still_open.items())[-MOST_OPEN:])
-        places[row["conversation_id"]] = Place(max(place.sequence_no, row["sequence_no"]), newest)
+        still_open = dict(sorted(still_open.items())[-MOST_OPEN:])
+        places[row["conversation_id"]] = Place(max(place.sequence_no, row["sequence_no"]), still_open)
     last = rows[-1]["conversation_id"] if is_full else None
-    return Cursor({name: places[name] for name in _to_be_named(cursor, talks, last)}, inbox)
-
-
-def _to_be_named(cursor: Cursor, talks: dict[str, bool], last: str | None) -> list[str]:
-    """Say which conversations to go on in: of those up to the `last`, the newest and those that go on."""
     names = list(talks)
     passed = names[: names.index(last) + 1] if last else names
-    named = [name for name in names[len(passed) :] if name in cursor.places]
-    return (
-        [name for name in passed[:-NEWEST_CONVERSATIONS] if talks[name]]
-        + passed[-NEWEST_CONVERSATIONS:]
-        + named
-    )
+    to_come = [name for name in names[len(passed) :] if name in cursor.places]
+    older, newest = passed[:-NEWEST_CONVERSATIONS], passed[-NEWEST_CONVERSATIONS:]
+    # Of the older ones, those that go on and the newest of those in which something may still change.
+    may_change_in = [name for name in older if places[name].open][-NEWEST_CONVERSATIONS:]
+    kept = [name for name in older if talks[name] or name in may_change_in]
+    return Cursor({name: places[name] for name in [*kept, *newest, *to_come]}, inbox)
 
 
 # --- How it stands -----------------------------------------------------------------------------------

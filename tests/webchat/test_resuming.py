@@ -85,6 +85,19 @@ class TestAfterALongTime:
         assert told_since(browser, answer["cursor"], limit=50)[0] == []
 
 
+class TestAReplyThatIsSentLate:
+    def test_is_told_however_many_conversations_began_since(self, browser, talks):
+        late = Message.objects.filter(conversation=talks(1))
+        late.update(status="pending")
+        seen = browser.messages()["cursor"]
+        for number in range(2, 9):
+            talks(number)
+        _, cursor, _ = told_since(browser, seen, limit=2)
+        late.update(status="sent")
+
+        assert told_since(browser, cursor, limit=2)[0] == ["1.1"]
+
+
 class TestAConversationThatGoesOn:
     """Two rows that became one person: the talk used last goes on, which need not be the newest."""
 
