@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from billing import keys, throttling
+from config.lib import networks
 from config.lib.api.problems import ProblemError
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,7 @@ def _given(request: Request) -> str:
 
 
 def _count_wrong(request: Request) -> None:
-    address = BaseThrottle().get_ident(request)
+    address = networks.household(BaseThrottle().get_ident(request))
     log.warning("api.wrong_key", address=address)
     standing = throttling.of_wrong_key(address)
     if standing and not standing.is_allowed:

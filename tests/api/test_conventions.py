@@ -99,6 +99,18 @@ class TestAuthentication:
 
         assert statuses == {401: 5, 429: 15}
 
+    def test_takes_the_addresses_of_one_household_for_one(self, user, valkey, settings):
+        settings.API_FAILURE_LIMIT = 5
+        settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
+        guess = Caller("mcak_00000000_guessed")
+
+        statuses = Counter(
+            guess.get(f"/users/{user.user_id}", X_Forwarded_For=f"2001:db8::{n:x}").status_code
+            for n in range(20)
+        )
+
+        assert statuses == {401: 5, 429: 15}
+
 
 class TestRateLimit:
     def test_counts_each_key_by_itself(self, business, operator, user, settings):
