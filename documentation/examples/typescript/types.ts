@@ -2470,7 +2470,7 @@ export interface components {
             readonly placeholder: string;
             readonly position: components["schemas"]["PositionEnum"];
             readonly subtitle: string;
-            /** @description the widget's own words, where they differ; see webchat.texts */
+            /** @description the widget's own words by their keys, where others are wanted */
             readonly texts: unknown;
             readonly theme: components["schemas"]["ThemeEnum"];
             readonly title: string;
