@@ -1,0 +1,53 @@
+"""How the widget looks, and whom it keeps out."""
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests import environment
+from tests.documentation import node
+from tests.webchat.widget.talk import answers, bubbles, launcher, opened, picture, write
+
+
+class TestPages:
+    @pytest.mark.parametrize("look", ["light", "dark", "phone", "rtl"])
+    def test_have_nothing_serious_in_the_way_of_anybody(self, visit, business, shop, look):
+        answers(business, "We do: see [the list](https://shop.example).\n\n1. `rye`\n2. wheat")
+        shop.dir = "rtl" if look == "rtl" else "ltr"
+        phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+        page = visit(
+            bypass_csp=True,
+            color_scheme="dark" if look == "dark" else "light",
+            **(phone if look == "phone" else {}),
+        )
+        opened(page)
+        write(page, "Do you bake bread?")
+        expect(bubbles(page, "ai").last).to_contain_text("wheat")
+        picture(page, look)
+
+        page.evaluate((node.MODULES / "axe-core" / "axe.min.js").read_text())
+        found = page.evaluate("() => axe.run()")
+
+        serious = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
+        assert [(one["id"], [place["html"] for place in one["nodes"]]) for one in serious] == []
+
+    def test_stay_where_the_business_allows_them(self, visit, business, shop):
+        page = visit("/framed")
+        frame = page.frame_locator("iframe")
+
+        expect(frame.locator("web-chat textarea")).to_be_visible()
+        business.rig.execute(
+            "UPDATE web_chats SET allowed_origins = '{}' WHERE phone_number_id = %s", business.phone_number_id
+        )
+        answer = requests.get(f"{environment.API_URL}/webchat/{business.phone_number_id}", timeout=10)
+
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+    def test_show_nothing_where_they_are_not_allowed(self, visit, business, shop):
+        business.rig.execute(
+            "UPDATE web_chats SET allowed_origins = '{https://shop.example}' WHERE phone_number_id = %s",
+            business.phone_number_id,
+        )
+
+        with pytest.raises(AssertionError):
+            expect(launcher(visit())).to_be_visible(timeout=1500)
