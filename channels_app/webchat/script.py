@@ -27,6 +27,14 @@ PARTS = (
     "main",
     "start",
 )
+# White space beside these means nothing: not beside + and -, of which two would become one operator, nor in
+# what stands before them here, texts and regular expressions.
+_SPACES = re.compile(
+    r"""("(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`"""
+    r"""|(?:(?<=[=,:?&|]\ )|(?<=[(!])|(?<=return\ ))/(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\[])+/)"""
+    r"""|\s*([{}()\[\];,<>=*%&|?:!.^])\s*""",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +49,27 @@ class Script:
 @lru_cache(maxsize=1)
 def script() -> Script:
     """Join the widget's parts."""
-    constants = {"WORDS": WORDS, "STYLES": _squeezed((WIDGET / "widget.css").read_text())}
+    constants = {"WORDS": WORDS, "STYLES": _squeezed_styles((WIDGET / "widget.css").read_text())}
     lines = ['(function () {\n"use strict";']
     lines += [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
-    lines += [_without_comments((WIDGET / f"{part}.js").read_text()) for part in PARTS]
-    plain = "\n".join([*lines, "})();\n"]).encode()
+    plain = squeezed_code("\n".join([*lines, source(), "})();\n"])).encode()
     etag = hashlib.sha256(plain).hexdigest()[:32]
     return Script(plain, gzip.compress(plain, compresslevel=9, mtime=0), etag)
 
 
-def _without_comments(source: str) -> str:
-    """Leave out comments and indents; no text in the parts goes over lines or holds what begins a comment."""
-    source = re.sub(r"/\*\*.*?\*/", "", source, flags=re.DOTALL)
-    source = re.sub(r"^[ \t]*//.*\n", "", source, flags=re.MULTILINE)
-    return re.sub(r"^[ \t]+|[ \t]+$|\n(?=\s*\n)", "", source, flags=re.MULTILINE)
+def source() -> str:
+    """Read the parts, in order."""
+    return "\n".join((WIDGET / f"{part}.js").read_text() for part in PARTS)
 
 
-def _squeezed(styles: str) -> str:
+def squeezed_code(code: str) -> str:
+    """Leave out comments, indents and needless spaces; no text in the parts holds what begins a comment."""
+    code = re.sub(r"/\*\*.*?\*/", "", code, flags=re.DOTALL)
+    code = re.sub(r"^[ \t]*//.*\n", "", code, flags=re.MULTILINE)
+    code = re.sub(r"^[ \t]+|[ \t]+$|\n(?=\s*\n)", "", code, flags=re.MULTILINE)
+    return _SPACES.sub(lambda found: found[1] or found[2], code)
+
+
+def _squeezed_styles(styles: str) -> str:
     styles = re.sub(r"\s+", " ", styles)
     return re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", styles)

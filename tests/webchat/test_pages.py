@@ -1,16 +1,29 @@
 """The widget's file, the chat as a page, and the demo shop, as they are served."""
 
 import gzip
+import json
 import re
+import subprocess
 
 import pytest
 
 from channels_app.webchat import chats, texts
-from channels_app.webchat.script import PARTS, script
+from channels_app.webchat.script import PARTS, script, source, squeezed_code
 from tests.documentation import node
 from tests.webchat.browser_calls import SHOP
 
 MOST_BYTES = 20_000
+# Every name, literal and operator of a program, in order.
+TOKENS = """
+const ts = require(process.argv[1]);
+const tokens = [];
+const walk = (node) => {
+    if (node.kind !== ts.SyntaxKind.SourceFile) tokens.push([node.kind, node.operator, node.text]);
+    ts.forEachChild(node, walk);
+};
+walk(ts.createSourceFile("a.js", require("fs").readFileSync(0, "utf8"), ts.ScriptTarget.Latest));
+console.log(JSON.stringify(tokens));
+"""
 SOURCES = {path.name: path.read_text() for path in sorted(texts.WIDGET.glob("*.js"))}
 
 
@@ -25,6 +38,12 @@ class TestScript:
         ended = node.run("tsc", "--project", texts.WIDGET / "tsconfig.json")
 
         assert ended.stdout == ""
+
+    def test_says_what_its_parts_say(self):
+        said = tokens(source())
+
+        assert len(said) > 10_000
+        assert tokens(squeezed_code(source())) == said
 
     @pytest.mark.parametrize("name", SOURCES)
     def test_makes_nothing_of_text_and_keeps_no_cookies(self, name):
@@ -114,3 +133,10 @@ class TestDemo:
     @pytest.mark.parametrize("file", ["demo.css", "chat.css"])
     def test_comes_with_its_files(self, client, file):
         assert client.get(f"/static/webchat/{file}").status_code == 200
+
+
+def tokens(program: str) -> list[list[object]]:
+    command = [node.node(), "-e", TOKENS, str(node.MODULES / "typescript")]
+    ended = subprocess.run(command, input=program, capture_output=True, text=True, check=True)
+    found: list[list[object]] = json.loads(ended.stdout)
+    return found
