@@ -14,7 +14,7 @@ from tests.rig import Business, Rig
 POLICY = (
     f"default-src 'none'; script-src {environment.API_URL}; connect-src {environment.API_URL}"
     f" {environment.LIVE_URL}; form-action 'none'; base-uri 'none'; frame-src {environment.API_URL};"
-    " report-uri /reports"
+    " require-trusted-types-for 'script'; trusted-types 'none'; report-uri /reports"
 )
 SECRET = "wcs_secret"
 
@@ -26,7 +26,9 @@ class Shop:
         self.reports: list[str] = []
         self.number = ""
         self.attributes: dict[str, str] = {}
-        self.dir = "ltr"
+        self.policy = POLICY
+        self.head = ""
+        self.dir, self.lang = "ltr", "en"
         shop = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -34,7 +36,7 @@ class Shop:
                 content = shop.page(self.path).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Security-Policy", POLICY)
+                self.send_header("Content-Security-Policy", shop.policy)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -54,14 +56,17 @@ class Shop:
     def page(self, path: str) -> str:
         if path == "/framed":
             inside = f'<iframe src="{environment.API_URL}/webchat/{self.number}"></iframe>'
+        elif path == "/sandboxed":
+            chat = f"{environment.API_URL}/webchat/{self.number}"
+            inside = f'<iframe sandbox="allow-scripts" src="{chat}"></iframe>'
         else:
             named = {"data-phone-number-id": self.number, **self.attributes}
             words = " ".join(f'{name}="{html.escape(value)}"' for name, value in named.items())
             inside = f'<script src="{environment.API_URL}/widget.js" {words} async></script>'
         return (
-            f'<!doctype html><html lang="en" dir="{self.dir}">'
+            f'<!doctype html><html lang="{self.lang}" dir="{self.dir}">'
             '<meta name="viewport" content="width=device-width">'
-            f"<title>Shop</title><main><h1>Shop</h1></main>{inside}</html>"
+            f"<title>Shop</title>{self.head}<main><h1>Shop</h1></main>{inside}</html>"
         )
 
     def stop(self) -> None:
@@ -80,5 +85,6 @@ def chat_on(rig: Rig, shop: Shop, **settings: Any) -> Business:
         *(number, crypto.encrypt(SECRET, context=f"web_chats:secret:{number}"), [shop.url]),
         *(shown["title"], shown["welcome_text"], shown["color"], json.dumps(shown.get("texts", {}))),
     )
-    shop.number, shop.attributes, shop.dir = number, {}, "ltr"
+    shop.number, shop.attributes, shop.policy, shop.head = number, {}, POLICY, ""
+    shop.dir, shop.lang = "ltr", "en"
     return business

@@ -17,8 +17,9 @@ function openRows({ words, locale, loadPicture, onRetry, onEnlarge }) {
   const element = make("div", { class: "rows" });
   /** @type {Map<string, {element: HTMLElement, bubble: HTMLElement, content: string, state: string}>} */
   const shown = new Map();
-  const clock = new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit" });
-  const calendar = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short" });
+  const spoken = locale ?? language(document.documentElement.lang);
+  const clock = new Intl.DateTimeFormat(spoken, { hour: "numeric", minute: "2-digit" });
+  const calendar = new Intl.DateTimeFormat(spoken, { weekday: "short", day: "numeric", month: "short" });
 
   /** @param {number} at */
   const dayOf = (at) => new Date(at).toDateString();

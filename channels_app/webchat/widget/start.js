@@ -4,7 +4,7 @@
 function start(script) {
   const number = script.dataset["phoneNumberId"] ?? "";
   const isPage = script.dataset["page"] !== undefined;
-  const locale = script.dataset["locale"] || undefined;
+  const locale = language(script.dataset["locale"]);
   const base = new URL(`webchat/${encodeURIComponent(number)}/`, script.src).href;
   const host = document.createElement("web-chat");
   const shadow = host.attachShadow({ mode: "open" });
@@ -32,30 +32,40 @@ function start(script) {
     if (!host.isConnected) document.documentElement.append(host);
   }
 
-  async function load() {
-    for (let failures = 0; ; failures++) {
+  /** @param {() => void} onWait @returns {Promise<Config>} @throws {Refusal} */
+  async function load(onWait) {
+    for (let failures = 1; ; failures++) {
       try {
-        return /** @type {Config} */ (await ask(`${base}config`, {}));
-      } catch (error) {
-        if (error instanceof Refusal && !error.isPassing) return null;
+        return await ask(`${base}config`, {});
+      } catch (problem) {
+        const error = problem instanceof Refusal ? problem : new Refusal(0);
         // Where this origin is not allowed the browser says no more than that it failed.
-        if (failures > 1) return null;
-        await sleep(backoff(failures + 1));
+        const isHopeless = error.status === 0 && navigator.onLine && failures > 2;
+        if (!error.isPassing || isHopeless) throw error;
+        onWait();
+        await sleep(error.status === 429 ? error.seconds * 1000 : backoff(failures));
       }
     }
   }
 
   async function begin() {
-    const config = await load();
     if (document.readyState === "loading") {
       await new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
     }
     style(STYLES);
-    if (!config) {
-      if (isPage) shadow.append(make("p", { class: "nothing", role: "alert" }, WORDS.blocked));
-      if (isPage) attach();
-      return;
+    const wait = make("p", { class: "nothing", role: "alert" });
+    if (isPage) {
+      shadow.append(wait);
+      attach();
     }
+    let config;
+    try {
+      config = await load(() => wait.append(wait.firstChild ? "" : WORDS.connecting));
+    } catch (error) {
+      wait.textContent = WORDS.blocked;
+      throw error;
+    }
+    wait.remove();
     style(colourRules(config.color));
     const identity = pageIdentity(script.dataset);
     const position = script.dataset["position"] || config.position;
@@ -71,7 +81,18 @@ function start(script) {
     ready(chat);
   }
 
-  if (number) void begin();
+  begin().catch((error) => {
+    console.error(`Web chat "${number}" is not shown: there is none, or its allowed_origins lack ${origin}. ${error}`);
+  });
+}
+
+/** Give a language as browsers name it, if there is such a one. @param {string} [name] */
+function language(name) {
+  try {
+    return Intl.getCanonicalLocales(name?.replace(/_/g, "-"))[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** @param {DOMStringMap} data @returns {Identity | null} */
@@ -81,4 +102,7 @@ function pageIdentity(data) {
   return { user_id: userId, hash: userHash, ...(userName ? { name: userName } : {}) };
 }
 
-if (document.currentScript instanceof HTMLScriptElement && !window.WebChat) start(document.currentScript);
+const current = document.currentScript;
+// A module is nobody's current script, and pages have elements that hide what has their name.
+const tag = current instanceof HTMLScriptElement ? current : document.querySelector("script[data-phone-number-id]");
+if (tag instanceof HTMLScriptElement && !window.WebChat?.identify) start(tag);

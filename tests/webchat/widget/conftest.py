@@ -25,10 +25,15 @@ def business(rig, shop):
 
 
 @pytest.fixture
-def visit(browser, business, shop):  # noqa: F811
+def faults():
+    """What went wrong on the pages: a test that means it takes it out."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, business, shop, faults):  # noqa: F811
     """Open the shop as somebody new; whatever goes wrong on the page fails the test."""
     contexts = []
-    faults: list[str] = []
     ours = (shop.url, environment.API_URL, environment.LIVE_URL, "data:", "blob:")
     # What cannot be reached, or may not be, the browser writes to the console itself.
     browsers = ("Failed to load resource", "Access to fetch")
