@@ -6,13 +6,24 @@
  * @param {(fresh: Message[]) => void} onChange told of changes, with messages that are new here
  */
 function openLog(memory, onChange) {
-  /** @type {{messages: Message[], cursor: string}} */
-  let known = { messages: [], cursor: "" };
+  let known = nothing();
   let isKeeping = false;
 
-  function restore() {
+  /** @returns {{messages: Message[], cursor: string}} */
+  function nothing() {
+    return { messages: [], cursor: "" };
+  }
+
+  /** What this browser has kept; whatever other scripts of the page have written there is nothing. */
+  function kept() {
+    /** @type {ReturnType<typeof nothing>} */
     const found = memory.get("log");
-    if (found && Array.isArray(found.messages) && typeof found.cursor === "string") known = found;
+    const isOurs = Array.isArray(found?.messages) && typeof found.cursor === "string";
+    return isOurs && found.messages.every((one) => typeof one?.text === "string") ? found : nothing();
+  }
+
+  function restore() {
+    known = kept();
   }
 
   /**
@@ -43,7 +54,7 @@ function openLog(memory, onChange) {
 
   /** Begin anew. */
   function forget() {
-    known = { messages: [], cursor: "" };
+    known = nothing();
     memory.remove("log");
     onChange([]);
   }
@@ -59,8 +70,9 @@ function openLog(memory, onChange) {
     return unread.length > 0;
   }
 
-  /** @param {Set<string>} ids of messages that were read in another tab */
-  function readElsewhere(ids) {
+  /** Take over what was read in another tab. */
+  function readElsewhere() {
+    const ids = new Set(kept().messages.flatMap((one) => (one.status === "read" ? [one.id] : [])));
     const read = known.messages.filter((message) => message.status === "sent" && ids.has(message.id));
     for (const message of read) message.status = "read";
     if (read.length) onChange([]);

@@ -221,9 +221,7 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
       if (sessions.kept()) inbox.start();
     }
     if (name === "log") {
-      /** @type {Message[]} */
-      const told = memory.get("log")?.messages ?? [];
-      log.readElsewhere(new Set(told.filter((one) => one.status === "read").map((one) => one.id)));
+      log.readElsewhere();
     }
   }
 

@@ -87,7 +87,8 @@ function openMemory(prefix) {
    * @returns {Promise<T>}
    */
   async function alone(name, work) {
-    if (navigator.locks) return await navigator.locks.request(prefix + name, work);
+    // Where nothing may be kept there are no locks either, though browsers show them.
+    if (storage && navigator.locks) return await navigator.locks.request(prefix + name, work);
     // Without https browsers have no locks: a note with a time on it does nearly as well, and the server
     // takes each message once whatever happens here.
     const owner = newId();

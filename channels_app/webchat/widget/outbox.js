@@ -20,7 +20,8 @@ function openOutbox({ base, memory, sessions, onChange, onSent, onNotice }) {
   function entries() {
     return memory.names("out:").flatMap((key) => {
       const draft = memory.get(key);
-      return draft ? [/** @type {[string, Draft]} */ ([key, draft])] : [];
+      // Other scripts of the page can write there too.
+      return draft?.id && draft.at > 0 ? [/** @type {[string, Draft]} */ ([key, draft])] : [];
     });
   }
 

@@ -1,5 +1,6 @@
 // Who the visitor is to the service: a token that is kept in this browser.
 
+// Of 30 days. The visitor's clock may be wrong, but not by how much goes by.
 const HALF_LIFE = 15 * 24 * 3600 * 1000;
 
 /**
@@ -17,8 +18,10 @@ function openSessions({ base, memory, onOther }) {
   let era = kept()?.era;
 
   /** @param {Session | null} session */
-  const fits = (session) =>
-    session !== null && session.expires > Date.now() && (!identity || session.user === identity.user_id);
+  const isAlive = (session) => !!session && Date.now() - session.issued < 2 * HALF_LIFE;
+
+  /** @param {Session | null} session */
+  const fits = (session) => isAlive(session) && (!identity || session?.user === identity.user_id);
 
   /** @returns {Promise<string>} a token @throws {Refusal} */
   async function token() {
@@ -49,16 +52,15 @@ function openSessions({ base, memory, onOther }) {
   async function begin(earlier, isGood) {
     // What somebody else wrote here does not become ours.
     const isStranger = !!earlier?.user && earlier.user !== identity?.user_id;
-    const made = await post(isStranger ? null : earlier);
-    const isSame = !!earlier && isGood && earlier.expires > Date.now() && earlier.user === made.user && made.isProven;
+    const made = await post(isStranger || !isGood ? null : earlier);
+    const isSame = earlier && isAlive(earlier) && earlier.user === made.user && made.isProven;
     /** @type {Session} */
     const session = {
       token: made.token,
-      expires: made.expires,
       issued: Date.now(),
       user: made.user,
       by_page: isFromPage,
-      era: isSame && earlier ? earlier.era : newId(),
+      era: isSame ? earlier.era : newId(),
     };
     memory.set("session", session);
     era = session.era;
@@ -75,7 +77,7 @@ function openSessions({ base, memory, onOther }) {
         const json = asked ? { identity: asked } : {};
         const made = await ask(`${base}sessions`, { method: "POST", token: proof, json });
         const user = asked?.user_id ?? (proof ? (earlier?.user ?? null) : null);
-        return { token: made.token, expires: Date.parse(made.expires_at), user, isProven: !!proof };
+        return { token: made.token, user, isProven: !!proof };
       } catch (refusal) {
         if (!(refusal instanceof Refusal) || refusal.isPassing || refusal.status === 404) throw refusal;
         if (refusal.code === "origin_not_allowed") throw refusal;

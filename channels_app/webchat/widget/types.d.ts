@@ -68,8 +68,7 @@ interface Identity {
 
 interface Session {
   token: string;
-  /** Milliseconds since 1970. */
-  expires: number;
+  /** When, by the visitor's clock. */
   issued: number;
   user: string | null;
   /** Whether the page itself says who it is, as opposed to WebChat.identify(). */
