@@ -11,6 +11,9 @@ const SPECIAL = /[\\`*_[!<h]/g;
 const WORD = /[\p{L}\p{N}_]/u;
 const ITEM = /^(\s*)(?:[-*+•]|(\d{1,9})[.)])\s+(.*)$/;
 const FENCE = /^\s*(`{3,}|~{3,})/;
+const QUOTE = /^\s*> ?/;
+const RULE = /^\s*(-{3,}|\*{3,}|_{3,})\s*$/;
+const COLUMNS = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
 const HEADING = /^\s*#{1,6}\s+(.+?)\s*#*$/;
 
 /**
@@ -19,7 +22,7 @@ const HEADING = /^\s*#{1,6}\s+(.+?)\s*#*$/;
  * @returns {Node[]}
  */
 function fromMarkdown(text) {
-  if (text.length > MOST_MARKDOWN) return [make("p", {}, ...broken([text]))];
+  if (text.length > MOST_MARKDOWN) return [make("p", { class: "plain" }, text)];
   return blocks(text.split(/\r\n?|\n/), 0);
 }
 
@@ -44,11 +47,26 @@ function blocks(lines, depth) {
       const code = make("code", {}, lines.slice(n + 1, last).join("\n"));
       made.push(make("pre", { dir: "ltr", tabindex: "0" }, code));
       n = last + 1;
+    } else if (RULE.test(line)) {
+      end();
+      made.push(make("hr"));
+      n++;
     } else if (ITEM.test(line) && depth < DEEPEST) {
       end();
       const last = endOfList(lines, n);
       made.push(list(lines.slice(n, last), depth));
       n = last;
+    } else if (QUOTE.test(line) && depth < DEEPEST) {
+      end();
+      const first = n;
+      while (QUOTE.test(lines[n] ?? "")) n++;
+      const said = lines.slice(first, n).map((one) => one.replace(QUOTE, ""));
+      made.push(make("blockquote", {}, ...blocks(said, depth + 1)));
+    } else if (line.includes("|") && /-.*\||\|.*-/.test(lines[n + 1] ?? "") && COLUMNS.test(lines[n + 1] ?? "")) {
+      end();
+      const first = n;
+      while (lines[n]?.includes("|")) n++;
+      made.push(table(lines.slice(first, n)));
     } else {
       if (!line.trim() || heading) end();
       if (heading) made.push(make("p", {}, make("strong", {}, ...inline(heading, 0))));
@@ -58,6 +76,16 @@ function blocks(lines, depth) {
   }
   end();
   return made;
+}
+
+/** @param {string[]} lines of which the second says where the columns are */
+function table(lines) {
+  const rows = lines.map((line, n) => {
+    const cells = line.trim().replace(/^\||(?<!\\)\|$/g, "").split(/(?<!\\)\|/);
+    return make("tr", {}, ...cells.map((cell) => make(n ? "td" : "th", {}, ...inline(cell.trim(), 0))));
+  });
+  rows.splice(1, 1);
+  return make("div", { class: "wide", tabindex: "0" }, make("table", {}, ...rows));
 }
 
 /** @param {string[]} lines @param {number} start */
@@ -123,7 +151,7 @@ function special(text, from) {
  */
 function piece(text, at, depth) {
   const sign = text.charAt(at);
-  if (sign === "\\" && /[\\`*_[\]!<>#()~-]/.test(text.charAt(at + 1))) return [text.charAt(at + 1), at + 2];
+  if (sign === "\\" && /[\\`*_[\]!<>#()~|-]/.test(text.charAt(at + 1))) return [text.charAt(at + 1), at + 2];
   if (sign === "`") return code(text, at);
   if (sign === "*" || sign === "_") return emphasis(text, at, depth);
   if (sign === "h") return bare(text, at);
@@ -197,7 +225,7 @@ function link(href, children) {
   if (!/^(https?|mailto):$/.test(url.protocol) || url.username || url.password) return null;
   return make(
     "a",
-    { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer" },
+    { href: url.href, title: url.href, target: "_blank", rel: "noopener noreferrer nofollow" },
     ...children,
   );
 }

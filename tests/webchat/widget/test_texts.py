@@ -50,7 +50,9 @@ class TestHostileTexts:
         assert not {"script", "img", "iframe", "object", "embed", "style", "link"} & set(shadow["tags"])
         assert shadow["handlers"] == []
         assert not shadow["wide"]
-        assert {(rel, target) for _, rel, target in shadow["links"]} == {("noopener noreferrer", "_blank")}
+        assert {(rel, target) for _, rel, target in shadow["links"]} == {
+            ("noopener noreferrer nofollow", "_blank")
+        }
         assert [href for href, *_ in shadow["links"]] == [
             "https://evil.example/pixel.png",
             "https://shop.example/%22onmouseover=alert(1)",
@@ -69,6 +71,10 @@ class TestHostileTexts:
         expect_said(page, hostile)
 
 
+def table(*rows: str) -> str:
+    return f'<div class="wide" tabindex="0"><table>{"".join(f"<tr>{row}</tr>" for row in rows)}</table></div>'
+
+
 MARKDOWN = [
     ("**a** __b__ *c* _d_", "<p><strong>a</strong> <strong>b</strong> <em>c</em> <em>d</em></p>"),
     ("***both***", "<p><em><strong>both</strong></em></p>"),
@@ -80,7 +86,12 @@ MARKDOWN = [
     ("3. a\n4. b", '<ol start="3"><li>a</li><li>b</li></ol>'),
     ("```js\n<x>\n```", '<pre dir="ltr" tabindex="0"><code>&lt;x&gt;</code></pre>'),
     ("| a | b |", "<p>| a | b |</p>"),
-    ("> said", "<p>&gt; said</p>"),
+    ("a | b\n- | -\nc | d", table("<th>a</th><th>b</th>", "<td>c</td><td>d</td>")),
+    ("|a|`x`|\n|:-:|--|\n|<b>|1 \\| 2|\nend",
+     table('<th>a</th><th><code dir="ltr">x</code></th>', "<td>&lt;b&gt;</td><td>1 | 2</td>") + "<p>end</p>"),
+    ("> said\n> - so", "<blockquote><p>said</p><ul><li>so</li></ul></blockquote>"),
+    ("a\n\n---\n\nb", "<p>a</p><hr><p>b</p>"),
+    ("a | b\n---", "<p>a | b</p><hr>"),
     *((text, f"<p>{text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}</p>") for text in (
         "[a](javascript:alert(1))", "[a](vbscript:x)", "[a](//x.example)", "[a](/x)", "<javascript:x>",
         "[a](https://a@x.example)", "[a](data:text/html,x)", "<img src=x>", "&lt;b&gt;",
@@ -117,12 +128,31 @@ class TestMarkdown:
     def test_links_lead_where_they_say(self, page, text, href, name):
         shown = self.made(page, text)
 
-        tail = f'title="{href}" target="_blank" rel="noopener noreferrer">{name}</a>'
+        tail = f'title="{href}" target="_blank" rel="noopener noreferrer nofollow">{name}</a>'
         assert f'<a href="{href}" {tail}' in shown
         assert shown.count("<a ") == 1
 
     @pytest.mark.parametrize(
-        "sign", ["*a", "**a ", "_", "[", "[a](", "`", "<h", "- ", "```", "\\", "![", "h", "*_"]
+        "sign",
+        [
+            "*a",
+            "**a ",
+            "_",
+            "[",
+            "[a](",
+            "`",
+            "<h",
+            "- ",
+            "```",
+            "\\",
+            "![",
+            "h",
+            "*_",
+            "> ",
+            "| ",
+            "|-\n",
+            "a|\n-|\n",
+        ],
     )
     def test_of_signs_alone_keeps_nobody_waiting(self, page, sign):
         assert self.made(page, sign * (20_000 // len(sign)))
