@@ -44,9 +44,11 @@ function colourRules(hex) {
   // Links stand in bubbles, which are a little darker, or lighter, than the panel.
   const link = readableOn(colour, [236, 238, 242]);
   const linkInDark = readableOn(colour, [44, 47, 55]);
+  // A white bubble on white needs a line around it.
+  const edge = contrast(colour, LIGHT) < 1.5 ? "inset 0 0 0 1px rgb(0 0 0/20%)" : "0 0 #0000";
   const text = (/** @type {number[]} */ parts) => `rgb(${parts.join(" ")})`;
   return (
-    `.wc{--brand:${text(colour)};--on:${text(on)};--link:${text(link)}}` +
+    `.wc{--brand:${text(colour)};--on:${text(on)};--link:${text(link)};--edge:${edge}}` +
     `.wc.dark{--link:${text(linkInDark)};--ring:${text(readableOn(colour, DARK))}}`
   );
 }

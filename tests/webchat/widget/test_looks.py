@@ -31,6 +31,27 @@ class TestPages:
         serious = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
         assert [(one["id"], [place["html"] for place in one["nodes"]]) for one in serious] == []
 
+    @pytest.mark.parametrize("color", ["#ffffff", "#ffe600", "#808080", "#000000"])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_can_be_read_in_any_colour(self, visit, business, color, scheme):
+        business.rig.execute(
+            "UPDATE web_chats SET color = %s, welcome_text = %s WHERE phone_number_id = %s",
+            *(color, "See [the list](https://shop.example)", business.phone_number_id),
+        )
+        page = visit(bypass_csp=True, color_scheme=scheme)
+        opened(page)
+        page.context.set_offline(True)
+        write(page, "Do you bake bread?")
+        page.fill("web-chat textarea", "I ask")
+
+        page.evaluate((node.MODULES / "axe-core" / "axe.min.js").read_text())
+        found = page.evaluate("() => axe.run({ runOnly: ['color-contrast'] })")
+
+        assert found["violations"] == []
+        # Where it has the colour of its ground a bubble has a line around it.
+        edge = bubbles(page, "visitor").evaluate("one => getComputedStyle(one).boxShadow")
+        assert ("inset" in edge) == (scheme == "dark" or color in {"#ffffff", "#ffe600"})
+
     def test_stay_where_the_business_allows_them(self, visit, business, shop):
         page = visit("/framed")
         frame = page.frame_locator("iframe")
