@@ -65,9 +65,13 @@ function openComposer({ words, placeholder, onSend, onNotice }) {
     }
     onNotice(null);
     onSend(text, picture);
-    field.value = "";
-    void choose(null);
+    clear();
     field.focus();
+  }
+
+  function clear() {
+    field.value = inTab("text", "");
+    void choose(null);
   }
 
   element.addEventListener("submit", (event) => {
@@ -75,6 +79,7 @@ function openComposer({ words, placeholder, onSend, onNotice }) {
     submit();
   });
   field.addEventListener("input", () => {
+    inTab("text", field.value);
     fit();
     if ([...field.value].length <= MOST_CHARACTERS) onNotice(null);
   });
@@ -95,6 +100,7 @@ function openComposer({ words, placeholder, onSend, onNotice }) {
     void take(file.files?.[0]);
     file.value = "";
   });
+  field.value = inTab("text");
   fit();
-  return { element, focus: () => field.focus({ preventScroll: true }), fit };
+  return { element, take, clear, focus: () => field.focus({ preventScroll: true }), fit };
 }

@@ -1,6 +1,19 @@
 // What outlives the page, and what tabs of one browser share.
 
 /**
+ * Keep something as long as this tab is open, where that may be.
+ * @param {string} name @param {string} [value] @returns {string}
+ */
+function inTab(name, value) {
+  try {
+    if (value !== undefined) sessionStorage.setItem(`webchat:${name}`, value);
+    return sessionStorage.getItem(`webchat:${name}`) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/**
  * Keep values under names in localStorage; what does not fit there, or all where it is forbidden, lives as long
  * as the page.
  * @param {string} prefix
