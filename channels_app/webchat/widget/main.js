@@ -17,6 +17,8 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
   /** @type {keyof Words | null} */
   let notice = null;
   let typingUntil = 0;
+  /** How many messages of others are not drawn yet. */
+  let news = 0;
   let readUpTo = "";
   let isRendering = false;
   let timer = 0;
@@ -60,7 +62,7 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
   function send(text, picture) {
     outbox.add(text, picture);
     draw();
-    panel.follow(true);
+    panel.follow(true, 0);
   }
 
   function sent() {
@@ -73,13 +75,18 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
     outbox.settle(log.messages());
     const last = log.messages().at(-1)?.status;
     const isOver = last === "failed" || last === "unavailable";
-    if (isOver || fresh.some((message) => message.from !== "visitor")) typingUntil = 0;
+    const others = fresh.filter((message) => message.from !== "visitor").length;
+    if (isOver || others) typingUntil = 0;
+    news += others;
     render();
   }
 
   /** Another visitor from now on. @param {boolean} isStranger */
   function other(isStranger) {
-    if (isStranger) outbox.forget();
+    if (isStranger) {
+      outbox.forget();
+      composer.clear();
+    }
     readUpTo = "";
     typingUntil = 0;
     log.forget();
@@ -88,11 +95,7 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
 
   /** @param {boolean} isOpen */
   function toggled(isOpen) {
-    try {
-      sessionStorage.setItem("webchat:open", isOpen ? "1" : "");
-    } catch {
-      // It is closed again on the next page.
-    }
+    inTab("open", isOpen ? "1" : "");
     if (isOpen && sessions.kept()) inbox.start();
     draw();
   }
@@ -110,7 +113,8 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
     const shown = allRows();
     const before = rows.element.childElementCount;
     rows.show(shown);
-    if (rows.element.childElementCount > before) panel.follow(false);
+    if (rows.element.childElementCount > before) panel.follow(false, news);
+    news = 0;
     const [text, tone] = stateText();
     panel.showState(text, tone);
     panel.showNotice(noticeText());
@@ -236,12 +240,7 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
     window.addEventListener("pageshow", (event) => refresh(event.persisted));
     window.addEventListener("online", () => refresh(true));
     window.addEventListener("offline", () => refresh(true));
-    let wasOpen = false;
-    try {
-      wasOpen = sessionStorage.getItem("webchat:open") === "1" && innerWidth > 480;
-    } catch {
-      // It begins closed.
-    }
+    const wasOpen = inTab("open") && innerWidth > 480;
     render();
     if (isPage || wasOpen) panel.toggle(true, isPage && window.top === window);
     await glance();

@@ -31,19 +31,20 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
   const dots = make("span", { class: "dots", "aria-hidden": "true" }, make("i"), make("i"), make("i"));
   const typing = make("div", { class: "typing", hidden: true }, dots);
   const scroller = make("div", { class: "log", role: "log", tabindex: "0", "aria-label": words.log }, rows, typing);
+  const count = make("span");
   const newer = make(
     "button",
-    { type: "button", class: "newer", hidden: true, "aria-label": words.unread },
+    { type: "button", class: "newer", hidden: true, "aria-label": words.newest },
     icon(ICONS.down),
+    count,
   );
   const said = make("p", { class: "said", role: "status" });
-  const notice = make("p", { class: "notice", role: "status", hidden: true });
+  const notice = make("p", { class: "notice", role: "status" });
   const panel = make(
     "section",
-    { class: "panel", role: isPage ? "main" : "dialog", "aria-label": title, hidden: true },
+    { class: "panel", role: isPage ? "main" : "dialog", "aria-label": title, tabindex: "-1", hidden: true },
     header,
     make("div", { class: "middle" }, scroller, newer),
-    said,
     notice,
     composer.element,
   );
@@ -53,16 +54,28 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     { class: `wc ${side}${isPage ? " page" : ""}`, dir: direction(locale), lang: locale ?? null },
     panel,
     isPage ? null : launcher,
+    said,
   );
   const isSmall = matchMedia("(max-width: 480px), (max-height: 440px)");
+  const isTouched = matchMedia("(pointer: coarse)");
   let isOpen = false;
   let isAtEnd = true;
+  /** What came while the visitor read what is above. */
+  let missed = 0;
+  let unread = 0;
+  /** @type {Element | null} */
+  let opener = null;
+
+  const active = () => /** @type {ShadowRoot} */ (root.getRootNode()).activeElement;
 
   /** @param {boolean} wanted @param {boolean} hasFocus whether the focus goes along */
   function toggle(wanted, hasFocus = true) {
     if (wanted === isOpen || (isPage && !wanted)) return;
     isOpen = wanted;
+    if (wanted) opener = document.activeElement;
+    const hadFocus = panel.contains(active());
     panel.hidden = !wanted;
+    panel.setAttribute("aria-modal", String(isSmall.matches));
     root.classList.toggle("open", wanted);
     launcher.setAttribute("aria-expanded", String(wanted));
     if (wanted) {
@@ -70,18 +83,41 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
       toEnd();
     }
     onToggle(wanted);
-    if (hasFocus && wanted) composer.focus();
-    else if (hasFocus) launcher.focus({ preventScroll: true });
+    // A phone's keyboard would cover what there is to read.
+    if (wanted && hasFocus) isTouched.matches ? panel.focus({ preventScroll: true }) : composer.focus();
+    if (hadFocus && !wanted) {
+      // To what opened it, be it of the page.
+      const isOurs = !opener?.isConnected || opener === document.body || opener.shadowRoot?.contains(root);
+      const target = isOurs ? launcher : /** @type {HTMLElement} */ (opener);
+      target.focus({ preventScroll: true });
+    }
   }
 
   function toEnd() {
     scroller.scrollTop = scroller.scrollHeight;
   }
 
-  /** Follow what is new where the visitor reads the end, or wrote it. @param {boolean} isOwn */
-  function follow(isOwn) {
-    if (isAtEnd || isOwn) toEnd();
-    else newer.hidden = false;
+  /**
+   * Follow what is new where the visitor reads the end, or wrote it.
+   * @param {boolean} isOwn @param {number} others how many messages of others are new
+   */
+  function follow(isOwn, others) {
+    if (!isAtEnd && !isOwn) missed += others;
+    else toEnd();
+    const last = rows.lastElementChild;
+    if (isAtEnd && others && last && last.clientHeight > scroller.clientHeight) {
+      // A long one is read from its beginning.
+      scroller.scrollTop += last.getBoundingClientRect().top - scroller.getBoundingClientRect().top - 12;
+      isAtEnd = false;
+    }
+    showNewer();
+  }
+
+  function showNewer() {
+    if (isAtEnd) missed = 0;
+    newer.hidden = isAtEnd;
+    count.textContent = missed ? `${missed} ${words.unread}` : "";
+    newer.setAttribute("aria-label", count.textContent || words.newest);
   }
 
   /** On a phone the panel is all there is to go to. @param {KeyboardEvent} event */
@@ -91,8 +127,8 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
       (one) => one.offsetParent && !one.hasAttribute("disabled"),
     );
     const edge = event.shiftKey ? found[0] : found.at(-1);
-    const active = /** @type {ShadowRoot} */ (root.getRootNode()).activeElement;
-    if (active !== edge) return;
+    const isBefore = event.shiftKey && active() === panel;
+    if (active() !== edge && !isBefore) return;
     event.preventDefault();
     (event.shiftKey ? found.at(-1) : found[0])?.focus();
   }
@@ -101,14 +137,14 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
   async function enlarge(blob) {
     const canvas = make("canvas", { role: "img", "aria-label": words.picture });
     const shown = make("button", { type: "button", class: "enlarged", "aria-label": words.close }, canvas);
-    const active = /** @type {HTMLElement | null} */ (/** @type {ShadowRoot} */ (root.getRootNode()).activeElement);
+    const before = /** @type {HTMLElement | null} */ (active());
     let isShown = true;
     const end = () => {
       // Taking it away is a loss of focus as well.
       if (!isShown) return;
       isShown = false;
       shown.remove();
-      active?.focus();
+      before?.focus();
     };
     shown.addEventListener("click", end);
     shown.addEventListener("blur", end, { once: true });
@@ -127,9 +163,17 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
   newer.addEventListener("click", toEnd);
   scroller.addEventListener("scroll", () => {
     isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
-    if (isAtEnd) newer.hidden = true;
+    showNewer();
   });
-  panel.addEventListener("keydown", (event) => {
+  /** Pictures may be dropped; without this the browser would leave the page for them. @param {DragEvent} event */
+  const drag = (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    panel.classList.toggle("over", event.type === "dragover");
+    if (event.type === "drop") void composer.take(event.dataTransfer.files[0]);
+  };
+  for (const kind of /** @type {const} */ (["dragover", "dragleave", "drop"])) panel.addEventListener(kind, drag);
+  root.addEventListener("keydown", (event) => {
     keepFocus(event);
     if (event.key === "Escape" && !event.isComposing) toggle(false);
   });
@@ -166,10 +210,13 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     isOpen: () => isOpen,
     /** @param {number} count */
     showUnread(count) {
-      badge.hidden = !count || isOpen;
+      const news = count && !isOpen ? `${count} ${words.unread}` : "";
+      badge.hidden = !news;
       badge.textContent = count > 99 ? "99+" : String(count);
       const name = isOpen ? words.close : words.open;
-      launcher.setAttribute("aria-label", count && !isOpen ? `${name}, ${count} ${words.unread}` : name);
+      launcher.setAttribute("aria-label", news ? `${name}, ${news}` : name);
+      if (news && count > unread) said.textContent = news;
+      unread = count;
     },
     /** @param {string} text @param {"good" | "away" | "off"} tone */
     showState(text, tone) {
@@ -179,7 +226,6 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     /** @param {string} text */
     showNotice(text) {
       if (notice.textContent !== text) notice.textContent = text;
-      notice.hidden = !text;
     },
     /** @param {boolean} isTyping */
     showTyping(isTyping) {

@@ -109,7 +109,9 @@ function openRows({ words, locale, loadPicture, onRetry, onEnlarge }) {
   function foot(row, isLast) {
     const made = make("div", { class: row.isBad ? "foot bad" : "foot", "aria-live": row.isBad ? null : "off" });
     if (row.at && (isLast || row.note)) {
-      made.append(make("time", { dir: "auto", datetime: new Date(row.at).toISOString() }, clock.format(row.at)));
+      const at = new Date(row.at);
+      const whole = at.toLocaleString(spoken);
+      made.append(make("time", { dir: "auto", datetime: at.toISOString(), title: whole }, clock.format(at)));
     }
     if (row.note) made.append(make("span", { dir: "auto" }, row.note));
     const id = row.retry;

@@ -23,7 +23,7 @@ def bubbles(page: Page, who: str = ""):
 
 def opened(page: Page) -> Page:
     launcher(page).click()
-    expect(page.locator("web-chat textarea")).to_be_focused()
+    expect(page.locator("web-chat textarea")).to_be_editable()
     return page
 
 

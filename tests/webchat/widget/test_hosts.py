@@ -26,7 +26,14 @@ HOSTILE = """
     window.name = "<img src=x onerror=alert(1)>";
     window.setInterval = new Proxy(window.setInterval, {});
 """
-MESSAGES = [None, 7, "open", {"type": "open"}, {"event": "message", "data": {"text": "<b>x</b>"}}, [[[]]]]
+MESSAGES: list[object] = [
+    None,
+    7,
+    "open",
+    {"type": "open"},
+    {"event": "message", "data": {"text": "<b>x</b>"}},
+    [[[]]],
+]
 
 
 class TestEmbedding:
