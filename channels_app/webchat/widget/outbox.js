@@ -119,7 +119,7 @@ function openOutbox({ base, memory, sessions, onChange, onSent, onNotice }) {
     /** @type {keyof Words} */
     let reason = "not_sent";
     if (isOver) reason = "unavailable";
-    else if (refusal.status === 403) reason = "blocked";
+    else if (refusal.status === 403 || refusal.status === 404) reason = "blocked";
     else if (draft.has_picture && !draft.file_id) reason = "bad_picture";
     change(key, draft, { state: "failed", reason });
     return 0;

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+import requests
 from playwright.sync_api import Route, expect
 
+from tests import environment
 from tests.webchat.widget.talk import (
     answer_as_staff,
     answers,
@@ -86,6 +88,58 @@ class TestBadLines:
 
         expect_said(page, "Hello!", "two", "Second.")
         assert stored(business) == ["one", "two"]
+
+    def test_sends_once_what_the_service_had_failed_at(self, visit, business):
+        page = opened(visit())
+        left = 2
+
+        def fail(route: Route) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                route.continue_()
+            elif left == 1:
+                route.fulfill(status=500, body="<html>")
+            else:
+                # Kept, and yet a proxy says that it was not.
+                route.fetch()
+                route.fulfill(status=502)
+
+        page.context.route(re.compile("/messages$"), fail)
+        write(page, "one", "two")
+
+        expect(bubbles(page, "ai").last).to_contain_text("two", timeout=40_000)
+        expect(bubbles(page, "visitor")).to_have_text(["one", "two"])
+        assert stored(business) == ["one", "two"]
+        business.wait_until_quiet()
+
+    def test_is_as_it_was_after_the_back_button(self, visit, business):
+        answers(business, "First.")
+        page = opened(visit())
+        write(page, "one")
+        expect_said(page, "Hello!", "one", "First.")
+        page.keyboard.type("unfinished")
+        page.goto(f"{environment.API_URL}/health/live")
+        answer_as_staff(business, "meanwhile")
+
+        page.go_back()
+
+        expect_said(page, "Hello!", "one", "First.", "meanwhile")
+        expect(page.locator("web-chat textarea")).to_have_value("unfinished")
+        assert stored(business) == ["one"]
+
+    def test_says_that_a_chat_is_no_more(self, visit, business):
+        answers(business, "First.")
+        page = opened(visit())
+        write(page, "one")
+        expect_said(page, "Hello!", "one", "First.")
+        number = f"{environment.API_URL}/users/{business.user_id}/phone_numbers/{business.phone_number_id}"
+        key = business.rig.key(business.user_id)
+        requests.delete(number, headers={"x-api-key": key}, timeout=10).raise_for_status()
+
+        write(page, "two")
+
+        expect(page.locator("web-chat .foot.bad")).to_contain_text("This chat is not available here.")
 
     def test_two_tabs_show_the_same_and_send_once(self, visit, business):
         one = opened(visit())
