@@ -51,7 +51,9 @@ def script() -> Script:
     """Join the widget's parts."""
     constants = {"WORDS": WORDS, "STYLES": _squeezed_styles((WIDGET / "widget.css").read_text())}
     lines = ['(function () {\n"use strict";']
-    lines += [f"const {name} = {json.dumps(value, separators=(',', ':'))};" for name, value in constants.items()]
+    lines += [
+        f"const {name} = {json.dumps(value, separators=(',', ':'))};" for name, value in constants.items()
+    ]
     plain = squeezed_code("\n".join([*lines, source(), "})();\n"])).encode()
     etag = hashlib.sha256(plain).hexdigest()[:32]
     return Script(plain, gzip.compress(plain, compresslevel=9, mtime=0), etag)

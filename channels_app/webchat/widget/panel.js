@@ -11,9 +11,11 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
   const title = config.title || words.title;
   const badge = make("span", { class: "badge", hidden: true });
   const label = config.launcher_label ? make("span", { class: "label" }, config.launcher_label) : null;
+  // Who speaks to it says what stands on it.
+  const open = config.launcher_label || words.open;
   const launcher = make(
     "button",
-    { type: "button", class: "launcher", "aria-expanded": "false", "aria-label": words.open },
+    { type: "button", class: "launcher", "aria-expanded": "false", "aria-label": open },
     icon(ICONS.chat),
     icon(ICONS.down),
     label,
@@ -75,12 +77,13 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     if (wanted) opener = document.activeElement;
     const hadFocus = panel.contains(active());
     panel.hidden = !wanted;
-    panel.setAttribute("aria-modal", String(isSmall.matches));
+    said.textContent = "";
+    if (!isPage) panel.setAttribute("aria-modal", String(isSmall.matches));
     root.classList.toggle("open", wanted);
     launcher.setAttribute("aria-expanded", String(wanted));
     if (wanted) {
       composer.fit();
-      toEnd();
+      toNews(unread);
     }
     onToggle(wanted);
     // A phone's keyboard would cover what there is to read.
@@ -95,6 +98,18 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
 
   function toEnd() {
     scroller.scrollTop = scroller.scrollHeight;
+    isAtEnd = true;
+  }
+
+  /** Go to the end, but not past the beginning of what is new. @param {number} count how many messages of others are */
+  function toNews(count) {
+    toEnd();
+    const first = count && isOpen ? [...rows.querySelectorAll(".ai, .staff")].at(-count) : null;
+    const above = first ? first.getBoundingClientRect().top - scroller.getBoundingClientRect().top - 12 : 0;
+    if (above < 0) {
+      scroller.scrollTop += above;
+      isAtEnd = false;
+    }
   }
 
   /**
@@ -102,14 +117,8 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
    * @param {boolean} isOwn @param {number} others how many messages of others are new
    */
   function follow(isOwn, others) {
-    if (!isAtEnd && !isOwn) missed += others;
-    else toEnd();
-    const last = rows.lastElementChild;
-    if (isAtEnd && others && last && last.clientHeight > scroller.clientHeight) {
-      // A long one is read from its beginning.
-      scroller.scrollTop += last.getBoundingClientRect().top - scroller.getBoundingClientRect().top - 12;
-      isAtEnd = false;
-    }
+    if (isAtEnd || isOwn) toNews(others);
+    else missed += others;
     showNewer();
   }
 
@@ -213,7 +222,7 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
       const news = count && !isOpen ? `${count} ${words.unread}` : "";
       badge.hidden = !news;
       badge.textContent = count > 99 ? "99+" : String(count);
-      const name = isOpen ? words.close : words.open;
+      const name = isOpen ? words.close : open;
       launcher.setAttribute("aria-label", news ? `${name}, ${news}` : name);
       if (news && count > unread) said.textContent = news;
       unread = count;

@@ -10,9 +10,12 @@ from tests.webchat.widget.talk import answers, bubbles, launcher, opened, pictur
 
 
 class TestPages:
-    @pytest.mark.parametrize("look", ["light", "dark", "phone", "rtl"])
+    @pytest.mark.parametrize("look", ["light", "dark", "phone", "rtl", "page"])
     def test_have_nothing_serious_in_the_way_of_anybody(self, visit, business, shop, look):
-        answers(business, "We do: see [the list](https://shop.example).\n\n1. `rye`\n2. wheat")
+        answers(
+            business,
+            "We do: see [the list](https://shop.example).\n\n1. `rye`\n2. wheat\n\na | b\n-|-\nc | d\n> e",
+        )
         shop.dir = "rtl" if look == "rtl" else "ltr"
         phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
         page = visit(
@@ -20,7 +23,10 @@ class TestPages:
             color_scheme="dark" if look == "dark" else "light",
             **(phone if look == "phone" else {}),
         )
-        opened(page)
+        if look == "page":
+            page.goto(f"{environment.API_URL}/webchat/{business.phone_number_id}")
+        else:
+            opened(page)
         write(page, "Do you bake bread?")
         expect(bubbles(page, "ai").last).to_contain_text("wheat")
         picture(page, look)

@@ -1,5 +1,7 @@
 """Reading: where the chat scrolls, where the focus goes, what is said to those who hear it."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -64,6 +66,17 @@ class TestScrolling:
         expect(bubbles(page).first).to_be_in_viewport()
         write(page, "I answer")
         expect_at_the_end(page)
+
+    def test_shows_all_that_came_while_it_was_closed_from_its_beginning(self, page, business):
+        page.keyboard.press("Escape")
+        for n in range(20):
+            answer_as_staff(business, f"More {n}")
+        expect(page.locator("web-chat .badge")).to_have_text("20")
+
+        launcher(page).click()
+
+        expect(bubbles(page, "staff").first).to_be_in_viewport(ratio=1)
+        expect(page.locator("web-chat .newer")).to_be_visible()
 
     def test_follows_who_reads_the_end(self, page, business):
         page.locator("web-chat .newer").click()
@@ -135,6 +148,24 @@ class TestFocus:
         assert "body" in seen
 
 
+class TestTimes:
+    def test_days_stand_between_what_was_said_on_them(self, visit, business):
+        answers(business, "Good night.", "Good morning.")
+        page = opened(visit())
+        write(page, "Good night")
+        expect_said(page, "Hello!", "Good night", "Good night.")
+        expect(page.locator("web-chat .day")).to_have_count(0)
+
+        page.clock.install(time=datetime.now(UTC) + timedelta(days=1))
+        page.reload()
+        expect(page.locator("web-chat .day")).to_have_text(["Yesterday"])
+        page.context.set_offline(True)
+        write(page, "Good morning")
+
+        expect(page.locator("web-chat .day")).to_have_text(["Yesterday", "Today"])
+        picture(page, "days")
+
+
 class TestHearing:
     def test_what_comes_while_it_is_closed_is_said(self, visit, business):
         answers(business, "One moment.")
@@ -146,6 +177,15 @@ class TestHearing:
         answer_as_staff(business, "Here I am.")
 
         expect(page.get_by_role("status").filter(has_text="1 new")).to_be_attached()
+
+    def test_a_launcher_is_called_what_stands_on_it(self, visit, business):
+        business.rig.execute(
+            "UPDATE web_chats SET launcher_label = 'Ask us' WHERE phone_number_id = %s",
+            business.phone_number_id,
+        )
+        page = visit()
+
+        expect(page.get_by_role("button", name="Ask us", exact=True)).to_be_visible()
 
     def test_notices_are_there_before_they_speak(self, visit, business):
         page = opened(visit())
