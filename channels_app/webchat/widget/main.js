@@ -46,7 +46,11 @@ function run({ config, memory, base, isPage, locale, position, identity }) {
     },
   });
   const onEnlarge = (/** @type {Blob} */ blob) => void panel.enlarge(blob);
-  const rows = openRows({ words, locale, loadPicture, onRetry: outbox.retry, onEnlarge });
+  const onRetry = (/** @type {string} */ id) => {
+    panel.rest();
+    outbox.retry(id);
+  };
+  const rows = openRows({ words, locale, loadPicture, onRetry, onEnlarge });
   const placeholder = config.placeholder || words.placeholder;
   const composer = openComposer({ words, placeholder, onSend: send, onNotice: note });
   const looks = { config, words, isPage, position, locale };

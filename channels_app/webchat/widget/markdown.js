@@ -5,7 +5,8 @@ const DEEPEST = 6;
 // A text made only of signs must not keep the page busy.
 const MOST_TRIES = 50;
 const LINK = /!?\[([^[\]\n]{0,1000})\]\(\s*<?([^\s<>()]*(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?:\s+"[^"\n]*")?\s*\)/y;
-const ADDRESS = /https?:\/\/[^\s<>"'`]+/y;
+// Signs that turn the direction of text would show another address than where it leads.
+const ADDRESS = /https?:\/\/[^\s<>"'`\u200e\u200f\u202a-\u202e\u2066-\u2069]+/y;
 const ENCLOSED = /<((?:https?:\/\/|mailto:)[^\s<>]+)>/y;
 const SPECIAL = /[\\`*_[!<h]/g;
 const WORD = /[\p{L}\p{N}_]/u;

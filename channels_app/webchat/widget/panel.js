@@ -21,7 +21,7 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     label,
     badge,
   );
-  const state = make("p", { class: "state" });
+  const state = make("p", { class: "state", role: "status" });
   const close = make("button", { type: "button", class: "round close", "aria-label": words.close }, icon(ICONS.close));
   const header = make(
     "header",
@@ -101,6 +101,11 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     isAtEnd = true;
   }
 
+  /** Keep the focus in the chat when what has it goes away. */
+  function rest() {
+    scroller.focus({ preventScroll: true });
+  }
+
   /** Go to the end, but not past the beginning of what is new. @param {number} count how many messages of others are */
   function toNews(count) {
     toEnd();
@@ -169,7 +174,10 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
 
   launcher.addEventListener("click", () => toggle(!isOpen));
   close.addEventListener("click", () => toggle(false));
-  newer.addEventListener("click", toEnd);
+  newer.addEventListener("click", () => {
+    rest();
+    toEnd();
+  });
   scroller.addEventListener("scroll", () => {
     isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_THE_END;
     showNewer();
@@ -216,6 +224,7 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     toggle,
     follow,
     enlarge,
+    rest,
     isOpen: () => isOpen,
     /** @param {number} count */
     showUnread(count) {

@@ -1,5 +1,6 @@
 """Reading: where the chat scrolls, where the focus goes, what is said to those who hear it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,6 +126,22 @@ class TestFocus:
         expect(page.locator("web-chat .panel")).to_be_hidden()
         assert focused(page) == "launcher"
 
+    def test_stays_in_the_chat_when_its_button_goes_away(self, visit, business):
+        answers(business, LONG)
+        page = opened(visit())
+        write(page, "Tell me all")
+        page.locator("web-chat .newer").click()
+        expect(page.locator("web-chat .newer")).to_be_hidden()
+        assert focused(page) == "log"
+        page.context.route(re.compile("/messages$"), lambda route: route.abort())
+        write(page, "Are you there?")
+
+        page.locator("web-chat .retry").click()
+
+        assert focused(page) == "log"
+        page.keyboard.press("Escape")
+        expect(page.locator("web-chat .panel")).to_be_hidden()
+
     def test_of_a_phone_opens_no_keyboard_and_stays_inside(self, visit, business):
         page = visit(**PHONE)
         launcher(page).tap()
@@ -186,6 +203,16 @@ class TestHearing:
         page = visit()
 
         expect(page.get_by_role("button", name="Ask us", exact=True)).to_be_visible()
+
+    def test_that_a_person_answers_is_said(self, visit, business):
+        answers(business, "One moment.")
+        page = opened(visit())
+        write(page, "A person, please")
+        expect_said(page, "Hello!", "A person, please", "One moment.")
+
+        answer_as_staff(business, "Here I am.")
+
+        expect(page.get_by_role("status").filter(has_text="A person is answering you")).to_be_visible()
 
     def test_notices_are_there_before_they_speak(self, visit, business):
         page = opened(visit())

@@ -101,6 +101,7 @@ LINKS = [
     ("[a](https://x.example/a_(b))", "https://x.example/a_(b)", "a"),
     ("see https://x.example/y?z=1.", "https://x.example/y?z=1", "https://x.example/y?z=1"),
     ("(https://x.example/y)", "https://x.example/y", "https://x.example/y"),
+    ("https://x.example/a\u202egpj.b", "https://x.example/a", "https://x.example/a"),
     ("<mailto:a@x.example>", "mailto:a@x.example", "mailto:a@x.example"),
     ("![p](https://x.example/p.png)", "https://x.example/p.png", "p"),
     ("[https://x.example](https://y.example)", "https://y.example/", "https://x.example"),
