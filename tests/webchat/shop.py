@@ -66,7 +66,7 @@ class Shop:
         return (
             f'<!doctype html><html lang="{self.lang}" dir="{self.dir}">'
             '<meta name="viewport" content="width=device-width">'
-            f"<title>Shop</title>{self.head}<main><h1>Shop</h1></main>{inside}</html>"
+            f"<title>Shop</title>{self.head}<header>Bakery</header><main><h1>Shop</h1></main>{inside}</html>"
         )
 
     def stop(self) -> None:

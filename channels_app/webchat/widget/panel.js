@@ -23,11 +23,12 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
   );
   const state = make("p", { class: "state", role: "status" });
   const close = make("button", { type: "button", class: "round close", "aria-label": words.close }, icon(ICONS.close));
+  // No <header>: that would be another one of the page's.
   const header = make(
-    "header",
-    {},
+    "div",
+    { class: "header" },
     make("span", { class: "avatar", "aria-hidden": "true" }, [...title][0]?.toUpperCase() ?? ""),
-    make("div", { class: "heading" }, make("h2", {}, make("bdi", {}, title)), state),
+    make("div", { class: "heading" }, make(isPage ? "h1" : "h2", {}, make("bdi", {}, title)), state),
     isPage ? null : close,
   );
   const dots = make("span", { class: "dots", "aria-hidden": "true" }, make("i"), make("i"), make("i"));

@@ -11,7 +11,7 @@ from tests.webchat.widget.talk import answers, bubbles, launcher, opened, pictur
 
 class TestPages:
     @pytest.mark.parametrize("look", ["light", "dark", "phone", "rtl", "page"])
-    def test_have_nothing_serious_in_the_way_of_anybody(self, visit, business, shop, look):
+    def test_have_nothing_in_the_way_of_anybody(self, visit, business, shop, look):
         answers(
             business,
             "We do: see [the list](https://shop.example).\n\n1. `rye`\n2. wheat\n\na | b\n-|-\nc | d\n> e",
@@ -34,8 +34,8 @@ class TestPages:
         page.evaluate((node.MODULES / "axe-core" / "axe.min.js").read_text())
         found = page.evaluate("() => axe.run()")
 
-        serious = [one for one in found["violations"] if one["impact"] in {"serious", "critical"}]
-        assert [(one["id"], [place["html"] for place in one["nodes"]]) for one in serious] == []
+        wrong = [(one["id"], [place["html"] for place in one["nodes"]]) for one in found["violations"]]
+        assert wrong == []
 
     @pytest.mark.parametrize("color", ["#ffffff", "#ffe600", "#808080", "#000000"])
     @pytest.mark.parametrize("scheme", ["light", "dark"])
