@@ -91,7 +91,8 @@ function openComposer({ words, placeholder, onSend, onNotice }) {
   });
   field.addEventListener("paste", (event) => {
     const pasted = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
-    if (!pasted) return;
+    // Office programs give a picture of their text along with it.
+    if (!pasted || event.clipboardData?.getData("text/plain")) return;
     event.preventDefault();
     void take(pasted);
   });

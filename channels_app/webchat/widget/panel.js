@@ -195,12 +195,11 @@ function openPanel({ config, words, isPage, position, locale, rows, composer, on
     keepFocus(event);
     if (event.key === "Escape" && !event.isComposing) toggle(false);
   });
-  // Pictures, notes and dots make it longer without a new message.
+  // Pictures, notes and dots make it longer without a new message, and what is written makes it smaller.
   const growth = new ResizeObserver(() => {
     if (isAtEnd && isOpen) toEnd();
   });
-  growth.observe(rows);
-  growth.observe(typing);
+  for (const grown of [rows, typing, scroller]) growth.observe(grown);
   // Above the keyboard of a phone.
   const view = window.visualViewport;
   const fit = () => {

@@ -12,11 +12,12 @@ from tests.webchat.shop import SECRET
 from tests.webchat.widget.talk import answers, bubbles, expect_said, opened, picture, png, stored, write
 
 # Files come from outside of the page: by the clipboard, or dragged.
-GIVE = """([kind, type, content]) => {
+GIVE = """([kind, type, content, text]) => {
     const root = document.querySelector("web-chat").shadowRoot;
     const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
     const data = new DataTransfer();
     data.items.add(new File([bytes], "loaf", { type }));
+    if (text) data.setData("text/plain", text);
     const more = { bubbles: true, cancelable: true, composed: true, clipboardData: data, dataTransfer: data };
     return (kind === "paste" ? ["paste"] : ["dragover", "drop"]).map((name) => {
         const event = kind === "paste" ? new ClipboardEvent(name, more) : new DragEvent(name, more);
@@ -122,6 +123,14 @@ class TestPictures:
         field(page).press("Enter")
         expect(bubbles(page, "ai").last).to_have_text("A fine loaf.")
         expect(page.locator("web-chat .row.visitor canvas")).to_be_visible()
+
+    def test_of_a_text_are_left_for_the_text(self, visit, business):
+        page = opened(visit())
+
+        goes_on = page.evaluate(GIVE, ["paste", "image/png", base64.b64encode(png()).decode(), "A1\tB1"])
+
+        assert goes_on == [True]
+        expect(page.locator("web-chat .preview")).to_be_hidden()
 
     def test_are_all_that_may_be_dropped_and_nothing_leaves_the_page(self, visit, business):
         page = opened(visit())

@@ -68,6 +68,15 @@ class TestScrolling:
         write(page, "I answer")
         expect_at_the_end(page)
 
+    def test_stays_at_the_end_while_the_field_grows(self, page):
+        page.locator("web-chat .newer").click()
+        expect(page.locator("web-chat .newer")).to_be_hidden()
+
+        page.fill("web-chat textarea", "a\n" * 9)
+
+        expect(page.locator("web-chat time").last).to_be_in_viewport()
+        expect(page.locator("web-chat .newer")).to_be_hidden()
+
     def test_shows_all_that_came_while_it_was_closed_from_its_beginning(self, page, business):
         page.keyboard.press("Escape")
         for n in range(20):
