@@ -138,7 +138,7 @@ function openInbox({ base, eventsUrl, sessions, log, onState, onTyping, onLine }
       if (log.cursor() !== after || sessions.kept()?.token !== token) return;
       log.take(page.messages, page.cursor);
       onState(page.state);
-      if (!after || !page.messages.length || page.cursor === after) return;
+      if (!page.has_more) return;
     }
   }
 

@@ -131,9 +131,10 @@ function openOutbox({ base, memory, sessions, onChange, onSent, onNotice }) {
     try {
       await post(key, draft, token);
     } catch (refusal) {
-      if (!(refusal instanceof Refusal) || refusal.status !== 401) throw refusal;
-      token = await sessions.renew(token);
-      // A picture belongs to the visitor who sent it.
+      if (!(refusal instanceof Refusal)) throw refusal;
+      if (refusal.status === 401) token = await sessions.renew(token);
+      else if (refusal.code !== "file_unknown") throw refusal;
+      // A picture belongs to the visitor who sent it, and is not kept for ever without its message.
       await post(key, { ...draft, file_id: "" }, token);
     }
   }

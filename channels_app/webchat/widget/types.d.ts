@@ -38,6 +38,7 @@ interface State {
 interface Page {
   messages: Message[];
   cursor: string;
+  has_more: boolean;
   state: State;
 }
 

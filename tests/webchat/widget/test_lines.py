@@ -14,6 +14,7 @@ from tests.webchat.widget.talk import (
     expect_said,
     opened,
     picture,
+    png,
     stored,
     write,
 )
@@ -56,6 +57,25 @@ class TestBadLines:
         expect_said(page, "Hello!", "Is anybody there?", "There it is.")
         assert lost
         assert stored(business) == ["Is anybody there?"]
+
+    def test_sends_a_picture_anew_that_waited_too_long_for_its_message(self, visit, business):
+        answers(business, "A fine loaf.")
+        page = opened(visit())
+        page.context.route(re.compile("/messages$"), lambda route: route.abort())
+        loaf = {"name": "loaf.png", "mimeType": "image/png", "buffer": png()}
+        page.locator("web-chat input[type=file]").set_input_files(loaf)
+        expect(page.locator("web-chat .preview canvas")).to_be_visible()
+        write(page, "What is this?")
+        expect(page.locator("web-chat .retry")).to_be_visible()
+        (purged,) = (environment.DATA_DIR / "media" / business.phone_number_id).iterdir()
+        purged.unlink()
+
+        page.context.unroute_all()
+        page.locator("web-chat .retry").click()
+
+        expect_said(page, "Hello!", "What is this?", "A fine loaf.")
+        page.reload()
+        expect(page.locator("web-chat .picture canvas")).to_have_attribute("width", "40")
 
     def test_waits_when_it_was_too_much_at_once(self, visit, business):
         answers(business, "There you are.")
