@@ -55,7 +55,7 @@ class TestNewSecret:
 @contextlib.contextmanager
 def receiving_in_node(secret: str) -> Iterator[str]:
     """Run a business's server in Node that believes this secret, and give its URL."""
-    script = Path(__file__).parent / "receiver.js"
+    script = Path(__file__).parent / "receiver.cjs"
     server = subprocess.Popen(
         [node.node(), script, secret],
         env=os.environ | {"NODE_PATH": str(node.MODULES)},

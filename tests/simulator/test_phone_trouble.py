@@ -162,8 +162,8 @@ class TestWhatHappens:
         phone.open("Lucía Fernández")
         phone.write("Do you bake rye bread?")
         listed = phone.page.locator("#requests li")
-        expect(listed.filter(has_text="The business's message is read")).to_have_count(1)
-        told = listed.locator(".what").all_inner_texts()[::-1]
+        expect(phone.state(phone.bubbles("business"))).to_have_attribute("data-state", "read")
+        told = iter(listed.locator(".what").all_inner_texts()[::-1])
         story = [
             "Meta → service\nThe customer writes: “Do you bake rye bread?”",
             "Service → OpenAI\nAsks the model",
@@ -173,7 +173,8 @@ class TestWhatHappens:
                 for state in ("sent", "delivered", "read")
             ),
         ]
-        assert [line for line in told if line in story] == story
+        # In this order; between them may stand what was told of an earlier message.
+        assert all(line in told for line in story)
 
         webhook = listed.filter(has_text="The customer writes")
         webhook.locator("summary").click()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.webchat.shop import SECRET
-from tests.webchat.widget.talk import answers, bubbles, expect_said, opened, picture, png, stored, write
+from tests.widget.talk import answers, bubbles, expect_said, opened, picture, png, stored, write
 
 # Files come from outside of the page: by the clipboard, or dragged.
 GIVE = """([kind, type, content, text]) => {

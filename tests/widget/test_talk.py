@@ -7,7 +7,7 @@ from playwright.sync_api import Request, expect
 
 from tests.rig import wait_until
 from tests.webchat.shop import SECRET
-from tests.webchat.widget.talk import (
+from tests.widget.talk import (
     answer_as_staff,
     answers,
     bubbles,

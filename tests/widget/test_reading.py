@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.webchat.widget.talk import (
+from tests.widget.talk import (
     answer_as_staff,
     answers,
     bubbles,

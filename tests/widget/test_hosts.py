@@ -7,7 +7,7 @@ from playwright.sync_api import Request, Route, expect
 
 from tests import environment
 from tests.rig import wait_until
-from tests.webchat.widget.talk import answers, bubbles, expect_said, launcher, opened, stored, write
+from tests.widget.talk import answers, bubbles, expect_said, launcher, opened, stored, write
 
 INSERT = """(([src, number, type]) => {
     const script = document.createElement("script");

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests import environment
 from tests.documentation import node
-from tests.webchat.widget.talk import answers, bubbles, launcher, opened, picture, write
+from tests.widget.talk import answers, bubbles, launcher, opened, picture, write
 
 
 class TestPages:

@@ -7,7 +7,7 @@ import requests
 from playwright.sync_api import Route, expect
 
 from tests import environment
-from tests.webchat.widget.talk import (
+from tests.widget.talk import (
     answer_as_staff,
     answers,
     bubbles,

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from channels_app.webchat import texts
-from tests.webchat.widget.talk import answers, bubbles, expect_said, opened, picture, write
+from tests.widget.talk import answers, bubbles, expect_said, opened, picture, write
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
