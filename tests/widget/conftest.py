@@ -5,13 +5,8 @@ from playwright.sync_api import Dialog, Page
 
 from tests import environment
 from tests.browser import browser  # noqa: F401  (a fixture)
-from tests.rig import wait_until
 from tests.webchat.shop import Shop, chat_on
 
-UNDER_WAY = """
-    SELECT (SELECT count(*) FROM turns WHERE state IN ('claimed', 'answered'))
-         + (SELECT count(*) FROM customers WHERE due_at < now() + interval '10 seconds')
-"""
 PROCESSES = ("web", "live", "webhook", "worker", "sweeper")
 
 
@@ -25,8 +20,6 @@ def shop():
 @pytest.fixture
 def business(rig, shop):
     rig.start(*PROCESSES)
-    # What an earlier test left to be answered would use up this one's answers.
-    wait_until(lambda: not rig.value(UNDER_WAY), what="all that was written before is answered")
     shop.reports.clear()
     return chat_on(rig, shop)
 
