@@ -132,6 +132,7 @@ function happened(kind, told) {
 async function reload() {
   waiting = [];
   const [told, requests] = await Promise.all([get("/_simulator/phone/chats"), get("/_simulator/phone/requests")]);
+  await switches.refresh(told.usual_latency);
   store.load(told);
   happenings.load(requests);
   // Whoever has begun need not be told where to.
@@ -140,7 +141,6 @@ async function reload() {
   waiting = null;
   showAll();
   late.forEach(([kind, event]) => happened(kind, event));
-  await switches.refresh(told.usual_latency);
 }
 
 function onEvent(kind, told) {
