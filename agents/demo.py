@@ -15,7 +15,6 @@ from channels_app.models import PhoneNumber
 from channels_app.webchat import chats
 
 USER_ID = "usr_demo"
-WEB_CHAT_ID = "web_demo"
 PROMPT_ID = "prm_demo"
 PHONE_NUMBER_ID = "109876543210987"
 PHONE_NUMBER = "+12025550100"
@@ -23,7 +22,7 @@ PHONE_NUMBER = "+12025550100"
 _NUMBERS = (
     (PHONE_NUMBER_ID, PHONE_NUMBER, PhoneNumber.Type.WHATSAPP),
     ("17841400000000001", "@demo.bakery", PhoneNumber.Type.INSTAGRAM),
-    (WEB_CHAT_ID, "", PhoneNumber.Type.WEBCHAT),
+    (chats.DEMO_NUMBER, "", PhoneNumber.Type.WEBCHAT),
 )
 FALLBACK_MESSAGE = "Sorry, I can't answer right now. Please try again in a few minutes."
 CREDITS = 1000
@@ -83,12 +82,12 @@ def seed() -> Demo:
 
 def _let_web_chat_stand_here() -> None:
     """Let the demo's web chat stand on pages of this machine, unless somebody has said where it may."""
-    chat = chats.known(WEB_CHAT_ID)
+    chat = chats.known(chats.DEMO_NUMBER)
     if settings.IS_PRODUCTION or chat is None or chat.allowed_origins:
         return
     ports = (settings.API_PORT, settings.SIMULATOR_PORT, 8000)
     chats.change(
-        phone_number_id=WEB_CHAT_ID,
+        phone_number_id=chats.DEMO_NUMBER,
         allowed_origins=[f"http://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports],
         title="Demo Bakery",
         subtitle="We usually answer at once",

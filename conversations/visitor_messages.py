@@ -7,6 +7,7 @@ from typing import Any
 from channels_app.webchat import files
 from channels_app.webchat.messages import client_id_of
 from config.lib import sql
+from config.lib.texts import timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Message:
             "id": self.id,
             "from": self.author,
             "text": self.text,
-            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "at": timestamp(self.at),
             "image": {"file_id": self.file_id} if self.file_id else None,
             "client_id": self.client_id,
             "status": self.status,

@@ -13,6 +13,8 @@ from channels_app.models.web_chat import MOST_ORIGINS
 from channels_app.webchat import origins, texts
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
+# The one the demo page has.
+DEMO_NUMBER = "web_demo"
 MOST_TEXT = 200
 MOST_A_DAY = 1_000_000
 _LENGTHS = {"title": 60, "subtitle": 100, "welcome_text": 500, "placeholder": 60, "launcher_label": 40}

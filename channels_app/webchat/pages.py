@@ -16,7 +16,6 @@ from django.views.generic import View
 from channels_app.webchat import chats
 from channels_app.webchat.script import script
 
-DEMO_NUMBER = "web_demo"
 # A page keeps a widget for an hour and asks then whether it changed.
 _CACHE = "public, max-age=3600, stale-while-revalidate=86400"
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -74,7 +73,7 @@ class DemoView(View):
         """Answer the page; 404 anywhere else."""
         if settings.APP_ENV != "development":
             raise Http404
-        return _page(request, "webchat/demo.html", {"phone_number_id": DEMO_NUMBER})
+        return _page(request, "webchat/demo.html", {"phone_number_id": chats.DEMO_NUMBER})
 
 
 def _page(

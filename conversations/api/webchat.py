@@ -11,10 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import directory
+from agents.api import webchat_shapes
 from channels_app.webchat import arrivals, limits, sessions
 from channels_app.webchat.sessions import Identity, IdentityInvalidError, SessionInvalidError, Visitor
 from config.lib.api.problems import ProblemError, not_found
 from config.lib.api.schema import operation
+from config.lib.texts import timestamp
 from conversations import visitor
 from conversations.api.webchat_access import TAG, WebChatView, bearer, with_limits
 from conversations.api.webchat_shapes import ConfigSerializer, SessionInput, SessionSerializer
@@ -24,15 +26,7 @@ _SHOWN = (
     *("color", "position", "theme", "texts"),
 )
 _EXAMPLE: dict[str, Any] = {
-    "title": "Example Bakery",
-    "subtitle": "We answer at once",
-    "welcome_text": "Hello! What can we do for you?",
-    "placeholder": "",
-    "launcher_label": "",
-    "color": "#1f6feb",
-    "position": "right",
-    "theme": "auto",
-    "texts": {"send": "Off it goes"},
+    **{name: webchat_shapes.EXAMPLE[name] for name in _SHOWN},
     "is_available": True,
     "events_url": "https://agents.example/webchat/web_01KB2T7M3G5Q8R9S0T1V2W3X4Y/events",
 }
@@ -114,7 +108,7 @@ class SessionsView(WebChatView):
         arrivals.note_identity(session.visitor, now=now)
         shown = {
             "token": session.token,
-            "expires_at": session.expires_at.isoformat().replace("+00:00", "Z"),
+            "expires_at": timestamp(session.expires_at),
             "visitor": {"name": session.visitor.name},
         }
         return Response(shown, status=HTTPStatus.CREATED)

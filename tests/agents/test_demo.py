@@ -36,10 +36,10 @@ class TestSeed:
     def test_lets_its_web_chat_stand_on_pages_of_this_machine(self, valkey, db, settings):
         demo.seed()
 
-        chat = chats.find(demo.WEB_CHAT_ID)
+        chat = chats.find(chats.DEMO_NUMBER)
         assert chat is not None
         assert f"http://127.0.0.1:{settings.API_PORT}" in chat.allowed_origins
-        assert directory.get(demo.WEB_CHAT_ID) is not None
+        assert directory.get(chats.DEMO_NUMBER) is not None
 
     def test_makes_an_agent_that_can_answer(self, valkey, db):
         made = demo.seed()
