@@ -10,21 +10,17 @@ from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("config")
+app = Celery("config", task_cls="config.lib.task_worker:DoorbellTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
 @app.on_after_configure.connect
 def _declare_queues(sender: Celery, **_: Any) -> None:
-    from django.conf import settings  # noqa: PLC0415  (not configured when this module is imported)
+    from config.lib import roles  # noqa: PLC0415  (reads the settings)
 
-    shards = [f"messages.{n}" for n in range(settings.MESSAGE_QUEUE_SHARDS)]
     # A ring that is lost is rung again, so that the broker need not keep it until it is acknowledged.
-    sender.conf.task_queues = [
-        Queue(name, routing_key=name, no_ack=True)
-        for name in (*shards, "extraction", "default", "quarantine", "notify")
-    ]
+    sender.conf.task_queues = [Queue(name, routing_key=name, no_ack=True) for name in roles.queues()]
 
 
 @signals.celeryd_init.connect
@@ -56,11 +52,17 @@ def _keep_our_logs(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
+    from config.lib import heartbeat, roles  # noqa: PLC0415  (needs Django to be set up)
+
+    queues = sorted(sender.app.amqp.queues.consume_from)
+    heartbeat.start(roles.reader_of(queues[0]), queues)
+
+
+@signals.beat_init.connect
+def _start_heart_of_beat(**_: Any) -> None:
     from config.lib import heartbeat  # noqa: PLC0415  (needs Django to be set up)
 
-    queues = sender.app.amqp.queues.consume_from
-    roles = {"notify": "notifier", "default": "extractor"}
-    heartbeat.start(next((role for queue, role in roles.items() if queue in queues), "worker"))
+    heartbeat.start("beat")
 
 
 @signals.worker_shutting_down.connect

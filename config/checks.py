@@ -1,15 +1,26 @@
-"""Refuses to start half-configured, and lists everything that is missing at once; names, never values."""
+"""
+Refuses to start half-configured, and lists everything that is missing at once; names, never a secret's value.
+
+`documentation/checks.md` explains every check.
+"""
 
 import base64
 import binascii
 import os
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  (Django's name)
 from django.core.exceptions import ImproperlyConfigured
 
+from config.deployment import demo_guard, outlets, published, queues, servers, spelling
+from config.lib import roles
+
+log = structlog.get_logger(__name__)
+
 _LOG_FORMATS = ("json", "console")
+_SECOND_FACTORS = ("required", "optional", "off")
 _ENVIRONMENTS = ("development", "test", "production")
 
 
@@ -17,22 +28,47 @@ _ENVIRONMENTS = ("development", "test", "production")
 def check_environment(**_: Any) -> list[CheckMessage]:
     """Check what the environment says, in any environment."""
     return [
+        *(Error(fault, id="config.E011") for fault in settings.ENVIRONMENT_FAULTS),
         *_check_choices(),
         *_check_numbers(),
         *_check_encryption_keys(),
-        *(_check_production() if settings.IS_PRODUCTION else []),
+        *outlets.check_storage(),
+        *(_check_production() if settings.IS_PRODUCTION else published.check_exposure()),
+    ]
+
+
+@register(deploy=True)
+def check_deployment(**_: Any) -> list[CheckMessage]:
+    """Check the rest of the system: names of variables, queues of the workers, Postgres, Redis."""
+    return [
+        *queues.check(),
+        *spelling.check(),
+        *published.check_proxies(),
+        *published.check_endpoints(),
+        *(outlets.check_choices() if settings.IS_PRODUCTION else []),
+        *servers.check_postgres(),
+        *servers.check_redis(),
     ]
 
 
 def refuse_to_start_half_configured() -> None:
     """
-    Stop a process that no management command starts, such as a web server's, for the same reasons.
+    Stop a process of the service at its start: a web server, a worker, beat, the sweeper.
+
+    Where strangers may reach the service, Postgres must hold no credentials of the demo. While Postgres is
+    away the process starts all the same, as webhooks must be accepted; its first connection is checked then.
 
     :raises ImproperlyConfigured: with everything that is missing or wrong
     """
-    faults = [message.msg for message in check_environment() if message.is_serious()]
-    if faults:
+    found = check_environment()
+    if not any(message.is_serious() for message in found) and demo_guard.is_needed():
+        found += [*servers.check_postgres(), *servers.check_redis()]
+    if faults := [message.msg for message in found if message.is_serious()]:
         raise ImproperlyConfigured(" ".join(faults))
+    for message in found:
+        log.warning("start.check_warned", check=message.id, problem=message.msg)
+    if any(message.id == servers.POSTGRES_AWAY for message in found):
+        demo_guard.check_with_first_connection()
 
 
 def _check_choices() -> list[CheckMessage]:
@@ -41,6 +77,13 @@ def _check_choices() -> list[CheckMessage]:
         found.append(Error(f"APP_ENV must be one of {', '.join(_ENVIRONMENTS)}.", id="config.E001"))
     if settings.LOG_FORMAT not in _LOG_FORMATS:
         found.append(Error(f"LOG_FORMAT must be one of {', '.join(_LOG_FORMATS)}.", id="config.E002"))
+    if settings.ADMIN_SECOND_FACTOR not in _SECOND_FACTORS:
+        found.append(
+            Error(f"ADMIN_SECOND_FACTOR must be one of {', '.join(_SECOND_FACTORS)}.", id="config.E030")
+        )
+    if unknown := sorted(set(settings.HEALTH_ROLES) - set(roles.ROLES)):
+        text = f"HEALTH_ROLES names unknown roles: {', '.join(unknown)}. Known: {', '.join(roles.ROLES)}."
+        found.append(Error(text, id="config.E031"))
     if not settings.WEBHOOK_PATH.startswith("/"):
         found.append(Error("WEBHOOK_PATH must begin with a slash.", id="config.E003"))
     return found
@@ -50,6 +93,7 @@ def _check_numbers() -> list[CheckMessage]:
     ranges = {
         "MESSAGE_QUEUE_SHARDS": (1, 1024),
         "PHONE_NUMBER_CONCURRENCY": (1, 10_000),
+        "NOTIFIER_CONCURRENCY": (1, 1000),
         "REPLY_DEBOUNCE": (0, 60_000),
         "REPLY_DEBOUNCE_MAX": (settings.REPLY_DEBOUNCE, 600_000),
         "TURN_LEASE": (1000, settings.TURN_DEADLINE),
@@ -58,9 +102,13 @@ def _check_numbers() -> list[CheckMessage]:
         "WORKER_POLL_INTERVAL": (50, 60_000),
         "DATABASE_POOL_SIZE": (1, 1000),
         "API_RATE_LIMIT": (1, 10**6),
+        "API_BUSINESS_RATE_LIMIT": (1, 10**6),
         "API_FAILURE_LIMIT": (1, 10**6),
         "TRUSTED_PROXIES": (0, 10),
+        "WEBCHAT_DAILY_CHAT_BYTES": (0, 10**15),
+        "WEBCHAT_DAILY_ADDRESS_BYTES": (0, settings.WEBCHAT_DAILY_CHAT_BYTES),
         "CREDITS_PER_REPLY": (0, 1000),
+        "UNKNOWN_AFTER_SECONDS": (0, 86_400),
         "CREDITS_PER_EXTRACTION": (0, 1000),
         "EXTRACTION_LOOK_INTERVAL": (100, 600_000),
         "EXTRACTION_INTERVAL": (1, 10**9) if settings.APP_ENV != "production" else (300_000, 900_000),
@@ -100,9 +148,7 @@ def _check_production() -> list[CheckMessage]:
         if not value
     ]
     found += [
-        Error(f"{name} still has its development value.", id="config.E007")
-        for name, value in settings.DEVELOPMENT_SECRETS.items()
-        if value == needed[name] or value in (needed[name] if isinstance(needed[name], list) else [])
+        Error(f"{name} still has its development value.", id="config.E007") for name in published.names()
     ]
     if os.environ.get("FAILPOINTS"):
         found.append(Error("FAILPOINTS is for tests: it kills processes.", id="config.E010"))

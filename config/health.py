@@ -1,45 +1,49 @@
-"""
-Health: `live` touches nothing; `ready` fails only for what this process cannot work without.
+"""Health: `live` touches nothing; `ready` tells which parts are not as they should be."""
 
-Redis, workers and the sweeper being away degrades the service but loses nothing, so they are named and the
-answer stays 200.
-"""
-
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, connection
-from django.db.migrations.executor import MigrationExecutor
 from drf_spectacular.utils import OpenApiExample, extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.lib import heartbeat, redis
-
-# Under a second in all, whatever hangs.
-PATIENCE = 0.8
-
-_pool = ThreadPoolExecutor(8, thread_name_prefix="health")
-_looks: dict[str, Future[bool]] = {}
-_migrated: set[str] = set()
-
+from config import readiness
+from config.lib import roles
 
 _READY = inline_serializer(
     "Ready",
     {
-        "status": serializers.ChoiceField(["ok", "degraded", "unavailable"]),
-        "parts": serializers.DictField(child=serializers.ChoiceField(["ok", "away"])),
+        "status": serializers.ChoiceField(
+            ["ok", "degraded", "unavailable"],
+            help_text="`unavailable` = send no requests; `degraded` = send them, and look what is wrong.",
+        ),
+        "parts": serializers.DictField(
+            child=serializers.ChoiceField([state.value for state in readiness.State]),
+            help_text="The state of Postgres, its migrations, Redis and each role.",
+        ),
+        "since": serializers.DictField(
+            child=serializers.DateTimeField(allow_null=True),
+            help_text="For each part that is `slow` or `away`, when it was last `ok`; null = not known.",
+        ),
+        "unread_queues": serializers.ListField(
+            child=serializers.CharField(), help_text="Queues that no running process reads."
+        ),
     },
 )
+_LAST_OK = "2026-11-24T12:00:00Z"
 
 
-def _example(status: str, **away: str) -> dict[str, Any]:
-    names = ("postgres", "migrations", "redis", "worker", "sweeper")
-    return {"status": status, "parts": {**dict.fromkeys(names, "ok"), **away}}
+def _example(status: str, states: dict[str, str], *, unread: tuple[str, ...] = ()) -> dict[str, Any]:
+    names = ("postgres", "migrations", "redis", *roles.ROLES)
+    since = {name: _LAST_OK for name, state in states.items() if state != "unknown"}
+    return {
+        "status": status,
+        "parts": {**dict.fromkeys(names, "ok"), **states},
+        "since": since,
+        "unread_queues": list(unread),
+    }
 
 
 class _PublicView(APIView):
@@ -48,7 +52,7 @@ class _PublicView(APIView):
     http_method_names = ("get", "post", "head")
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
-        """Have nobody keep an answer."""
+        """Forbid caching."""
         response["Cache-Control"] = "no-store"
         return super().finalize_response(request, response, *args, **kwargs)
 
@@ -78,70 +82,27 @@ class ReadyView(_PublicView):
     @extend_schema(
         operation_id="check_readiness",
         summary="Readiness",
-        description="503 when Postgres is away or migrations are missing; else 200, naming what is away.",
+        description="503 when Postgres is away or read-only, or migrations are missing; else 200, which is "
+        "`degraded` while any other part is not `ok` or a queue is not read.",
         tags=["Health"],
         auth=[],
         responses={200: _READY, 503: _READY},
         examples=[
-            OpenApiExample("All is well", _example("ok"), status_codes=["200"]),
-            OpenApiExample("Redis is away", _example("degraded", redis="away"), status_codes=["200"]),
+            OpenApiExample("All is well", _example("ok", {}), status_codes=["200"]),
             OpenApiExample(
-                "Postgres is away", _example("unavailable", postgres="away"), status_codes=["503"]
+                "The notifier is away",
+                _example("degraded", {"notifier": "away"}, unread=("notify",)),
+                status_codes=["200"],
+            ),
+            OpenApiExample("Redis is slow", _example("degraded", {"redis": "slow"}), status_codes=["200"]),
+            OpenApiExample(
+                "Postgres is away",
+                _example("unavailable", dict.fromkeys(roles.ROLES, "unknown") | {"postgres": "away"}),
+                status_codes=["503"],
             ),
         ],
     )
     def get(self, _request: Request) -> Response:
-        """Look at every part at once, within PATIENCE."""
-        parts = _look(
-            {
-                "postgres": _postgres,
-                "migrations": _migrations,
-                "redis": _redis,
-                "worker": lambda: heartbeat.alive("worker"),
-                "sweeper": lambda: heartbeat.alive("sweeper"),
-            }
-        )
-        if parts["postgres"] != "ok" or parts["migrations"] != "ok":
-            return Response({"status": "unavailable", "parts": parts}, status=503)
-        is_whole = all(state == "ok" for state in parts.values())
-        return Response({"status": "ok" if is_whole else "degraded", "parts": parts})
-
-
-def _look(parts: dict[str, Callable[[], bool]]) -> dict[str, str]:
-    for name, function in parts.items():
-        # A look that still hangs from an earlier request is asked again, so that none pile up.
-        if name not in _looks or _looks[name].done():
-            _looks[name] = _pool.submit(_is_well, function)
-    looks = {name: _looks[name] for name in parts}
-    done, _ = wait(looks.values(), timeout=PATIENCE)
-    return {name: "ok" if look in done and look.result() else "away" for name, look in looks.items()}
-
-
-def _is_well(look: Callable[[], bool]) -> bool:
-    try:
-        return look()
-    except (Error, redis.RedisUnavailableError):
-        return False
-    finally:
-        connection.close()
-
-
-def _postgres() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return True
-
-
-def _migrations() -> bool:
-    """Look once: a process that saw all migrations applied need not look again."""
-    if "done" in _migrated:
-        return True
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return False
-    _migrated.add("done")
-    return True
-
-
-def _redis() -> bool:
-    return bool(redis.call(redis.client().ping))
+        """Check every part."""
+        status, body = readiness.report()
+        return Response(body, status=status)

@@ -7,6 +7,7 @@ its limits; here each is a coroutine. Plain ASGI: of Django it has the settings 
 
 import asyncio
 import contextlib
+import contextvars
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,12 +17,20 @@ from urllib.parse import parse_qs
 from config import wsgi  # noqa: F401  (sets Django up, and refuses to start half-configured)
 
 # isort: split
+import structlog
 from django.conf import settings
 
 from channels_app.webchat.streams import FullError, TooManyStreamsError
-from config.lib import asgi, logs, networks
+from config.gateway.responses import Sender
+from config.lib import access_log, asgi, logs, networks
 from config.lib.api import problems
-from config.lib.api.problems import ProblemError, not_found, unavailable
+from config.lib.api.problems import (
+    ProblemError,
+    internal_error,
+    method_not_allowed_detail,
+    no_such_path,
+    unavailable,
+)
 from config.lib.asgi import Receive, Scope, Send
 from config.live_process import Process
 from config.live_streams import PostgresAway, Teller, in_thread
@@ -50,12 +59,27 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _process.live(receive, send)
     elif scope["type"] == "http":
-        await _answer(scope, receive, send)
+        headers = asgi.headers_of(scope["headers"])
+        correlation = logs.correlation_of(headers.get(settings.CORRELATION_ID_HEADER.lower(), ""))
+        record, sender = access_log.Record(scope["method"], scope["path"]), Sender(send)
+        record.route = _route_of(scope["path"])
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation):
+            try:
+                with access_log.recording(record):
+                    await _answer(scope, headers, correlation, receive, sender)
+            finally:
+                record.write(status=sender.status)
 
 
-async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
-    headers = asgi.headers_of(scope["headers"])
-    correlation = logs.correlation_of(headers.get(settings.CORRELATION_ID_HEADER.lower(), ""))
+def _route_of(path: str) -> str:
+    if path in _HEALTH:
+        return path
+    return "/webchat/{phone_number_id}/events" if _EVENTS.fullmatch(path) else ""
+
+
+async def _answer(
+    scope: Scope, headers: Mapping[str, str], correlation: str, receive: Receive, send: Sender
+) -> None:
     named = {settings.CORRELATION_ID_HEADER: correlation, "Vary": "Origin", "Cache-Control": "no-store"}
     try:
         _require_method(scope)
@@ -66,6 +90,11 @@ async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
             await _serve(_call(scope, headers), scope, receive, send, named)
     except ProblemError as problem:
         await _refuse(send, problem, named)
+    except Exception as error:  # noqa: BLE001  (the access log has it)
+        # The server would print the traceback as it is; in the access log it is masked.
+        access_log.note_error(error)
+        if not send.has_begun:
+            await _refuse(send, internal_error(), named)
 
 
 async def _refuse(send: Send, problem: ProblemError, named: Mapping[str, str]) -> None:
@@ -79,7 +108,7 @@ async def _refuse(send: Send, problem: ProblemError, named: Mapping[str, str]) -
 def _require_method(scope: Scope) -> None:
     allowed = ("GET", "HEAD") if scope["path"] in _HEALTH else ("GET", "OPTIONS")
     if scope["method"] not in allowed:
-        detail = f'Method "{scope["method"]}" not allowed.'
+        detail = method_not_allowed_detail(scope["method"])
         raise ProblemError(
             HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", detail, headers={"Allow": ", ".join(allowed)}
         )
@@ -88,7 +117,7 @@ def _require_method(scope: Scope) -> None:
 def _call(scope: Scope, headers: Mapping[str, str]) -> Call:
     found = _EVENTS.fullmatch(scope["path"])
     if found is None:
-        raise not_found()
+        raise no_such_path(scope["path"])
     address = asgi.address_of(scope, headers, proxies=settings.TRUSTED_PROXIES)
     return Call(found[1], scope["method"], headers, networks.household(address))
 
@@ -111,7 +140,8 @@ async def _serve(call: Call, scope: Scope, receive: Receive, send: Send, named: 
 async def _admitted(call: Call) -> Admitted:
     try:
         async with asyncio.timeout(ADMISSION_SECONDS):
-            admitted = await in_thread(admit, call)
+            # In this context, so that the thread's log lines and notes are this request's.
+            admitted = await in_thread(contextvars.copy_context().run, admit, call)
     except (*PostgresAway, TimeoutError) as error:
         raise unavailable() from error
     if _process.is_stopping:

@@ -1,9 +1,11 @@
 """The beginning, the end and the health of a `live` process."""
 
 import asyncio
+import math
 import os
 import resource
 import signal
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +14,13 @@ from django.conf import settings
 from django.db import connection
 
 from channels_app.webchat.streams import Streams
+from config.lib import heartbeat
 from config.lib.asgi import Receive, Send
 from config.live_streams import PostgresAway, Watch, in_thread
+from config.readiness import PATIENCE, RECENTLY, State
 
 log = structlog.get_logger(__name__)
 
-# Under a second in all, whatever hangs.
-PATIENCE = 0.8
 # For what a process has open besides streams.
 _OTHER_FILES = 200
 
@@ -31,6 +33,7 @@ class Process:
             most=settings.LIVE_MAX_STREAMS, most_by_address=settings.LIVE_MAX_STREAMS_PER_ADDRESS
         )
         self.is_stopping = False
+        self._postgres_ok_at = -math.inf
         self._watch = Watch(self.streams, redis_url=settings.REDIS_URL)
 
     async def live(self, receive: Receive, send: Send) -> None:
@@ -38,6 +41,7 @@ class Process:
         await receive()
         self._allow_open_files()
         self._watch.start()
+        heartbeat.start("live")
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -69,20 +73,26 @@ class Process:
         """Give the status and the content of an answer about health, as `web` gives them."""
         if not is_ready:
             return HTTPStatus.OK, {"status": "ok", "version": settings.APP_VERSION}
-        has_postgres = await self._has_postgres()
-        parts = {"postgres": has_postgres, "redis": self._watch.ear.is_connected}
-        told = {name: "ok" if is_well else "away" for name, is_well in parts.items()}
-        if self.is_stopping or not has_postgres:
-            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "parts": told}
-        return HTTPStatus.OK, {"status": "ok" if all(parts.values()) else "degraded", "parts": told}
+        parts = {
+            "postgres": await self._postgres(),
+            "redis": State.OK if self._watch.ear.is_connected else State.AWAY,
+        }
+        if self.is_stopping or parts["postgres"] is State.AWAY:
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "parts": parts}
+        is_whole = all(state is State.OK for state in parts.values())
+        return HTTPStatus.OK, {"status": "ok" if is_whole else "degraded", "parts": parts}
 
-    async def _has_postgres(self) -> bool:
+    async def _postgres(self) -> State:
         try:
             async with asyncio.timeout(PATIENCE):
                 await in_thread(_ask)
-        except (*PostgresAway, TimeoutError):
-            return False
-        return True
+        except TimeoutError:
+            is_recent = time.monotonic() - self._postgres_ok_at < RECENTLY.total_seconds()
+            return State.SLOW if is_recent else State.AWAY
+        except PostgresAway:
+            return State.AWAY
+        self._postgres_ok_at = time.monotonic()
+        return State.OK
 
 
 def _ask() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from csp.decorators import csp_update
 from django.urls import path
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import (
     SpectacularJSONAPIView,
     SpectacularRedocView,
@@ -13,11 +12,13 @@ from drf_spectacular.views import (
     SpectacularYAMLAPIView,
 )
 
+from config.openapi import ServiceGenerator
+
 # Redoc writes its styles into the page and searches in a worker.
 _REDOC = {"style-src": ["'self'", "'unsafe-inline'"], "worker-src": ["'self'", "blob:"]}
 
 
-class OnceGenerator(SchemaGenerator):
+class OnceGenerator(ServiceGenerator):
     """The document is the same for everybody, and takes seconds to make."""
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  (the library's signature)
@@ -27,7 +28,7 @@ class OnceGenerator(SchemaGenerator):
 
 @lru_cache(maxsize=1)
 def _document() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return ServiceGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 
 
 urlpatterns = [

@@ -9,28 +9,34 @@ half-configured.
 import os
 import secrets
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-import environ
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config import exposure
 from config.embedded import paths
+from config.environment import Environment
 from config.framework import (  # noqa: F401  (Django reads them here)
+    ADMIN,
+    CELERY_BEAT_DAILY,
     CELERY_BROKER_TRANSPORT_OPTIONS,
     CONTENT_SECURITY_POLICY,
+    DATABASE_SESSION,
     DRF,
     DRF_STANDARDIZED_ERRORS,
-    INSTALLED_APPS,
     MIDDLEWARE,
+    SILENCED_SYSTEM_CHECKS,
+    TEMPLATES,
     UNFOLD,
 )
-from config.lib import logs
+from config.framework import INSTALLED_APPS as SERVICE_APPS
+from config.lib import local_secrets, logs, roles
 from config.lib.api import description
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = Environment()
 if env.str("APP_ENV", default="") != "test":
     env.read_env(BASE_DIR / ".env", overwrite=False)
 
@@ -42,29 +48,22 @@ APP_ENV: str = env.str("APP_ENV", default=env.str("NODE_ENV", default="developme
 APP_NAME: str = env.str("APP_NAME", default="multi-channel-ai-agent")
 APP_VERSION: str = env.str("APP_VERSION", default="0.1.0")
 IS_PRODUCTION = APP_ENV == "production"
+# The simulator's command is not for production.
+INSTALLED_APPS = [*SERVICE_APPS, *([] if IS_PRODUCTION else ["simulator"])]
 DEBUG = env.bool("DJANGO_DEBUG", default=False)
 
-# What stands in for a secret outside production. `config/checks.py` refuses each of them in production.
-DEVELOPMENT_SECRETS = {
-    "DJANGO_SECRET_KEY": "development-only-secret-key-0123456789abcdef-0123456789abcdef",
-    "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1lbmNyeXB0LTE=",
-    "WEBHOOK_SECRET": "test-app-secret",
-    "WEBHOOK_VERIFY_TOKEN": "test-verify-token",
-    "OPENAI_API_KEY": "sk-simulated",
-}
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
 
-
-def _secret(name: str) -> str:
-    value: str = env.str(name, default="" if IS_PRODUCTION else DEVELOPMENT_SECRETS[name])
-    return value
-
-
-DJANGO_SECRET_KEY = _secret("DJANGO_SECRET_KEY")
+# Where secrets come from that are not set, and the names of these.
+env.secrets_dir = None if IS_PRODUCTION else DATA_DIR
+LOCAL_SECRETS = env.local_secrets
+DJANGO_SECRET_KEY = env.secret("DJANGO_SECRET_KEY")
 # Django will not even list what else is missing without one; config/checks.py refuses the stand-in.
 SECRET_KEY = DJANGO_SECRET_KEY or secrets.token_urlsafe(50)
-FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEY").split(",") if key.strip()]
-
-DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data")))
+FIELD_ENCRYPTION_KEYS = env.secret_list("FIELD_ENCRYPTION_KEY")
+if "FIELD_ENCRYPTION_KEY" in LOCAL_SECRETS:
+    # Decrypts what earlier versions stored in this checkout; nothing is encrypted with it.
+    FIELD_ENCRYPTION_KEYS.append(local_secrets.PUBLISHED["FIELD_ENCRYPTION_KEY"])
 
 # --- Addresses ---------------------------------------------------------------------------------------
 ALLOWED_HOSTS = env.list(
@@ -72,24 +71,24 @@ ALLOWED_HOSTS = env.list(
 )
 API_PORT = env.int("API_PORT", default=8080)
 API_KEY_HEADER = env.str("API_KEY_HEADER", default="x-api-key")
-# Requests a minute: of one API key, and with wrong keys from one address.
+# Requests a minute: of one API key, of all keys of a business, and with wrong keys from one address.
 API_RATE_LIMIT = env.int("API_RATE_LIMIT", default=1000)
+API_BUSINESS_RATE_LIMIT = env.int("API_BUSINESS_RATE_LIMIT", default=2000)
 API_FAILURE_LIMIT = env.int("API_FAILURE_LIMIT", default=60)
 # Proxies in front of us that add to X-Forwarded-For; with none the header is not believed.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 WEBHOOK_PORT = env.int("WEBHOOK_PORT", default=3000)
 WEBHOOK_PATH = env.str("WEBHOOK_PATH", default="/webhook/meta")
-WEBHOOK_SECRETS = [secret.strip() for secret in _secret("WEBHOOK_SECRET").split(",") if secret.strip()]
-WEBHOOK_VERIFY_TOKEN = _secret("WEBHOOK_VERIFY_TOKEN")
+WEBHOOK_SECRETS = env.secret_list("WEBHOOK_SECRET")
+WEBHOOK_VERIFY_TOKEN = env.secret("WEBHOOK_VERIFY_TOKEN")
 # Where the web chat's script, and the event streams of `live`, are reached from outside.
-_OUTSIDE = (
-    f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
-    if IS_PRODUCTION and ALLOWED_HOSTS
-    else f"http://127.0.0.1:{API_PORT}"
-)
+_HOST = ALLOWED_HOSTS[0].lstrip(".") if IS_PRODUCTION and ALLOWED_HOSTS else ""
+_OUTSIDE = f"https://{_HOST}" if _HOST else f"http://127.0.0.1:{API_PORT}"
 WEBCHAT_WIDGET_URL = env.str("WEBCHAT_WIDGET_URL", default=f"{_OUTSIDE}/widget.js")
 LIVE_PORT = env.int("LIVE_PORT", default=8090)
-# Event streams of one process, and those of one address in it.
+# Limits of visitors, in all and of one address: pictures of a chat in a day; event streams of one process.
+WEBCHAT_DAILY_CHAT_BYTES = env.int("WEBCHAT_DAILY_CHAT_BYTES", default=1_000_000_000)
+WEBCHAT_DAILY_ADDRESS_BYTES = env.int("WEBCHAT_DAILY_ADDRESS_BYTES", default=100_000_000)
 LIVE_MAX_STREAMS = env.int("LIVE_MAX_STREAMS", default=5000)
 LIVE_MAX_STREAMS_PER_ADDRESS = env.int("LIVE_MAX_STREAMS_PER_ADDRESS", default=50)
 LIVE_STREAM_LIFETIME = env.int("LIVE_STREAM_LIFETIME", default=900_000)
@@ -101,24 +100,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 SIMULATOR_PORT = env.int("SIMULATOR_PORT", default=9090)
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
 _GRAPH = "https://graph.facebook.com/v25.0" if IS_PRODUCTION else f"{SIMULATOR_URL}/v25.0"
+WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_GRAPH).rstrip("/")
+INSTAGRAM_API_BASE_URL = env.str("INSTAGRAM_API_BASE_URL", default=_GRAPH).rstrip("/")
+# Variables that make the service reachable for strangers, whatever APP_ENV says.
+EXPOSED_BY = exposure.exposed_by(
+    ALLOWED_HOSTS,
+    WHATSAPP_API_BASE_URL=WHATSAPP_API_BASE_URL,
+    INSTAGRAM_API_BASE_URL=INSTAGRAM_API_BASE_URL,
+)
 
 # --- Django ------------------------------------------------------------------------------------------
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
 # Meta posts to the exact path; a redirect to the one with a slash would lose the body.
 APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -141,17 +134,16 @@ CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = IS_PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=IS_PRODUCTION)
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_HSTS_SECONDS = env.int("DJANGO_HSTS_SECONDS", default=31_536_000 if IS_PRODUCTION else 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_PRODUCTION
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("DJANGO_HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("DJANGO_HSTS_PRELOAD", default=False)
 # Set where a proxy in front of us terminates TLS and overwrites X-Forwarded-Proto itself.
 if env.bool("TRUST_FORWARDED_PROTO", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # --- Admin -------------------------------------------------------------------------------------------
-LOGIN_REDIRECT_URL = "/admin/"
-SESSION_COOKIE_AGE = 8 * 3600
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+vars().update(ADMIN)
+# required | optional (asked of those who have set it up) | off
+ADMIN_SECOND_FACTOR = env.str("ADMIN_SECOND_FACTOR", default="required" if IS_PRODUCTION else "optional")
 
 # --- API ---------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {**DRF, "NUM_PROXIES": TRUSTED_PROXIES}
@@ -161,8 +153,10 @@ SPECTACULAR_SETTINGS = {**description.SETTINGS, "VERSION": APP_VERSION}
 DATABASE_URL = env.str("DATABASE_URL", default="" if IS_PRODUCTION else paths.postgres_url(DATA_DIR))
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=20)
 DATABASE_TIMEOUT = env.int("DATABASE_TIMEOUT", default=30_000)
-DATABASES = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else {}}
-if DATABASE_URL:
+# Off behind a pooler that refuses such options: the database role must have the settings then.
+DATABASE_SESSION_OPTIONS = env.bool("DATABASE_SESSION_OPTIONS", default=True)
+DATABASES = {"default": env.database("DATABASE_URL", DATABASE_URL)}
+if DATABASES["default"]:
     DATABASES["default"] |= {
         # The folder of a Unix socket comes percent-encoded.
         "HOST": unquote(DATABASES["default"]["HOST"]),
@@ -182,12 +176,9 @@ if DATABASE_URL:
             # Statements of config/lib/sql.py are planned once a connection: a pooler between must allow that.
             "prepare_threshold": 0,
             "application_name": APP_NAME,
-            # A statement that takes longer is a fault, and would hold a worker and its locks. Prepared
-            # statements look rows up by key. Left to itself Postgres plans some of them anew each time, and
-            # for tables that were small when they were first planned it keeps reading all of them.
-            "options": "-c statement_timeout=15s -c lock_timeout=5s"
-            " -c idle_in_transaction_session_timeout=15s"
-            " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off",
+            "options": " ".join(f"-c {name}={value}" for name, value in DATABASE_SESSION.items())
+            if DATABASE_SESSION_OPTIONS
+            else "",
         },
     }
 
@@ -219,7 +210,8 @@ CREDITS_PER_EXTRACTION = env.int("CREDITS_PER_EXTRACTION", default=0)
 
 # --- What a business is told -------------------------------------------------------------------------
 # Elsewhere their URLs must be https and lead to public addresses.
-WEBHOOK_ENDPOINTS_PRIVATE = env.bool("WEBHOOK_ENDPOINTS_PRIVATE", default=APP_ENV == "development")
+_IS_PRIVATE = APP_ENV == "development" and not EXPOSED_BY
+WEBHOOK_ENDPOINTS_PRIVATE = env.bool("WEBHOOK_ENDPOINTS_PRIVATE", default=_IS_PRIVATE)
 # Without a server in production no e-mail is written at all; elsewhere it lands in files.
 _MAIL = env.email_url("EMAIL_URL", default=f"filemail:///{DATA_DIR / 'mail'}")
 EMAIL_IS_SENT = not IS_PRODUCTION or bool(env.str("EMAIL_URL", default=""))
@@ -228,9 +220,10 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="AI agents <agents@localhost>")
 
 # --- Celery: every setting beside the failure it avoids ----------------------------------------------
+_REDIS = urlsplit(REDIS_URL)
 CELERY_BROKER_URL = (
-    f"redis+socket://{urlsplit(REDIS_URL).path}?virtual_host=0"
-    if REDIS_URL.startswith("unix://")
+    f"redis+socket://{_REDIS.path}?virtual_host={dict(parse_qsl(_REDIS.query)).get('db', 0)}"
+    if _REDIS.scheme == "unix"
     else REDIS_URL
 )
 MESSAGE_QUEUE_SHARDS = env.int("MESSAGE_QUEUE_SHARDS", default=8)
@@ -239,32 +232,31 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default of 100 makes a worker
 CELERY_TASK_ACKS_LATE = False  # late acks run a task twice when a connection drops
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would loop for ever on a task that kills its worker
 CELERY_TASK_IGNORE_RESULT = True  # a task is a doorbell: nobody waits for its result
-CELERY_RESULT_BACKEND = None
+CELERY_RESULT_BACKEND = CELERY_RESULT_EXPIRES = None  # else beat would clean up results that there are not
 CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo would silently create a queue nobody reads
 CELERY_TASK_PUBLISH_RETRY = False  # a lost ring is rung again by the sweeper
-CELERY_WORKER_POOL = "threads"  # a turn is nearly all waiting for HTTP
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_POOL = "config.lib.job_threads:TaskPool"  # else a slow job delays all others
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # celery 5.7.0 can exit when Redis goes away with it on
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "channels_app.purge", "schedule": 3600.0},
-    # One that comes too late is not needed: the next one sees the same.
-    "look": {
-        "task": "extraction.look",
-        "schedule": EXTRACTION_LOOK_INTERVAL / 1000,
-        "options": {"queue": "extraction", "expires": EXTRACTION_LOOK_INTERVAL / 1000},
-    },
+    **CELERY_BEAT_DAILY,
+    "look": {"task": "extraction.look", "schedule": EXTRACTION_LOOK_INTERVAL / 1000},
 }
+CELERY_BEAT_SCHEDULER = "config.lib.task_schedule:Scheduler"  # a task that waits already is not queued again
 
 # --- Work --------------------------------------------------------------------------------------------
 TAKEOVER_PAUSE = env.int("TAKEOVER_PAUSE", default=12 * 3600 * 1000)
 REPLY_BUDGET = env.int("REPLY_BUDGET", default=30)
 REPLY_BUDGET_WINDOW = env.int("REPLY_BUDGET_WINDOW", default=600_000)
+UNKNOWN_AFTER_SECONDS = env.int("UNKNOWN_AFTER_SECONDS", default=120)
 TYPING_INDICATOR = env.bool("TYPING_INDICATOR", default=True)
 WORKER_POLL_INTERVAL = env.int("WORKER_POLL_INTERVAL", default=1000)
+WORKER_CONCURRENCY = env.int("WORKER_CONCURRENCY", default=1000)
 PHONE_NUMBER_CONCURRENCY = env.int("PHONE_NUMBER_CONCURRENCY", default=100)
+NOTIFIER_CONCURRENCY = env.int("NOTIFIER_CONCURRENCY", default=16)
 REPLY_DEBOUNCE = env.int("REPLY_DEBOUNCE", default=1500)
 REPLY_DEBOUNCE_MAX = env.int("REPLY_DEBOUNCE_MAX", default=8000)
 SUPERSEDE_DRAFTS = env.bool("SUPERSEDE_DRAFTS", default=True)
@@ -272,10 +264,12 @@ TURN_LEASE = env.int("TURN_LEASE", default=30_000)
 TURN_DEADLINE = env.int("TURN_DEADLINE", default=120_000)
 CREDITS_PER_REPLY = env.int("CREDITS_PER_REPLY", default=1)
 EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
+MEDIA_LINK_SECONDS = env.int("MEDIA_LINK_SECONDS", default=3600)
 
 # --- OpenAI ------------------------------------------------------------------------------------------
-# A key without a base URL means the real OpenAI; neither means the simulator.
-OPENAI_API_KEY = _secret("OPENAI_API_KEY")
+# A key without a base URL means OpenAI itself; neither means the simulator.
+_NO_OPENAI_KEY = "" if IS_PRODUCTION else local_secrets.PUBLISHED["OPENAI_API_KEY"]
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default=_NO_OPENAI_KEY)
 _REAL_OPENAI = IS_PRODUCTION or bool(env.str("OPENAI_API_KEY", default=""))
 OPENAI_BASE_URL = env.str(
     "OPENAI_BASE_URL", default="https://api.openai.com/v1" if _REAL_OPENAI else f"{SIMULATOR_URL}/v1"
@@ -287,13 +281,16 @@ OPENAI_MAX_OUTPUT_TOKENS = env.int("OPENAI_MAX_OUTPUT_TOKENS", default=2000)
 OPENAI_TRANSCRIBE_MODEL = env.str("OPENAI_TRANSCRIBE_MODEL", default="gpt-transcribe")
 
 # --- Channels ----------------------------------------------------------------------------------------
-WHATSAPP_API_BASE_URL = env.str("WHATSAPP_API_BASE_URL", default=_GRAPH).rstrip("/")
-INSTAGRAM_API_BASE_URL = env.str("INSTAGRAM_API_BASE_URL", default=_GRAPH).rstrip("/")
 GRAPH_TIMEOUT = env.int("GRAPH_TIMEOUT", default=10_000)
 
-# --- Logs --------------------------------------------------------------------------------------------
+# --- Health and logs ---------------------------------------------------------------------------------
+# Roles that /health/ready expects: leave out those that this deployment does not run.
+HEALTH_ROLES = env.list("HEALTH_ROLES", default=list(roles.ROLES))
 CORRELATION_ID_HEADER = env.str("CORRELATION_ID_HEADER", default="x-correlation-id")
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console")
 LOGGING_CONFIG = None
 logs.configure(level=LOG_LEVEL, output=LOG_FORMAT)
+
+# What no setting could be read from; config/checks.py lists it.
+ENVIRONMENT_FAULTS = env.faults

@@ -1,11 +1,9 @@
-"""Every address of the service."""
+"""The addresses of the process `web`; `webhook` has its own (`config/webhook_urls.py`)."""
 
-from django.conf import settings
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from channels_app.webchat.pages import ChatPageView, DemoView, ScriptView
-from channels_app.webhook import MetaWebhookView
 from config.admin import site
 from config.docs.views import DocumentationView
 from config.health import LiveView, ReadyView
@@ -18,7 +16,6 @@ urlpatterns = [
     path("", include("conversations.urls")),
     path("", include("extraction.urls")),
     path("", include("config.schema")),
-    path(settings.WEBHOOK_PATH.lstrip("/"), MetaWebhookView.as_view(), name="webhook-meta"),
     path("widget.js", ScriptView.as_view(), name="widget"),
     path("webchat/<slug:phone_number_id>", ChatPageView.as_view(), name="webchat-page"),
     path("demo", DemoView.as_view(), name="demo"),

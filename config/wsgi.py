@@ -1,4 +1,4 @@
-"""Django's WSGI application; `web` and `webhook` serve it through config/asgi.py."""
+"""Django's WSGI application; `web` serves it through config/asgi.py."""
 
 import os
 

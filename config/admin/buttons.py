@@ -19,10 +19,14 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from rest_framework.throttling import BaseThrottle
 from unfold.enums import ActionVariant
 
+from config.lib import actors
+from config.lib.actors import Actor, ActorKind
+
 if TYPE_CHECKING:
-    from config.admin.pages import Page
+    from config.admin.pages import WithButtons
 
 
 class ButtonForm(forms.Form):
@@ -49,7 +53,14 @@ class Press:
     @property
     def actor(self) -> str:
         """Name who pressed it, as the ledger and the log of a conversation do."""
-        return f"admin:{self.request.user.get_username()}"[:100]
+        return self.acting.label[:100]
+
+    @property
+    def acting(self) -> Actor:
+        """Return the staff member as the actor of what the button does."""
+        user: Any = self.request.user
+        address = BaseThrottle().get_ident(self.request) or ""  # type: ignore[arg-type]  # reads META only
+        return Actor(ActorKind.STAFF, user.get_username(), user.get_full_name(), address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +98,15 @@ class Button:
         """Tell whether who is signed in may press it."""
         return bool(request.user.has_perm(self.permission))
 
-    def url_name(self, page: "Page") -> str:
+    def url_name(self, page: "WithButtons") -> str:
         """Name its address."""
         return f"{page.opts.app_label}_{page.opts.model_name}_{self.name}"
 
-    def url(self, page: "Page", row: Model | None = None) -> str:
+    def url(self, page: "WithButtons", row: Model | None = None) -> str:
         """Give its address, on a row or on a list."""
         return reverse(f"admin:{self.url_name(page)}", args=[quote(row.pk)] if row else [])
 
-    def shown(self, page: "Page", row: Model | None = None) -> dict[str, Any]:
+    def shown(self, page: "WithButtons", row: Model | None = None) -> dict[str, Any]:
         """Give what unfold's templates draw it from."""
         return {
             "title": self.title,
@@ -106,7 +117,7 @@ class Button:
             "path": self.url(page, row),
         }
 
-    def view(self, page: "Page", request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+    def view(self, page: "WithButtons", request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Ask with a form, and do it when that comes back filled in."""
         if not (self.may(request) and page.has_view_permission(request)):
             raise PermissionDenied
@@ -126,7 +137,7 @@ class Button:
                 return HttpResponseRedirect(self._back(page, row, done))
         return self._answer(page, request, row, {"form": form})
 
-    def _row(self, page: "Page", request: HttpRequest, object_id: str | None) -> Model | None:
+    def _row(self, page: "WithButtons", request: HttpRequest, object_id: str | None) -> Model | None:
         if object_id is None:
             return None
         row: Model | None = page.get_object(request, unquote(object_id))
@@ -137,7 +148,8 @@ class Button:
     def _press(self, press: Press, form: ButtonForm) -> Done | None:
         """Do it; None if it was refused, which the form then says."""
         try:
-            done = self.press(press)
+            with actors.acting(press.acting):
+                done = self.press(press)
         except tuple(self.errors) as error:
             told = next(text for kind, text in self.errors.items() if isinstance(error, kind))
             at = getattr(error, "field", None)
@@ -145,7 +157,7 @@ class Button:
             return None
         return Done(done) if isinstance(done, str) else done
 
-    def _log(self, page: "Page", request: HttpRequest, row: Model | None, said: str) -> None:
+    def _log(self, page: "WithButtons", request: HttpRequest, row: Model | None, said: str) -> None:
         LogEntry.objects.create(
             user_id=request.user.pk or 0,
             content_type_id=get_content_type_for_model(row or page.model).pk,
@@ -155,7 +167,7 @@ class Button:
             change_message=f"{self.title}: {said}",
         )
 
-    def _back(self, page: "Page", row: Model | None, done: Done) -> str:
+    def _back(self, page: "WithButtons", row: Model | None, done: Done) -> str:
         if self.back is not None:
             return self.back(row)
         if row is None and done.row is None:
@@ -163,7 +175,7 @@ class Button:
         return page_of(row or done.row)
 
     def _answer(
-        self, page: "Page", request: HttpRequest, row: Model | None, more: dict[str, Any]
+        self, page: "WithButtons", request: HttpRequest, row: Model | None, more: dict[str, Any]
     ) -> TemplateResponse:
         listed = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
         context = page.admin_site.each_context(request) | {

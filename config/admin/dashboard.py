@@ -11,14 +11,15 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
+from django.contrib.admin.utils import quote
 from django.db import OperationalError, connection, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from psycopg.errors import QueryCanceled
 
-from config.admin.pages import first_id
-from config.lib import cache, sql
+from agents import model_endings, unanswered
+from config.lib import cache, ids, sql
 
 T = TypeVar("T")
 
@@ -40,6 +41,9 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "hours": _bars(now),
         "failures": _patiently(lambda: _failures(now)),
         "waiting_for_people": _patiently(_handovers),
+        "unknown_messages": _patiently(_unknown),
+        "ending_models": _patiently(model_endings.ending),
+        "unanswered_numbers": _patiently(_unanswered),
     }
 
 
@@ -60,6 +64,12 @@ def _cards(now: datetime, *, sees_money: bool) -> list[dict[str, Any]]:
             _patiently(lambda: _count(_HANDED_OVER)),
             "handed over by the model, nobody took over yet",
             reverse("admin:conversations_conversation_changelist") + "?handover=waiting",
+        ),
+        _card(
+            "Unknown outcome",
+            _patiently(lambda: _count(_UNKNOWN)),
+            "messages that may or may not have arrived",
+            reverse("admin:conversations_message_changelist") + "?status__exact=unknown",
         ),
     ]
     if sees_money:
@@ -97,7 +107,7 @@ def _bars(now: datetime) -> list[dict[str, Any]]:
 
 
 def _in_hour(hour: datetime, *, is_over: bool) -> int | None:
-    span = {"first": first_id("msg", hour), "end": first_id("msg", hour + timedelta(hours=1))}
+    span = {"first": ids.first("msg", hour), "end": ids.first("msg", hour + timedelta(hours=1))}
     return cache.get_or_read(
         f"admin:messages:{hour:%Y%m%d%H}:{'whole' if is_over else 'so-far'}",
         lambda: _patiently(lambda: _count(_MESSAGES, **span)),
@@ -112,7 +122,21 @@ def _failures(now: datetime) -> list[dict[str, Any]]:
 def _handovers() -> list[dict[str, Any]]:
     found = sql.rows(_ASKED)
     for row in found:
-        row["link"] = reverse("admin:conversations_conversation_change", args=[row["conversation_id"]])
+        row["link"] = reverse("admin:conversations_conversation_change", args=[quote(row["conversation_id"])])
+    return found
+
+
+def _unknown() -> list[dict[str, Any]]:
+    found = sql.rows(_OLDEST_UNKNOWN)
+    for row in found:
+        row["link"] = reverse("admin:conversations_message_change", args=[quote(row["message_id"])])
+    return found
+
+
+def _unanswered() -> list[dict[str, Any]]:
+    found = unanswered.numbers()
+    for row in found:
+        row["link"] = reverse("admin:channels_app_phonenumber_change", args=[quote(row["phone_number_id"])])
     return found
 
 
@@ -151,7 +175,7 @@ _WAITING = """
 # turns_open_by_number
 _OPEN_TURNS = """
     SELECT count(*) AS count
-      FROM (SELECT 1 FROM turns WHERE state IN ('claimed', 'answered') LIMIT %(most)s + 1) AS found
+      FROM (SELECT 1 FROM turns WHERE closed_at IS NULL LIMIT %(most)s + 1) AS found
 """
 # customers_paused
 _PAUSED = """
@@ -168,6 +192,16 @@ _ASKED = """
     SELECT conversation_id, customer_phone, handover_reason, handover_at
       FROM conversations WHERE handover_at IS NOT NULL ORDER BY handover_at LIMIT 10
 """
+# messages_unknown_by_user
+_UNKNOWN = """
+    SELECT count(*) AS count
+      FROM (SELECT 1 FROM messages WHERE unknown_at IS NOT NULL LIMIT %(most)s + 1) AS found
+"""
+_OLDEST_UNKNOWN = """
+    SELECT message_id, customer_phone, failure_reason, unknown_at
+      FROM messages JOIN conversations USING (conversation_id)
+     WHERE unknown_at IS NOT NULL ORDER BY unknown_at LIMIT 10
+"""
 # a row for each business; few
 _EXHAUSTED = """
     SELECT count(*) AS count
@@ -177,7 +211,7 @@ _EXHAUSTED = """
 _MESSAGES = """
     SELECT count(*) AS count FROM messages WHERE message_id >= %(first)s AND message_id < %(end)s
 """
-# messages_failed
+# messages_failed_lately
 _FAILURES = """
     SELECT reason, count(*) AS count
       FROM (SELECT COALESCE(NULLIF(left(failure_reason, 80), ''), 'no reason given') AS reason

@@ -18,7 +18,10 @@ OF_BUTTONS = {
         "resume_conversation": "Can have the AI answer again",
         "close_conversation": "Can close a conversation",
     },
-    ("conversations", "message"): {"retry_message": "Can try a failed message again"},
+    ("conversations", "message"): {
+        "retry_message": "Can try a failed message again",
+        "refund_message": "Can refund a reply whose outcome is unknown",
+    },
     ("channels_app", "webchat"): {"rotate_webchat": "Can give a web chat a new secret"},
     ("channels_app", "inboundmessage"): {"replay_inboundmessage": "Can replay the inbox"},
     ("channels_app", "deadletter"): {"replay_deadletter": "Can replay dead letters"},
@@ -94,6 +97,7 @@ OPERATORS = SUPPORT | {
     "billing.revoke_apikey",
     "billing.switch_webhookendpoint",
     "billing.view_apikey",
+    "billing.view_auditentry",
     "billing.view_credit",
     "billing.view_creditentry",
     "channels_app.add_phonenumber",
@@ -103,6 +107,7 @@ OPERATORS = SUPPORT | {
     "channels_app.replay_deadletter",
     "channels_app.replay_inboundmessage",
     "channels_app.rotate_webchat",
+    "conversations.refund_message",
 }
 GROUPS = {"support": SUPPORT, "operators": OPERATORS}
 _ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction")

@@ -1,72 +1,66 @@
-"""
-The login: after five wrong passwords for a name from one address it takes none for a quarter of an hour.
+"""The forms that take a password: to sign in, and to change it."""
 
-Counted in Redis, and in the process while Redis is away.
-"""
-
-import hashlib
-import time
 from typing import Any
 
 from django import forms
-from unfold.forms import AuthenticationForm
+from django.http import HttpResponse
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
-from config.lib import redis
-
-MOST = 5
-SECONDS = 15 * 60
-
-_here: dict[str, list[float]] = {}
+from config.admin import attempts
 
 
 class LoginForm(AuthenticationForm):
-    """Asks for name and password, unless it was asked too often."""
+    """Asks for name and password."""
 
     def clean(self) -> dict[str, Any]:
-        """
-        Sign in.
-
-        An attempt is counted before the password is looked at, so that many at once are no way around.
-        """
-        key = _key(str(self.cleaned_data.get("username", "")), self.request)
-        if _attempts(key) > MOST:
-            raise forms.ValidationError("Too many attempts. Try again in 15 minutes.", code="locked")
-        cleaned: dict[str, Any] = super().clean()
-        _forget(key)
+        """Check the password, unless there were too many attempts."""
+        try:
+            attempt = attempts.count(
+                attempts.PASSWORD, name=str(self.cleaned_data.get("username", "")), request=self.request
+            )
+            with attempts.hashing(attempt):
+                cleaned: dict[str, Any] = super().clean()
+        except attempts.TooManyAttemptsError as error:
+            raise refusal(error) from error
+        attempt.succeed()
         return cleaned
 
 
-def _key(username: str, request: Any) -> str:
-    whose = f"{username.strip().lower()}|{request.META.get('REMOTE_ADDR', '')}"
-    return f"admin:login:{hashlib.sha256(whose.encode('utf-8', 'replace')).hexdigest()}"
+class PasswordChangeForm(AdminOwnPasswordChangeForm):
+    """Asks for the present password and a new one; `request` is set by the view."""
+
+    request: Any
+
+    def clean_old_password(self) -> str:
+        """Check the present password, with the same limits as at the login."""
+        try:
+            attempt = attempts.count(attempts.PASSWORD, name=self.user.get_username(), request=self.request)
+            with attempts.hashing(attempt):
+                password: str = super().clean_old_password()
+        except attempts.TooManyAttemptsError as error:
+            raise refusal(error) from error
+        attempt.succeed()
+        return password
 
 
-def _attempts(key: str) -> int:
-    try:
-        return int(redis.call(_count, key))
-    except redis.RedisUnavailableError:
-        return _count_here(key)
+def refusal(error: attempts.TooManyAttemptsError) -> forms.ValidationError:
+    """Return the error for a form; `code` makes the response a 429."""
+    return forms.ValidationError(str(error), code="too_many_attempts", params={"retry_after": error.seconds})
 
 
-def _count(key: str) -> int:
-    pipeline = redis.client().pipeline()
-    pipeline.incr(key)
-    pipeline.expire(key, SECONDS, nx=True)
-    return int(pipeline.execute()[0])
+def refuse(response: HttpResponse) -> HttpResponse:
+    """Make the response to a form that was refused for too many attempts a 429."""
+    form = (getattr(response, "context_data", None) or {}).get("form")
+    if form is not None and form.is_bound and (seconds := _seconds_to_wait(form)):
+        response.status_code = 429
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
-def _count_here(key: str) -> int:
-    now = time.monotonic()
-    if len(_here) > 10_000:
-        _here.clear()
-    recent = [*(at for at in _here.get(key, ()) if at > now - SECONDS), now]
-    _here[key] = recent
-    return len(recent)
-
-
-def _forget(key: str) -> None:
-    _here.pop(key, None)
-    try:
-        redis.call(redis.client().delete, key)
-    except redis.RedisUnavailableError:
-        return
+def _seconds_to_wait(form: forms.BaseForm) -> int:
+    """Return the seconds that a form asks its user to wait, 0 if it does not."""
+    for errors in form.errors.as_data().values():
+        for error in errors:
+            if error.code == "too_many_attempts" and error.params:
+                return int(error.params["retry_after"])
+    return 0

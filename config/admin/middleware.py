@@ -5,11 +5,15 @@ Webhooks and the API are the hot path; they neither read a session nor pay for l
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django_otp.middleware import OTPMiddleware
+
+from config.admin import client_address
 
 PREFIX = "/admin/"
 # Alpine, which unfold is built with, compiles expressions in attributes and sets styles. Nothing is inline
@@ -28,9 +32,12 @@ class AdminSessionMiddleware(SessionMiddleware):
     """Sessions, in the admin."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Find the session."""
+        """Find the session, and note who uses it."""
         if _is_admin(request):
             super().process_request(request)
+            session: Any = request.session
+            session.address = client_address.of(request)[:100]
+            session.user_agent = request.headers.get("User-Agent", "")[:255]
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """Keep the session."""
@@ -44,6 +51,17 @@ class AdminAuthenticationMiddleware(AuthenticationMiddleware):
         """Find out."""
         if _is_admin(request):
             super().process_request(request)
+
+
+class AdminSecondFactorMiddleware(OTPMiddleware):
+    """Whether the session has passed the second factor, in the admin."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Handle one request."""
+        response: HttpResponse = (
+            super().__call__(request) if _is_admin(request) else self.get_response(request)
+        )
+        return response
 
 
 class AdminMessageMiddleware(MessageMiddleware):
@@ -69,6 +87,7 @@ class AdminHeadersMiddleware:
         """Handle one request."""
         response = self.get_response(request)
         if _is_admin(request):
-            response.headers["Content-Security-Policy"] = POLICY
+            # A customer's file comes with a policy of its own, which allows nothing at all.
+            response.headers.setdefault("Content-Security-Policy", POLICY)
             response.headers["Cache-Control"] = "no-store"
         return response

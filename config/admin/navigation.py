@@ -44,6 +44,7 @@ _GROUPS = (
             ("Credits", "billing.credit", "toll"),
             ("Ledger", "billing.creditentry", "receipt_long"),
             ("API keys", "billing.apikey", "key"),
+            ("Audit log", "billing.auditentry", "history"),
             ("Events", "billing.event", "campaign"),
             ("Webhook endpoints", "billing.webhookendpoint", "webhook"),
             ("Webhook deliveries", "billing.webhookdelivery", "outbox"),
@@ -74,6 +75,14 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             found.append({"title": title, "separator": True, "items": items})
     return found
+
+
+def account(_request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the links behind one's own name."""
+    return [
+        {"title": "Your account", "link": reverse("admin:account")},
+        {"title": "Change password", "link": reverse("admin:password_change")},
+    ]
 
 
 def _may_view(request: HttpRequest, table: str) -> bool:

@@ -9,26 +9,74 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial, update_wrapper
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.db import OperationalError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from psycopg.errors import QueryCanceled
-from ulid import ULID
 from unfold.admin import ModelAdmin
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
 from config.admin.buttons import Button, page_of
+from config.lib import ids
 
 
-class Page(ModelAdmin):
+class WithButtons(ModelAdmin):
+    """Adds buttons to a page: their addresses, and links to those that may be pressed."""
+
+    buttons: Sequence[Button] = ()
+    list_buttons: Sequence[Button] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the buttons' addresses."""
+        mine = [
+            path(f"<path:object_id>/{button.name}/", self._wrapped(button), name=button.url_name(self))
+            for button in self.buttons
+        ]
+        mine += [
+            path(f"{button.name}/", self._wrapped(button), name=button.url_name(self))
+            for button in self.list_buttons
+        ]
+        return [*mine, *super().get_urls()]
+
+    def _wrapped(self, button: Button) -> Callable[..., HttpResponse]:
+        view = partial(button.view, self)
+        update_wrapper(view, button.view)
+        return self.admin_site.admin_view(view)  # type: ignore[no-any-return]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the buttons that may be pressed on this row."""
+        row = context.get("original")
+        context["actions_detail"] = self._shown(request, row)
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
+
+    def _shown(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
+        single: list[dict[str, Any]] = []
+        grouped: dict[str, list[dict[str, Any]]] = {}
+        for button in self.offered(request, row):
+            if not button.is_inline:
+                (grouped.setdefault(button.group, []) if button.group else single).append(
+                    button.shown(self, row)
+                )
+        drawn = {"icon": "add", "variant": ActionVariant.DEFAULT}
+        return single + [drawn | {"title": title, "items": items} for title, items in grouped.items()]
+
+    def offered(self, request: HttpRequest, row: Model | None) -> list[Button]:
+        """List the buttons that may be pressed on a row by who is signed in."""
+        return [button for button in self.buttons if row and button.may(request) and button.is_offered(row)]
+
+
+class Page(WithButtons):
     """A table that hands read; what they may do to it are its buttons."""
 
     list_per_page = 50
@@ -42,8 +90,8 @@ class Page(ModelAdmin):
     looked_up_by: Sequence[str] = ()
     # Shown on no page and searched by nobody.
     secret: Sequence[str] = ()
-    buttons: Sequence[Button] = ()
-    list_buttons: Sequence[Button] = ()
+    # Changes of its rows are in the audit log, to which a row's page links.
+    is_audited = False
 
     @admin.display(description="business")
     def business(self, row: Any) -> Any:
@@ -103,45 +151,11 @@ class Page(ModelAdmin):
                 said |= Q(**{name: term})
         return said
 
-    def get_urls(self) -> list[URLPattern]:
-        """Add the buttons' addresses."""
-        mine = [
-            path(f"<path:object_id>/{button.name}/", self._wrapped(button), name=button.url_name(self))
-            for button in self.buttons
-        ]
-        mine += [
-            path(f"{button.name}/", self._wrapped(button), name=button.url_name(self))
-            for button in self.list_buttons
-        ]
-        return [*mine, *super().get_urls()]
-
-    def _wrapped(self, button: Button) -> Callable[..., HttpResponse]:
-        view = partial(button.view, self)
-        update_wrapper(view, button.view)
-        return self.admin_site.admin_view(view)  # type: ignore[no-any-return]
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """Show the buttons that may be pressed on this row."""
-        row = context.get("original")
-        context["actions_detail"] = self._shown(request, row)
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
-
     def _shown(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
-        single: list[dict[str, Any]] = []
-        grouped: dict[str, list[dict[str, Any]]] = {}
-        for button in self.offered(request, row):
-            if not button.is_inline:
-                (grouped.setdefault(button.group, []) if button.group else single).append(
-                    button.shown(self, row)
-                )
-        drawn = {"icon": "add", "variant": ActionVariant.DEFAULT}
-        return single + [drawn | {"title": title, "items": items} for title, items in grouped.items()]
-
-    def offered(self, request: HttpRequest, row: Model | None) -> list[Button]:
-        """List the buttons that may be pressed on a row by who is signed in."""
-        return [button for button in self.buttons if row and button.may(request) and button.is_offered(row)]
+        shown = super()._shown(request, row)
+        if row and self.is_audited and request.user.has_perm("billing.view_auditentry"):
+            shown.append(_audit_link(row))
+        return shown
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -182,12 +196,20 @@ class Since(SimpleListFilter):
 
     def narrowed(self, queryset: QuerySet[Any], since: datetime) -> QuerySet[Any]:
         """Take what was made since then."""
-        return queryset.filter(pk__gte=first_id(self.prefix, since))
+        return queryset.filter(pk__gte=ids.first(self.prefix, since))
 
 
 def since(prefix: str) -> type[Since]:
     """Make the filter for a table whose ids begin so."""
     return type("Since", (Since,), {"prefix": prefix})
+
+
+class CreatedSince(Since):
+    """The same for tables whose keys are plain numbers, by when a row was created."""
+
+    def narrowed(self, queryset: QuerySet[Any], since: datetime) -> QuerySet[Any]:
+        """Keep the rows that were created since then."""
+        return queryset.filter(created_at__gte=since)
 
 
 class ReceivedSince(Since):
@@ -198,12 +220,6 @@ class ReceivedSince(Since):
         return queryset.filter(received_at__gte=since)
 
 
-def first_id(prefix: str, moment: datetime) -> str:
-    """Give the smallest id of its kind that can have been made at a moment."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return f"{prefix}_{ULID.from_bytes(milliseconds.to_bytes(6, 'big') + bytes(10))}"
-
-
 def link(row: Any, text: str = "") -> SafeString | str:
     """Link to a row's page; its text is escaped."""
     if row is None:
@@ -211,10 +227,28 @@ def link(row: Any, text: str = "") -> SafeString | str:
     return format_html('<a class="staff-link" href="{}">{}</a>', page_of(row), text or str(row))
 
 
+def _audit_link(row: Model) -> dict[str, Any]:
+    """Return what unfold's templates draw the link to a row's entries in the audit log from."""
+    listed = reverse("admin:billing_auditentry_changelist")
+    return {
+        "title": "Audit log",
+        "icon": "history",
+        "variant": ActionVariant.DEFAULT,
+        "attrs": {},
+        "dialog": None,
+        "path": f"{listed}?{urlencode({'q': row.pk})}",
+    }
+
+
 def extend(
-    model: type[Model], *, buttons: Sequence[Button] = (), list_buttons: Sequence[Button] = ()
+    model: type[Model],
+    *,
+    buttons: Sequence[Button] = (),
+    list_buttons: Sequence[Button] = (),
+    fields: Sequence[Callable[[Any], Any]] = (),
 ) -> None:
-    """Add a room's buttons to a page of a room below it."""
+    """Add a room's buttons, and fields that it computes, to a page of a room below it."""
     page: Any = admin.site.get_model_admin(model)
+    page.readonly_fields = (*page.readonly_fields, *fields)
     page.buttons = (*page.buttons, *buttons)
     page.list_buttons = (*page.list_buttons, *list_buttons)

@@ -13,6 +13,7 @@ from config.embedded.stops import StopRequestedError, Stops
 from config.embedded.supervise import Supervisor
 from config.embedded.watch import stop, watch
 from config.embedded.welcome import welcome
+from config.lib import local_secrets
 
 _INTERRUPTED = 130
 _READY = "/health/ready"
@@ -48,6 +49,7 @@ def _require_stores(choices: Choices) -> None:
 
 def _run(choices: Choices, stops: Stops, lock: TextIO) -> int:
     environment = programs.environment(choices)
+    _prepare_secret(choices)
     _prepare_stores(choices)
     stops.check()
     everything = [*programs.stores(choices), *programs.vendors(choices), *programs.app()]
@@ -58,8 +60,9 @@ def _run(choices: Choices, stops: Stops, lock: TextIO) -> int:
         _start_stores(choices, waiting)
         with step("Bringing the tables up to date"):
             manage.run("migrate", logs=choices.logs, environment=environment, stops=stops)
-        supervisor.start("app")
+        # Before anything is served: keys of the demo that an earlier version derived end here.
         demo = _seed(choices, environment, stops)
+        supervisor.start("app")
         _await_app(choices, waiting)
         is_up = True
         say(welcome(choices, demo))
@@ -68,6 +71,19 @@ def _run(choices: Choices, stops: Stops, lock: TextIO) -> int:
         return 0 if is_up else _INTERRUPTED
     finally:
         stop(supervisor, stops)
+
+
+def _prepare_secret(choices: Choices) -> None:
+    """
+    Create the secret that webhooks are signed with: the simulator only reads it.
+
+    :raises StartError: if it cannot be stored
+    """
+    if choices.simulated and not os.environ.get("WEBHOOK_SECRET"):
+        try:
+            local_secrets.get(choices.data_dir, "WEBHOOK_SECRET")
+        except OSError as error:
+            raise StartError(f"DATA_DIR cannot hold this checkout's secrets: {error}.") from None
 
 
 def _prepare_stores(choices: Choices) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from config.embedded.errors import StartError
+from config.lib import local_secrets
 
 PROJECT = Path(__file__).resolve().parents[2]
 DATA_DIR = PROJECT / ".data"
@@ -48,7 +49,7 @@ def make_folders(data_dir: Path) -> None:
     """
     # Postgres runs as another user when we are root, so the top folder lets it pass; all below it is shut.
     _own_folder(data_dir.absolute(), mode=0o711)
-    for name in ("run", "log", "valkey"):
+    for name in ("run", "log", "valkey", local_secrets.FOLDER):
         _own_folder(data_dir.absolute() / name, mode=0o700)
     if socket_folder(data_dir, "run").parent != data_dir.absolute():
         _own_folder(_short_folder(data_dir), mode=0o711)

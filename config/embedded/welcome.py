@@ -2,6 +2,7 @@
 
 from config.embedded import external, paths
 from config.embedded.choices import Choices
+from config.lib import local_secrets
 
 
 def welcome(choices: Choices, demo: dict[str, str]) -> str:
@@ -21,6 +22,9 @@ def welcome(choices: Choices, demo: dict[str, str]) -> str:
         "Logs": str(choices.logs),
         "Demo API key": demo.get("api_key", ""),
         "Operator key": demo.get("operator_key", ""),
+        "Secrets": f"{choices.data_dir / local_secrets.FOLDER}   (these keys and others, one per file)"
+        if demo
+        else "",
         "Demo number": demo.get("display_phone_number", ""),
         "Or": '.venv/bin/python manage.py simulate_customer "Hello"' if choices.simulated and demo else "",
     }

@@ -1,4 +1,11 @@
-"""The two kinds of failure a client of a foreign API may raise."""
+"""The two kinds of failure a client of a foreign API may raise, and how an unexpected error is named."""
+
+import traceback
+from pathlib import Path
+
+import psycopg
+
+_PROJECT = Path(__file__).parent.parent.parent
 
 
 class ForeignError(Exception):
@@ -27,3 +34,27 @@ class UnavailableError(ForeignError):
 
 class RejectedError(ForeignError):
     """Never worth trying again as it stands: the API understood and refused."""
+
+
+def summary(error: BaseException) -> str:
+    """
+    Return an error's type, its SQLSTATE and constraint, and the line of ours that raised it.
+
+    Its message is left out: it may quote a customer's words or phone number.
+    """
+    source = error if isinstance(error, psycopg.Error) else error.__cause__
+    parts = [type(error).__name__]
+    if isinstance(source, psycopg.Error):
+        parts += [source.sqlstate or "", source.diag.constraint_name or ""]
+    places = [
+        f"at {Path(frame.filename).relative_to(_PROJECT)}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if _is_ours(frame.filename)
+    ]
+    return " ".join(part for part in (*parts, *places[-1:]) if part)
+
+
+def _is_ours(filename: str) -> bool:
+    path = Path(filename)
+    # Every statement passes sql.py: its caller says more.
+    return path.is_relative_to(_PROJECT) and ".venv" not in path.parts and path.name != "sql.py"

@@ -1,14 +1,22 @@
-"""Says that a process is alive: a row in Postgres, since asking workers over Redis fails when Redis does."""
+"""
+Heartbeats: each process writes every few seconds that it is alive, and which queues it reads.
+
+They are rows in Postgres, since asking workers over Redis fails when Redis does.
+"""
 
 import os
 import socket
 import threading
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import Error, connection
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from config.lib import sql
 from config.models import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -17,21 +25,39 @@ INTERVAL = 5.0
 STALE_AFTER = timedelta(seconds=20)
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The newest heartbeat of one process; `queues` are None where the process did not name any."""
+
+    role: str
+    queues: tuple[str, ...] | None
+    beat_at: datetime
+    is_fresh: bool
+
+
 def instance() -> str:
     """Name this process."""
     return f"{socket.gethostname()}:{os.getpid()}"[:100]
 
 
-def beat(role: str) -> None:
-    """Write down that this process is alive."""
+def beat(role: str, queues: Sequence[str] | None = None) -> None:
+    """Store that this process is alive."""
+    named = None if queues is None else list(queues)
     Heartbeat.objects.update_or_create(
-        instance=instance(), defaults={"role": role, "beat_at": timezone.now()}
+        instance=instance(), defaults={"role": role, "queues": named, "beat_at": Now()}
     )
 
 
-def alive(role: str) -> bool:
-    """Tell whether any process of a role said so lately."""
-    return Heartbeat.objects.filter(role=role, beat_at__gt=timezone.now() - STALE_AFTER).exists()
+def read() -> list[Beat]:
+    """Return the heartbeats of all processes of the last day, by Postgres' clock."""
+    rows = sql.rows(_READ_SQL, [STALE_AFTER.total_seconds()])
+    return [Beat(**row | {"queues": None if row["queues"] is None else tuple(row["queues"])}) for row in rows]
+
+
+_READ_SQL = """
+    SELECT role, queues, beat_at, beat_at > statement_timestamp() - make_interval(secs => %s) AS is_fresh
+      FROM heartbeats
+"""
 
 
 def forget_the_dead() -> None:
@@ -39,17 +65,18 @@ def forget_the_dead() -> None:
     Heartbeat.objects.filter(beat_at__lt=timezone.now() - timedelta(days=1)).delete()
 
 
-def start(role: str) -> None:
+def start(role: str, queues: Sequence[str] | None = None) -> None:
     """Beat in the background for as long as this process lives."""
-    threading.Thread(target=_run, args=[role], name="heartbeat", daemon=True).start()
+    threading.Thread(target=_run, args=[role, queues], name="heartbeat", daemon=True).start()
 
 
-def _run(role: str) -> None:
+def _run(role: str, queues: Sequence[str] | None) -> None:
     pause = threading.Event()
     while True:
         try:
-            beat(role)
+            beat(role, queues)
         except Error as error:
+            sql.discard_if_read_only(error)
             log.warning("heartbeat.missed", reason=type(error).__name__)
         finally:
             connection.close()

@@ -3,7 +3,8 @@ Doorbells: background jobs rung by name.
 
 A ring carries ids only and may be lost or doubled; the sweeper rings again for whatever waits. Rings are
 published after the surrounding transaction commits. One that is due later waits in this process, not in the
-broker (Celery's ETAs are run again by every visibility timeout), and equal rings for one moment become one.
+broker (Celery's ETAs are run again by every visibility timeout). Equal rings for one moment become one, and
+while a ring waits in its queue equal ones are not published (`task_queue`).
 """
 
 import atexit
@@ -15,11 +16,10 @@ import zlib
 from enum import StrEnum
 
 import structlog
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
-from config.lib import failpoints, logs, redis
+from config.lib import failpoints, logs, redis, task_queue
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,9 @@ class Job(StrEnum):
     LOOK = "extraction.look"
     EXTRACT = "extraction.extract"
     DELIVER_WEBHOOKS = "billing.deliver_webhooks"
+    DELIVER_SLOW_WEBHOOKS = "billing.deliver_slow_webhooks"
     SEND_EMAILS = "billing.send_emails"
+    CHECK_ENDINGS = "agents.check_endings"
 
 
 _QUEUES = {
@@ -44,6 +46,7 @@ _QUEUES = {
     Job.LOOK: "extraction",
     Job.EXTRACT: "extraction",
     Job.DELIVER_WEBHOOKS: "notify",
+    Job.DELIVER_SLOW_WEBHOOKS: "notify",
     Job.SEND_EMAILS: "notify",
 }
 
@@ -75,26 +78,11 @@ def ring_now(job: Job, **kwargs: str) -> None:
 
     :raises RedisUnavailableError: if the broker does not take it
     """
-    redis.call(
-        current_app.send_task,
-        job.value,
-        kwargs=kwargs,
-        # What it would be shown as in events that nobody listens to.
-        argsrepr="",
-        kwargsrepr="",
-        queue=queue(job, kwargs),
-        headers={"correlation_id": logs.correlation_id()},
-        retry=False,
-    )
+    task_queue.publish([_message(job, kwargs, logs.correlation_id())])
 
 
-def _rung(job: Job, kwargs: dict[str, str], correlation_id: str) -> None:
-    failpoints.reach("P2")
-    try:
-        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
-            ring_now(job, **kwargs)
-    except redis.RedisUnavailableError as error:
-        log.debug("jobs.ring_lost", job=job.value, reason=str(error))
+def _message(job: Job, kwargs: dict[str, str], correlation_id: str) -> task_queue.Message:
+    return task_queue.Message(queue(job, kwargs), job.value, kwargs, correlation_id)
 
 
 # A moment, as a number of grains, the job, and what it is rung for.
@@ -111,7 +99,7 @@ class _Timer:
     GRAINS = {Job.APPLY_EVENTS: 0.5}
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Slot, dict[str, str], str]] = []
+        self._heap: list[tuple[float, int, Slot, task_queue.Message]] = []
         self._waiting: set[Slot] = set()
         self._counter = itertools.count()
         self._is_ringing = False
@@ -126,12 +114,14 @@ class _Timer:
             if slot in self._waiting:
                 return
             self._waiting.add(slot)
-            entry = (moment * grain, next(self._counter), slot, kwargs, logs.correlation_id())
+            message = _message(job, kwargs, logs.correlation_id())
+            entry = (moment * grain, next(self._counter), slot, message)
             heapq.heappush(self._heap, entry)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="ring-timer", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if self._heap[0] is entry:
+                self._changed.notify_all()
 
     def flush(self, timeout: float) -> None:
         with self._changed:
@@ -142,19 +132,28 @@ class _Timer:
 
     def _run(self) -> None:
         while True:
-            _rung(*self._next())
+            messages = self._due()
+            failpoints.reach("P2")
+            try:
+                task_queue.publish(messages)
+            except redis.RedisUnavailableError as error:
+                log.debug("jobs.rings_lost", count=len(messages), reason=str(error))
             with self._changed:
                 self._is_ringing = False
                 self._changed.notify_all()
 
-    def _next(self) -> tuple[Job, dict[str, str], str]:
+    def _due(self) -> list[task_queue.Message]:
+        """Wait for the next moment, and take all that is to be rung by then."""
         with self._changed:
             while not self._heap or self._heap[0][0] > time.monotonic():
                 self._changed.wait(self._heap[0][0] - time.monotonic() if self._heap else None)
-            _, _, slot, kwargs, correlation_id = heapq.heappop(self._heap)
-            self._waiting.discard(slot)
+            now, messages = time.monotonic(), []
+            while self._heap and self._heap[0][0] <= now:
+                _, _, slot, message = heapq.heappop(self._heap)
+                self._waiting.discard(slot)
+                messages.append(message)
             self._is_ringing = True
-            return slot[1], kwargs, correlation_id
+            return messages
 
 
 _timer = _Timer()

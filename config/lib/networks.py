@@ -1,6 +1,10 @@
-"""Where an address leads: whether a packet to it stays in a network of our own, however it is written."""
+"""Where names and addresses lead: whether packets stay in a network of our own, however these are written."""
 
 import ipaddress
+import socket
+import threading
+from concurrent.futures import Future
+from functools import lru_cache
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -16,6 +20,11 @@ _METADATA = frozenset(
     ipaddress.ip_address(address)
     for address in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
 )
+# In seconds: long enough for the resolver to ask a second time, which it does after 5 (resolv.conf(5)).
+LOOKUP_TIMEOUT = 7.0
+
+
+_LONGEST_ADDRESS = 100
 
 
 def may_reach(address: Address, *, private_too: bool = False) -> bool:
@@ -37,11 +46,17 @@ def parsed(host: str) -> Address:
 
 
 def household(host: str) -> str:
-    """Give what of an address one household has: all of it, but of an IPv6 one only the first half."""
+    """Return the key to rate-limit by: the IPv4 address, or the /64 prefix of an IPv6 address."""
+    # A client may send anything as an address; no address is longer.
+    return _household(host[:_LONGEST_ADDRESS])
+
+
+@lru_cache(maxsize=2000)
+def _household(host: str) -> str:
     try:
         address = parsed(host)
     except ValueError:
-        return host[:100]
+        return host
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped:
@@ -74,3 +89,26 @@ def _meant(address: Address) -> list[Address]:
     if address in _NAT64 or address in _COMPATIBLE:
         wrapped.append(last)
     return [address, *(one for one in wrapped if one is not None)]
+
+
+def look_up(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
+    """
+    Return the addresses of a host, each with the port, looked up by a thread of its own.
+
+    A name server that does not answer holds the resolver for as long as its configuration says, half a minute
+    and more (resolv.conf(5)). The thread is then left behind, and ends when the resolver gives up.
+
+    :raises TimeoutError: if there is no answer within `timeout` seconds
+    :raises OSError: if the host has no addresses
+    """
+    found: Future[list[tuple[str, int]]] = Future()
+
+    def resolve() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.set_result([(str(address[0]), int(address[1])) for *_, address in answers])
+        except Exception as error:  # noqa: BLE001  (raised where it is waited for)
+            found.set_exception(error)
+
+    threading.Thread(target=resolve, name="name-lookup", daemon=True).start()
+    return found.result(timeout)

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+import aiohttp
 import requests
 from django.conf import settings
-from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from config.lib import logs, networks
+from config.lib import event_loop, logs, networks
 
 _CONNECT_TIMEOUT = 3.05
 _SILENCE_TIMEOUT = 10.0
@@ -28,8 +28,6 @@ _CHUNK = 64 * 1024
 
 _session = requests.Session()
 _session.trust_env = False
-_session.mount("http://", HTTPAdapter(pool_connections=8, pool_maxsize=200))
-_session.mount("https://", HTTPAdapter(pool_connections=8, pool_maxsize=200))
 
 
 class NotSentError(Exception):
@@ -64,27 +62,38 @@ class Received:
     content: bytes
 
 
-def post_json(url: str, *, body: object, token: str, timeout: float) -> requests.Response:
+async def post_json(url: str, *, body: object, token: str, timeout: float) -> Received:
     """
-    Post JSON with a bearer token, once.
+    Post JSON with a bearer token, once, on the process's event loop; `timeout` is for all of it, in seconds.
 
     :raises NotSentError: if no connection could be made
     :raises NoAnswerError: on a timeout or a broken connection after that
     """
     headers = {"authorization": f"Bearer {token}", settings.CORRELATION_ID_HEADER: logs.correlation_id()}
-    timeouts = (min(_CONNECT_TIMEOUT, timeout), timeout)
+    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(_CONNECT_TIMEOUT, timeout))
     try:
-        return _session.post(url, json=body, headers=headers, timeout=timeouts, allow_redirects=False)
-    except (requests.exceptions.InvalidHeader, UnicodeError) as error:
+        # What aiohttp would send as UTF-8 no server takes.
+        token.encode("latin-1")
+        async with _client().post(
+            url, json=body, headers=headers, timeout=limits, allow_redirects=False
+        ) as response:
+            return Received(response.status, await response.read())
+    except (UnicodeError, ValueError) as error:
         raise NotSentError("a token that no header can hold") from error
-    except requests.ConnectTimeout as error:
+    except aiohttp.ConnectionTimeoutError as error:
         raise NotSentError("no connection in time") from error
-    except requests.ConnectionError as error:
-        if "NewConnectionError" in repr(error) or "NameResolutionError" in repr(error):
-            raise NotSentError("connection refused") from error
-        raise NoAnswerError("connection broken") from error
-    except requests.RequestException as error:
+    except aiohttp.ClientConnectorError as error:
+        raise NotSentError("connection refused") from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise NoAnswerError(type(error).__name__) from error
+
+
+@functools.cache
+def _client() -> aiohttp.ClientSession:
+    """Return the session of the process's event loop; it keeps as many connections as are in use."""
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30))
+    event_loop.close_at_exit(session.close)
+    return session
 
 
 def get_json(url: str, *, token: str, timeout: float) -> dict[str, object]:
@@ -187,16 +196,16 @@ def _connected(parts: SplitResult, deadline: float, *, may_be_private: bool) -> 
     """
     if not parts.hostname:
         raise ValueError("no host")
-    found = socket.getaddrinfo(parts.hostname, parts.port or _port_of(parts.scheme), type=socket.SOCK_STREAM)
-    addresses = [address[:2] for *_, address in found]
+    port = parts.port or _port_of(parts.scheme)
+    addresses = networks.look_up(parts.hostname, port, timeout=_left(deadline, networks.LOOKUP_TIMEOUT))
     if not all(
-        networks.may_reach(networks.parsed(str(host)), private_too=may_be_private) for host, _ in addresses
+        networks.may_reach(networks.parsed(host), private_too=may_be_private) for host, _ in addresses
     ):
         raise ForbiddenAddressError
     failure = OSError("no address")
     for host, port in addresses:
         try:
-            sock = socket.create_connection((str(host), int(port)), timeout=_left(deadline, _CONNECT_TIMEOUT))
+            sock = socket.create_connection((host, port), timeout=_left(deadline, _CONNECT_TIMEOUT))
         except OSError as error:
             failure = error
             continue

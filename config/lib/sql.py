@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from psycopg import Cursor
@@ -15,6 +16,29 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 _PAUSE = 0.5
+
+# A primary that was demoted, or a standby: connections to it are of no use for writing.
+READ_ONLY = "25006"
+# SQLSTATEs of a Postgres that is away, too busy or takes no writes: the same statement may pass later.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_UNAVAILABLE_CLASSES = (
+    "08",  # connection exceptions, also of poolers in between
+    "28",  # authentication fails, as it does during a change of passwords
+    "53",  # out of connections, memory or disk
+    "57",  # shutdown, crash, start-up, and statement_timeout
+    "58",  # I/O errors
+)
+_UNAVAILABLE_CODES = frozenset(
+    {
+        READ_ONLY,
+        "25P03",  # idle_in_transaction_session_timeout: the connection is gone
+        "25P04",  # transaction_timeout: the connection is gone
+        "40001",  # serialization failure
+        "40003",  # statement completion unknown
+        "40P01",  # deadlock
+        "55P03",  # lock_timeout
+    }
+)
 
 
 def rows(statement: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
@@ -60,12 +84,70 @@ def loaded(value: str) -> Any:
     return json.loads(value)
 
 
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE that Postgres gave for an error of Django's or psycopg's, if it gave one."""
+    source = error if isinstance(error, psycopg.Error) else error.__cause__
+    return source.sqlstate if isinstance(source, psycopg.Error) else None
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """
+    Check whether an error means that Postgres is away, overloaded or read-only at the moment.
+
+    Nothing is wrong with the statement then: it may be repeated later. Any other error would come again.
+    """
+    code = sqlstate(error)
+    if code is None:
+        # No answer of the server: no connection, a lost one, or none free in the pool.
+        away = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
+        return isinstance(error, away)
+    return code in _UNAVAILABLE_CODES or code.startswith(_UNAVAILABLE_CLASSES)
+
+
+def is_about_schema(error: BaseException) -> bool:
+    """
+    Check whether an error means that a table, column or right is missing, as before a migration.
+
+    The rows that were to be written have nothing to do with it.
+    """
+    return (sqlstate(error) or "").startswith("42")
+
+
+def is_writable() -> bool:
+    """Check whether Postgres takes writes: a standby and a demoted primary take none."""
+    found = row("SELECT current_setting('transaction_read_only') AS is_read_only")
+    if found and found["is_read_only"] == "off":
+        return True
+    if connection.connection is not None:
+        connection.connection.close()
+    return False
+
+
+def discard_if_read_only(error: BaseException) -> None:
+    """
+    Close the connection, so that the pool replaces it, if `error` says that its server is read-only.
+
+    After a failover, pooled connections may still lead to the former primary.
+    """
+    if sqlstate(error) == READ_ONLY and connection.connection is not None:
+        connection.connection.close()
+
+
+def release_connection() -> None:
+    """Return this thread's connection to the pool, unless a transaction is open on it."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 @contextlib.contextmanager
 def may_be_away(what: str) -> Iterator[None]:
-    """Leave a job to whoever rings for it next while Postgres is away: nothing is lost; `what` is logged."""
+    """Leave a job to its next run while Postgres is away: nothing is lost; `what` is logged."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
+        if not is_unavailable(error):
+            raise
+        discard_if_read_only(error)
         event = f"{what}.postgres_away"
         log.warning(event, reason=type(error).__name__)
 
@@ -76,14 +158,18 @@ def insist(write: Callable[[], T], *, until: float) -> T:
 
     The same write twice must be the same as once: a connection may break in the middle of a COMMIT.
 
-    :raises OperationalError: if it is still away then
+    :raises Error: (django.db) if it is still away then, see `is_unavailable`
     """
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError) as error:
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
+            is_inside = connection.in_atomic_block
+            discard_if_read_only(error)
             connection.close()
-            if time.monotonic() + _PAUSE >= until or connection.in_atomic_block:
+            if time.monotonic() + _PAUSE >= until or is_inside:
                 raise
             log.warning("sql.postgres_away", reason=type(error).__name__)
             time.sleep(_PAUSE)

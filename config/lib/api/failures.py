@@ -3,20 +3,29 @@
 from typing import Any
 
 import structlog
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from drf_standardized_errors.formatter import ExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler
 from drf_standardized_errors.types import VALIDATION_ERROR, ErrorResponse
-from psycopg_pool import PoolTimeout
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ErrorDetail, MethodNotAllowed, UnsupportedMediaType
 from rest_framework.response import Response
 
-from config.lib.api.problems import MEDIA_TYPE, document, unavailable
+from config.lib import sql
+from config.lib.api.problems import (
+    INTERNAL_ERROR,
+    MEDIA_TYPE,
+    document,
+    method_not_allowed_detail,
+    no_such_path,
+    unavailable,
+    unsupported_media_type_detail,
+)
 
 log = structlog.get_logger(__name__)
 
+# A document names so many wrong fields at most.
+MOST_ERRORS = 100
 # Below these a person looks at pages.
 _PAGES = ("/admin", "/docs")
 
@@ -31,32 +40,48 @@ class ProblemFormatter(ExceptionFormatter):
         if error_response.type == VALIDATION_ERROR:
             errors = [
                 {
-                    "field": (error.attr or "").removesuffix(".non_field_errors"),
+                    "field": _field(error.attr or ""),
                     "code": error.code,
                     "detail": error.detail,
                 }
-                for error in error_response.errors
+                for error in error_response.errors[:MOST_ERRORS]
             ]
             return document(
                 status, "validation_error", "The request does not fit what is documented.", errors=errors
             )
         code = "internal_error" if first.code == "error" else first.code
-        detail = "Something went wrong here; it is in the log." if code == "internal_error" else first.detail
+        detail = INTERNAL_ERROR if code == "internal_error" else first.detail
         extra = dict(getattr(self.exc, "extra", {}))
         if field := getattr(self.exc, "field", ""):
             extra["errors"] = [{"field": field, "code": first.code, "detail": first.detail}]
         return document(status, code, detail, **extra)
 
 
+def _field(attribute: str) -> str:
+    """Return the path of a field; empty for the whole body."""
+    return "" if attribute == "non_field_errors" else attribute.removesuffix(".non_field_errors")
+
+
 class ProblemHandler(ExceptionHandler):
     """Answers every exception of a view with a problem document."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
-        """Say 503 while Postgres is away or too busy: nothing was done, and it is worth trying again."""
-        if isinstance(exc, OperationalError | PoolTimeout):
+        """Answer 503 while Postgres is away, busy or read-only: nothing was done, and a retry may help."""
+        if sql.is_unavailable(exc):
+            sql.discard_if_read_only(exc)
             log.error("api.database_unavailable", error=type(exc).__name__)
             return unavailable()
+        self._explain(exc)
         return super().convert_known_exceptions(exc)
+
+    def _explain(self, exc: Exception) -> None:
+        """Put sentences of ours in place of DRF's fragments."""
+        request: Any = self.context["request"]
+        if isinstance(exc, MethodNotAllowed):
+            exc.detail = ErrorDetail(method_not_allowed_detail(request.method), exc.default_code)
+        elif isinstance(exc, UnsupportedMediaType):
+            media_types = [parser.media_type for parser in request.parsers]
+            exc.detail = ErrorDetail(unsupported_media_type_detail(media_types), exc.default_code)
 
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:
         """Give the media type and the headers that belong to a problem."""
@@ -91,18 +116,18 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     """Answer what may not be done."""
     if _is_page(request):
         return defaults.permission_denied(request, exception)
-    return _answer(403, "permission_denied", "This may not be done.")
+    return _answer(403, "permission_denied", "This request is not permitted.")
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer where there is no route."""
     if _is_page(request):
         return defaults.page_not_found(request, exception)
-    return _answer(404, "not_found", "There is no such thing here.")
+    return _answer(404, "not_found", str(no_such_path(request.path_info).detail))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer what nobody foresaw."""
     if _is_page(request):
         return defaults.server_error(request)
-    return _answer(500, "internal_error", "Something went wrong here; it is in the log.")
+    return _answer(500, "internal_error", INTERNAL_ERROR)

@@ -56,7 +56,8 @@ def page(
     response = Response({**beside, "data": data, "next_cursor": following})
     if following:
         parameters = {**request.query_params.dict(), "cursor": following}
-        response["Link"] = f'<{request.path}?{urlencode(parameters)}>; rel="next"'
+        address = request.build_absolute_uri(f"{request.path}?{urlencode(parameters)}")
+        response["Link"] = f'<{address}>; rel="next"'
     return response
 
 
@@ -121,4 +122,4 @@ def _field(model: type[Model], name: str) -> Any:
 
 
 def _invalid_cursor() -> ValidationError:
-    return ValidationError({"cursor": [field_error("invalid_cursor", "is not a cursor of this list")]})
+    return ValidationError({"cursor": [field_error("invalid_cursor", "This is not a cursor of this list.")]})

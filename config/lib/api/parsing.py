@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from django.http.request import MediaType
+from rest_framework.exceptions import NotAcceptable, ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
@@ -51,7 +52,7 @@ class StrictJSONParser(BaseParser):
             )
         except (ValueError, RecursionError) as error:
             reason = str(error) if type(error) in {ValueError, json.JSONDecodeError} else "not UTF-8"
-            raise ParseError(f"The body is not valid JSON: {reason}") from error
+            raise ParseError(f"The body is not valid JSON: {reason}.") from error
         _check(found, depth=0)
         return found
 
@@ -89,8 +90,14 @@ def _check(value: object, *, depth: int) -> None:
             _check(member, depth=depth + 1)
 
 
-class AlwaysJSON(BaseContentNegotiation):
-    """Answers JSON whatever `Accept` says: there is nothing else to choose from."""
+def not_acceptable_detail(media_types: Iterable[str]) -> str:
+    """Return the sentence for people: what an operation responds with, whatever `Accept` says."""
+    named = " or ".join(f"`{media_type}`" for media_type in media_types)
+    return f"The header `Accept` excludes {named}, and there is no other response."
+
+
+class StrictNegotiation(BaseContentNegotiation):
+    """Reads bodies by their exact content type, and refuses an `Accept` that the operation cannot meet."""
 
     def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:  # type: ignore[override]
         """Give the parser for the content type; None if there is none."""
@@ -99,9 +106,28 @@ class AlwaysJSON(BaseContentNegotiation):
 
     def select_renderer(  # type: ignore[override]
         self,
-        request: Request,  # noqa: ARG002
+        request: Request,
         renderers: list[BaseRenderer],
         format_suffix: str | None = None,  # noqa: ARG002
     ) -> tuple[BaseRenderer, str]:
-        """Give the first renderer."""
+        """
+        Return the first renderer.
+
+        :raises NotAcceptable: if `Accept` excludes everything that the operation responds with
+        """
+        method = "get" if request.method == "HEAD" else str(request.method).lower()
+        handler = getattr(request.parser_context["view"], method, None)
+        media_types = getattr(handler, "media_types", ())
+        is_given = bool(request.headers.get("Accept", "").strip())
+        if is_given and media_types and not _accepts(request.accepted_types, media_types):
+            raise NotAcceptable(not_acceptable_detail(media_types))
         return renderers[0], renderers[0].media_type
+
+
+def _accepts(accepted: Sequence[MediaType], media_types: Iterable[str]) -> bool:
+    """Return whether one of the media types is accepted; parameters other than `q` do not matter."""
+    ranges = {(one.main_type, one.sub_type) for one in accepted}
+    if ranges & {("*", "*"), ("*", "")}:
+        return True
+    parts = (media_type.split("/") for media_type in media_types)
+    return any((main, sub) in ranges or (main, "*") in ranges for main, sub in parts)

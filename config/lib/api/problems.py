@@ -4,15 +4,17 @@ Errors of the API: problem documents (RFC 9457), whatever went wrong and whereve
 `documentation/errors.md` has a heading for every code.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from rest_framework.exceptions import APIException, ErrorDetail
 
 from config.lib import logs
 
 MEDIA_TYPE = "application/problem+json"
+INTERNAL_ERROR = "The service failed to carry out the request. Its log has the reason."
 
 
 class ProblemError(APIException):
@@ -39,9 +41,54 @@ class ProblemError(APIException):
         super().__init__(detail, code)
 
 
-def not_found() -> ProblemError:
-    """Say that there is no such thing; the same where it belongs to somebody else."""
-    return ProblemError(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing here.")
+def not_found(parameter: str) -> ProblemError:
+    """
+    Return the problem of a path parameter, such as `agent_id`, that names nothing the caller may see.
+
+    It is the same for a thing of another business.
+    """
+    return ProblemError(HTTPStatus.NOT_FOUND, "not_found", not_found_detail(parameter))
+
+
+def not_found_detail(parameter: str) -> str:
+    """Return the sentence for people: which kind of thing was not found, by which parameter."""
+    kind = _KINDS.get(parameter) or parameter.removesuffix("_id").replace("_", " ")
+    return f"There is no {kind} with this `{parameter}`."
+
+
+# Where the parameter's own name is not the word for people.
+_KINDS = {
+    "prefix": "API key",
+    "endpoint_id": "webhook endpoint",
+    "delivery_id": "delivery of this endpoint",
+    "extraction_id": "lead",
+    "index": "file of this message",
+}
+
+
+def no_such_path(path: str) -> ProblemError:
+    """Return the problem of a path at which there is no operation."""
+    detail = "There is no operation at this path."
+    if path.endswith("/") and path != "/":
+        detail += " Paths have no slash at the end."
+    return ProblemError(HTTPStatus.NOT_FOUND, "not_found", detail)
+
+
+def unauthorized_detail() -> str:
+    """Return the sentence that names both headers an API key is read from."""
+    header = settings.API_KEY_HEADER
+    return f"A valid API key is needed, as `{header}: <key>` or as `Authorization: Bearer <key>`."
+
+
+def method_not_allowed_detail(method: str) -> str:
+    """Return the sentence for people."""
+    return f"This path does not take the method {method}. The header `Allow` lists those that it takes."
+
+
+def unsupported_media_type_detail(media_types: Iterable[str]) -> str:
+    """Return the sentence for people: which media types a body can have."""
+    named = " or ".join(f"`{media_type}`" for media_type in media_types)
+    return f"The header `Content-Type` must be {named}."
 
 
 def conflict(code: str, detail: str, **extra: Any) -> ProblemError:
@@ -74,6 +121,15 @@ def unavailable() -> ProblemError:
         "unavailable",
         "The service cannot answer right now. Try again.",
         headers={"Retry-After": "5"},
+    )
+
+
+def internal_error() -> ProblemError:
+    """Return the problem of an error that nobody foresaw."""
+    return ProblemError(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal_error",
+        INTERNAL_ERROR,
     )
 
 

@@ -5,6 +5,7 @@ How the API is described: what all operations have in common is written once, he
 added by what the operation is; those of its own are named with it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from config.lib.api import answers, parsing
+from config.lib.api import answers, parsing, problems
 
 View = TypeVar("View", bound=Callable[..., Any])
 # Code and detail of one error.
@@ -24,23 +25,24 @@ _MARK = "x-problems"
 _FOR_VISITORS = "x-visitors"
 # What Django's `slug` takes, and any id of ours is.
 _ID = "^[-a-zA-Z0-9_]{1,100}$"
-_SAYS_SOMETHING = r"\S"
+# Something that Python's strip() leaves: it takes more for white space than a JavaScript pattern's `\s`.
+_SAYS_SOMETHING = r"[^\s\x1c-\x1f\x85]"
 _NOT_FITTING: Problem = ("validation_error", "The request does not fit what is documented.")
 _COMMON: dict[int, Problem] = {
-    401: ("unauthorized", "A valid API key is needed."),
+    401: ("unauthorized", problems.unauthorized_detail()),
     429: ("throttled", "Request was throttled. Expected available in 12 seconds."),
-    500: ("internal_error", "Something went wrong here; it is in the log."),
+    500: ("internal_error", problems.INTERNAL_ERROR),
     503: ("unavailable", "The service cannot answer right now. Try again."),
 }
-_NO_SUCH: Problem = ("not_found", "There is no such thing here.")
+INSUFFICIENT_SCOPE: Problem = ("insufficient_scope", "The rights of this API key do not include this.")
 _OPERATORS_ONLY: Problem = ("permission_denied", "This needs an operator's key.")
 _BODY: dict[int, Problem] = {
     413: ("payload_too_large", f"A body may have at most {parsing.MOST_BYTES} bytes."),
-    415: ("unsupported_media_type", 'Unsupported media type "text/plain" in request.'),
+    415: ("unsupported_media_type", problems.unsupported_media_type_detail(["application/json"])),
 }
 _UNREADABLE: Problem = (
     "parse_error",
-    "The body is not valid JSON: Expecting value: line 1 column 1 (char 0)",
+    "The body is not valid JSON: Expecting value: line 1 column 1 (char 0).",
 )
 _REPEATED: Problem = ("parameter_repeated", "A query parameter may be given once.")
 _IDEMPOTENCY: dict[int, list[Problem]] = {
@@ -73,7 +75,8 @@ def operation(
     errors: Mapping[int, Sequence[Problem]] | None = None,
     request_example: Any = None,
     response_example: Any = None,
-    idempotency: str = "",
+    requires_idempotency_key: bool = False,
+    shows_secret: bool = False,
     if_match: bool = False,
     operators_only: bool = False,
     visitors: str = "",
@@ -85,18 +88,13 @@ def operation(
 
     `responses` gives a serializer (or None) by status of success, or by status and media type; `errors` gives
     code and detail of what else it may answer.
-    `idempotency` is `required` or `optional` where an Idempotency-Key is read. Examples are plain data.
+    Every POST with an API key reads an Idempotency-Key; with `requires_idempotency_key` it must have one.
+    A response that `shows_secret` is replayed to the same API key only. Examples are plain data.
     `visitors` tells the limits of what visitors of web chats ask for; what `is_public` needs no session.
     Text is given as a `media_type`.
     """
     own: dict[int, list[Problem]] = {status: list(found) for status, found in (errors or {}).items()}
     parameters: list[Any] = [query] if query else []
-    if idempotency:
-        parameters.append(_idempotency_key(is_required=idempotency == "required"))
-        for status, found in _IDEMPOTENCY.items():
-            own.setdefault(status, []).extend(found)
-    if idempotency == "required":
-        own[400].append(_NO_IDEMPOTENCY)
     if if_match:
         parameters.append(_IF_MATCH)
         own.setdefault(412, []).append(_CHANGED)
@@ -105,24 +103,23 @@ def operation(
     describe = extend_schema(
         operation_id=operation_id,
         summary=summary,
-        description=f"{description}\n\n{visitors or _limit()}",
+        description=_described(description, visitors, is_public=is_public),
         tags=[tag],
         request=request,
         responses=dict(responses),
         parameters=parameters,
         auth=[] if is_public else None,
         examples=_examples(request_example, response_example, _first(responses), media_type),
-        extensions={_MARK: own}
-        | (
-            {_FOR_VISITORS: True}
-            if visitors
-            else {"x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}}
-        ),
+        extensions={_MARK: own, **_limits(visitors, is_public=is_public)},
     )
 
     def decorate(method: View) -> View:
         described: View = describe(method)
         described.reads_query = query is not None  # type: ignore[attr-defined]
+        described.operation_id = operation_id  # type: ignore[attr-defined]
+        described.media_types = _media_types(responses)  # type: ignore[attr-defined]
+        described.requires_idempotency_key = requires_idempotency_key  # type: ignore[attr-defined]
+        described.shows_secret = shows_secret  # type: ignore[attr-defined]
         return described
 
     return decorate
@@ -150,8 +147,32 @@ def _first(responses: Mapping[Any, Any]) -> int:
     return min(status if isinstance(status, int) else int(status[0]) for status in responses)
 
 
+def _media_types(responses: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return the media types of an operation's responses: JSON, and that of a file if it answers one."""
+    files = (status[1] for status in responses if not isinstance(status, int))
+    return tuple(dict.fromkeys([*files, "application/json"]))
+
+
+def _described(description: str, visitors: str, *, is_public: bool) -> str:
+    """Return a description with its rate limit; what is public and not for visitors has none."""
+    if is_public and not visitors:
+        return description
+    return f"{description}\n\n{visitors or _limit()}"
+
+
+def _limits(visitors: str, *, is_public: bool) -> dict[str, Any]:
+    if visitors:
+        return {_FOR_VISITORS: True}
+    if is_public:
+        return {}
+    return {"x-rate-limit": {"requests": settings.API_RATE_LIMIT, "seconds": 60}}
+
+
 def _limit() -> str:
-    return f"Rate limit: {settings.API_RATE_LIMIT} requests a minute per API key, over all operations."
+    return (
+        f"Rate limit: {settings.API_RATE_LIMIT} requests a minute per API key and "
+        f"{settings.API_BUSINESS_RATE_LIMIT} per business, over all operations."
+    )
 
 
 def _examples(request: Any, response: Any, status: int, text_type: str) -> list[OpenApiExample]:
@@ -178,17 +199,13 @@ def _examples(request: Any, response: Any, status: int, text_type: str) -> list[
     return found
 
 
-def _idempotency_key(*, is_required: bool) -> OpenApiParameter:
-    return OpenApiParameter(
-        "Idempotency-Key",
-        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
-        OpenApiParameter.HEADER,
-        required=is_required,
-        description="A new value, such as a UUID, for each thing to be done: repeating the request with the "
-        "same one within 24 hours does nothing and gives the first answer again.",
-    )
-
-
+_IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+    "description": "A new value, such as a UUID, for each thing to be done: repeating the request with the "
+    "same one within 24 hours does nothing and gives the first answer again.",
+}
 _IF_MATCH = OpenApiParameter(
     "If-Match",
     {"type": "string", "minLength": 1, "maxLength": 1000},
@@ -212,27 +229,49 @@ class ProblemAutoSchema(AutoSchema):
                 parameter["schema"]["pattern"] = _ID
         reference = self.resolve_serializer(answers.ProblemSerializer, "response").ref
         is_for_visitors = bool(found.pop(_FOR_VISITORS, False))
+        if method == "POST" and found.get("security") and not is_for_visitors:
+            self._describe_idempotency(found)
         for status, listed in self._problems(found, _VISITORS if is_for_visitors else {}).items():
             found["responses"][str(status)] = answers.response(status, listed, reference)
         for status, response in found["responses"].items():
             known = answers.headers(int(status), method)
-            told = {name: known[name] for name in known if not (is_for_visitors and name in answers.OF_KEYS)}
-            response.setdefault("headers", {}).update(told)
+            has_key = found.get("security") and not is_for_visitors
+            headers = {name: known[name] for name in known if has_key or name not in answers.OF_KEYS}
+            response.setdefault("headers", {}).update(headers)
         return found
+
+    def _describe_idempotency(self, found: dict[str, Any]) -> None:
+        """Add the Idempotency-Key, which every POST with an API key reads."""
+        is_required = getattr(getattr(self.view, "post", None), "requires_idempotency_key", False)
+        parameter = _IDEMPOTENCY_KEY | ({"required": True} if is_required else {})
+        parameters = [*found.get("parameters", []), parameter]
+        found["parameters"] = sorted(parameters, key=lambda one: str(one["name"]))
+        problems = _IDEMPOTENCY | ({400: [*_IDEMPOTENCY[400], _NO_IDEMPOTENCY]} if is_required else {})
+        own: dict[int, list[Problem]] = found[_MARK]
+        found[_MARK] = own | {status: own.get(status, []) + listed for status, listed in problems.items()}
 
     def _problems(self, found: dict[str, Any], more: dict[int, Problem]) -> dict[int, list[Problem]]:
         own: dict[int, list[Problem]] = found.pop(_MARK)
         common = {status: [problem] for status, problem in (_COMMON | more).items()}
         common[400] = [_NOT_FITTING]
-        if not found.get("security"):
+        media_types = getattr(getattr(self.view, str(self.method).lower()), "media_types", ())
+        common[406] = [("not_acceptable", parsing.not_acceptable_detail(media_types))]
+        is_public = not found.get("security")
+        if is_public:
             del common[401]
+        elif not more:
+            common[403] = [INSUFFICIENT_SCOPE]
         if "requestBody" in found:
             common |= {status: [problem] for status, problem in _BODY.items()}
             common[400].append(_UNREADABLE)
         if any(parameter["in"] == "query" for parameter in found.get("parameters", [])):
             common[400].append(_REPEATED)
         if "{" in self.path:
-            common[404] = [_NO_SUCH]
+            last = re.findall(r"{(\w+)}", self.path)[-1]
+            common[404] = [("not_found", problems.not_found_detail(last))]
+        if is_public and not more:
+            # A signed link: it is not counted, and parameters that do not fit make it invalid.
+            del common[400], common[429]
         for status, listed in own.items():
             common.setdefault(status, []).extend(listed)
         return dict(sorted(common.items()))
