@@ -4,8 +4,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from billing import keys
+from billing import audit, keys
+from billing.audit import Action
 from billing.models import ApiKey, Credit, User
+
+_AUDITED = ("email", "company_name", "timezone", "notify_email")
 
 
 class EmailTakenError(Exception):
@@ -29,6 +32,8 @@ def open_account(
                 notify_email=notify_email,
             )
             Credit.objects.create(user=user)
+            changes = audit.difference({}, audit.snapshot(user, _AUDITED))
+            audit.record(Action.USER_CREATED, user.pk, user_id=user.pk, changes=changes)
             return (user, *keys.create(user_id=user.user_id, name="first key"))
     except IntegrityError as error:
         raise EmailTakenError(email) from error
@@ -42,12 +47,16 @@ def change(user: User, **changes: Any) -> User:
     """
     if "email" in changes:
         changes["email"] = changes["email"].lower()
+    before = audit.snapshot(user, changes)
     for name, value in changes.items():
         setattr(user, name, value)
     if changes:
         try:
             with transaction.atomic():
                 user.save(update_fields=list(changes))
+                audit.record_update(
+                    Action.USER_UPDATED, user.pk, user_id=user.pk, before=before, after=changes
+                )
         except IntegrityError as error:
             raise EmailTakenError(changes["email"]) from error
     return user

@@ -1,6 +1,9 @@
 """Who is calling the API: an API key in API_KEY_HEADER or as a Bearer token."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import cast
 
@@ -12,8 +15,10 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from billing import keys, throttling
-from config.lib import networks
-from config.lib.api.problems import ProblemError
+from billing.models import ApiKey
+from config.lib import access_log, networks
+from config.lib.actors import Actor, ActorKind
+from config.lib.api.problems import ProblemError, unauthorized_detail
 
 log = structlog.get_logger(__name__)
 
@@ -22,10 +27,17 @@ _CHALLENGE = 'Bearer realm="api"'
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds a key: a business, or an operator, who has no `user_id`."""
+    """
+    The caller: a business, or an operator, who has no `user_id`; and the rights of their key.
+
+    `phone_number_ids` are the only numbers the key may see; None = all.
+    """
 
     key_prefix: str
     user_id: str | None
+    name: str = ""
+    scope: str = ApiKey.Scope.FULL
+    phone_number_ids: tuple[str, ...] | None = None
     is_authenticated: bool = True
 
     @property
@@ -40,8 +52,23 @@ class Caller:
 
     @property
     def owner(self) -> str:
-        """Name whose Idempotency-Keys are theirs."""
-        return self.user_id or "operator"
+        """
+        Return the namespace of the caller's Idempotency-Keys.
+
+        All unrestricted keys of a business share one, so that a request can be repeated with a rotated key.
+        Keys restricted to the same numbers share one, so that no key is given an answer about other numbers.
+        Each operator key has its own.
+        """
+        if self.user_id is None:
+            return f"operator:{self.key_prefix}"
+        if self.phone_number_ids is None:
+            return self.user_id
+        numbers = hashlib.sha256("\n".join(sorted(self.phone_number_ids)).encode()).hexdigest()
+        return f"{self.user_id}:{numbers[:32]}"
+
+    def acting_from(self, address: str) -> Actor:
+        """Return the caller as the actor of a request from an IP address."""
+        return Actor(ActorKind.KEY, self.key_prefix, self.name, address, self.phone_number_ids)
 
 
 def caller_of(request: Request) -> Caller:
@@ -54,7 +81,7 @@ def unauthorized() -> ProblemError:
     return ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
-        "A valid API key is needed.",
+        unauthorized_detail(),
         headers={"WWW-Authenticate": _CHALLENGE},
     )
 
@@ -68,32 +95,57 @@ class ApiKeyAuthentication(BaseAuthentication):
 
         :raises ProblemError: 401 without a valid key, 429 after too many wrong ones
         """
-        given, now = _given(request), timezone.now()
-        row = keys.find(given, now=now)
-        if row is None:
-            if given:
-                _count_wrong(request)
-            raise unauthorized()
+        now = timezone.now()
+        row = _working(
+            request.headers, address=networks.household(BaseThrottle().get_ident(request)), now=now
+        )
         keys.note_use(row, now=now)
-        return Caller(row.prefix, row.user_id), row.prefix
+        numbers = row.phone_number_ids
+        caller = Caller(
+            key_prefix=row.prefix,
+            user_id=row.user_id,
+            name=row.name,
+            scope=row.scope,
+            phone_number_ids=None if numbers is None else tuple(numbers),
+        )
+        return caller, row.prefix
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
         """Say how to authenticate."""
         return _CHALLENGE
 
 
-def _given(request: Request) -> str:
-    """Give the key that was sent; two that differ are none."""
-    header = request.headers.get(settings.API_KEY_HEADER, "").strip()
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+def check_key(*, headers: Mapping[str, str], address: str) -> None:
+    """
+    Check that a request carries an API key that works; `headers` have lower-case names.
+
+    :raises ProblemError: 401 without a valid key, 429 after too many wrong ones
+    """
+    _working(headers, address=address, now=timezone.now())
+
+
+def _working(headers: Mapping[str, str], *, address: str, now: datetime) -> ApiKey:
+    given = _given(headers)
+    row = keys.find(given, now=now)
+    if row is None:
+        if given:
+            _count_wrong(address)
+        raise unauthorized()
+    access_log.note(key_prefix=row.prefix, user_id=row.user_id)
+    return row
+
+
+def _given(headers: Mapping[str, str]) -> str:
+    """Return the key in the headers; two that differ are none."""
+    header = headers.get(settings.API_KEY_HEADER.lower(), "").strip()
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     bearer = token.strip() if scheme.lower() == "bearer" else ""
     if header and bearer and header != bearer:
         return "-"
     return header or bearer
 
 
-def _count_wrong(request: Request) -> None:
-    address = networks.household(BaseThrottle().get_ident(request))
+def _count_wrong(address: str) -> None:
     log.warning("api.wrong_key", address=address)
     standing = throttling.of_wrong_key(address)
     if standing and not standing.is_allowed:

@@ -1,8 +1,9 @@
 """
-Requests that may be repeated: the same Idempotency-Key gives the first answer again, and does nothing.
+Idempotency-Key: a repeated POST has one effect, and gets the first response again.
 
-Answer and effect are one transaction, so there is neither an effect without an answer to give again nor the
-other way round. One that failed left nothing, and may be tried again with the same key.
+Every POST of the management API reads the header: `billing.api.access.ApiView` wraps each `post`. Effect and
+stored response are one transaction, so there is neither an effect without a stored response nor the
+reverse. A request that failed leaves nothing and may be sent again with the same key.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -27,105 +28,140 @@ from config.lib import crypto, sql
 from config.lib.api.problems import ProblemError, conflict, unprocessable
 
 HEADER = "Idempotency-Key"
-KEPT = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 REUSED = ("idempotency_key_reused", "This Idempotency-Key was used for another request.")
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
-_KEPT_HEADERS = ("Location", "ETag")
+_STORED_HEADERS = ("Location", "ETag")
 
 Method = Callable[..., Response]
 
 
-def idempotent(*, required: bool = False, is_secret: bool = False) -> Callable[[Method], Method]:
+def once_per_key(method: Method) -> Method:
     """
-    Have a view's method read the Idempotency-Key; what it does must be one transaction's work.
+    Make a view's method read the Idempotency-Key.
 
-    An answer that `is_secret`, since it shows a secret this once, is kept encrypted.
+    The method runs inside a transaction. What must not, such as a call to a foreign API, belongs into the
+    view's `prepare_post`, which runs before; a replay runs neither. `@operation` marks methods that require
+    the header, and those whose response shows a secret: such a response is replayed to the same API key only.
     """
+    is_required = getattr(method, "requires_idempotency_key", False)
+    shows_secret = getattr(method, "shows_secret", False)
 
-    def decorate(method: Method) -> Method:
-        @wraps(method)
-        def handle(self: Any, request: Request, **kwargs: Any) -> Response:
-            key = request.headers.get(HEADER)
-            if key is None and not required:
-                return method(self, request, **kwargs)
-            if key is None:
-                raise ProblemError(
-                    HTTPStatus.BAD_REQUEST,
-                    "idempotency_key_missing",
-                    "This needs an Idempotency-Key header, so that repeating it is safe.",
-                )
-            if not _FORM.fullmatch(key):
-                raise ProblemError(
-                    HTTPStatus.BAD_REQUEST,
-                    "idempotency_key_invalid",
-                    "An Idempotency-Key is 1 to 255 visible ASCII characters.",
-                )
-            return _once(lambda: method(self, request, **kwargs), request, key, is_secret=is_secret)
+    @wraps(method)
+    def handle(self: Any, request: Request, **kwargs: Any) -> Response:
+        prepare = partial(self.prepare_post, request, **kwargs)
+        respond = partial(method, self, request, **kwargs)
+        key = _key_of(request, is_required=is_required)
+        if key is None:
+            prepare()
+            return respond()
+        caller = caller_of(request)
+        fingerprint = _fingerprint(request, caller.key_prefix if shows_secret else "")
+        return _once(caller.owner, key, fingerprint, prepare=prepare, respond=respond)
 
-        return handle
-
-    return decorate
+    return handle
 
 
-def _once(answer: Callable[[], Response], request: Request, key: str, *, is_secret: bool) -> Response:
-    fingerprint, owner = _fingerprint(request), caller_of(request).owner
-    with transaction.atomic():
-        kept = _begin(owner, key, fingerprint)
-        if kept is not None:
-            return _again(kept, fingerprint)
-        response = answer()
-        body = json.loads(JSONRenderer().render(response.data))
-        IdempotencyKey.objects.filter(owner=owner, key=key).update(
-            status=response.status_code,
-            body=_sealed(body, owner, key) if is_secret else body,
-            headers={name: response[name] for name in _KEPT_HEADERS if name in response},
+def _key_of(request: Request, *, is_required: bool) -> str | None:
+    key = request.headers.get(HEADER)
+    if key is None and is_required:
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST,
+            "idempotency_key_missing",
+            "This needs an Idempotency-Key header, so that repeating it is safe.",
         )
-        return response
+    if key is not None and not _FORM.fullmatch(key):
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST,
+            "idempotency_key_invalid",
+            "An Idempotency-Key is 1 to 255 visible ASCII characters.",
+        )
+    return key
 
 
-def _begin(owner: str, key: str, fingerprint: str) -> IdempotencyKey | None:
-    """Take the key, after whoever holds it has come to an end; give what they left, if anything."""
+def _once(
+    owner: str, key: str, fingerprint: str, *, prepare: Callable[[], None], respond: Callable[[], Response]
+) -> Response:
+    stored = _stored(owner, key)
+    if stored is None:
+        prepare()
+        with transaction.atomic():
+            if _take(owner, key, fingerprint):
+                response = respond()
+                _store(owner, key, response)
+                return response
+            # A concurrent request with the same key was faster.
+            stored = IdempotencyKey.objects.get(owner=owner, key=key)
+    return _replayed(stored, fingerprint)
+
+
+def _stored(owner: str, key: str) -> IdempotencyKey | None:
+    oldest = timezone.now() - LIFETIME
+    return IdempotencyKey.objects.filter(owner=owner, key=key, created_at__gt=oldest).first()
+
+
+def _take(owner: str, key: str, fingerprint: str) -> bool:
+    """
+    Insert the key, or take over one that has expired; wait for a concurrent request with the same key.
+
+    :raises ProblemError: 409 if the concurrent request takes too long
+    """
     try:
-        taken = sql.execute(
-            """
-            INSERT INTO idempotency_keys (owner, key, fingerprint, headers)
-            VALUES (%s, %s, %s, '{}') ON CONFLICT (owner, key) DO NOTHING
-            """,
-            [owner, key, fingerprint],
-        )
+        return bool(sql.execute(_TAKE_SQL, [owner, key, fingerprint, LIFETIME.total_seconds()]))
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):
             raise conflict(
                 "idempotency_key_in_use", "A request with this Idempotency-Key is under way."
             ) from error
         raise
-    return None if taken else IdempotencyKey.objects.get(owner=owner, key=key)
 
 
-def _again(kept: IdempotencyKey, fingerprint: str) -> Response:
-    if kept.fingerprint != fingerprint:
+_TAKE_SQL = """
+    INSERT INTO idempotency_keys AS known (owner, key, fingerprint, headers)
+    VALUES (%s, %s, %s, '{}')
+        ON CONFLICT (owner, key) DO UPDATE
+       SET fingerprint = excluded.fingerprint, status = NULL, headers = '{}', body = NULL,
+           created_at = statement_timestamp()
+     WHERE known.created_at <= statement_timestamp() - make_interval(secs => %s)
+"""
+
+
+def _store(owner: str, key: str, response: Response) -> None:
+    # Encrypted, as it may show a secret or a customer's message.
+    body = JSONRenderer().render(response.data).decode() or "null"
+    IdempotencyKey.objects.filter(owner=owner, key=key).update(
+        status=response.status_code,
+        body=crypto.encrypt(body, context=_context(owner, key)),
+        headers={name: response[name] for name in _STORED_HEADERS if name in response},
+    )
+
+
+def _replayed(stored: IdempotencyKey, fingerprint: str) -> Response:
+    if stored.fingerprint != fingerprint:
         raise unprocessable(*REUSED)
-    headers = {**kept.headers, "Idempotency-Replayed": "true"}
-    return Response(_opened(kept), status=cast("int", kept.status), headers=headers)
+    headers = {**stored.headers, "Idempotency-Replayed": "true"}
+    return Response(_body(stored), status=cast("int", stored.status), headers=headers)
 
 
-def _sealed(body: Any, owner: str, key: str) -> str:
-    return crypto.encrypt(json.dumps(body), context=f"idempotency_keys:{owner}:{key}")
+def _body(stored: IdempotencyKey) -> Any:
+    # Earlier versions stored responses without a secret as they were: always an object, never a string.
+    if not isinstance(stored.body, str):
+        return stored.body
+    return json.loads(crypto.decrypt(stored.body, context=_context(stored.owner, stored.key)))
 
 
-def _opened(kept: IdempotencyKey) -> Any:
-    # Every answer of the API is an object, so a text is a sealed one.
-    if not isinstance(kept.body, str):
-        return kept.body
-    return json.loads(crypto.decrypt(kept.body, context=f"idempotency_keys:{kept.owner}:{kept.key}"))
+def _context(owner: str, key: str) -> str:
+    return f"idempotency_keys:{owner}:{key}"
 
 
-def _fingerprint(request: Request) -> str:
-    asked = [request.method, request.path, request.query_params.urlencode(), request.data]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+def _fingerprint(request: Request, key_prefix: str) -> str:
+    parts = [request.method, request.path, request.query_params.urlencode(), request.data]
+    if key_prefix:
+        parts.append(key_prefix)
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def purge() -> int:
-    """Forget what is older than a day."""
-    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT).delete()
+    """Delete expired keys and return how many there were."""
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()
     return deleted

@@ -4,11 +4,13 @@ Credits: every change of a balance is a line in the ledger, and every line a cha
 The balance row is locked last of all rows a transaction locks: these calls stand at its end.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 
-from billing import thresholds
+from billing import audit, thresholds
+from billing.audit import Action
 from billing.models import Credit, CreditEntry
 from config.lib import cache, sql
 
@@ -22,9 +24,15 @@ class InsufficientCreditsError(Exception):
     """The balance is smaller than what should be taken."""
 
 
+@transaction.atomic
 def grant(*, user_id: str, amount: int, reference: str, reason: str = "", actor: str = "") -> bool:
     """Add `amount` credits, once per reference; tell whether they were added now."""
-    return _give(Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason, actor=actor)
+    is_new = _give(
+        Kind.GRANT, user_id=user_id, amount=amount, reference=reference, reason=reason, actor=actor
+    )
+    if is_new:
+        _audit(Action.CREDITS_GRANTED, user_id, amount=amount, reason=reason)
+    return is_new
 
 
 def charge(*, user_id: str, amount: int, reference: str) -> None:
@@ -38,23 +46,64 @@ def charge(*, user_id: str, amount: int, reference: str) -> None:
     with transaction.atomic(savepoint=False):
         after = _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference)
         is_done = after is not None or _is_entered(Kind.CHARGE, reference)
-        is_told = thresholds.tell(user_id, after) if is_done else thresholds.tell_exhausted(user_id)
+        is_told = (
+            thresholds.tell(user_id, after) if is_done else thresholds.tell_exhausted(user_id, price=amount)
+        )
     if is_told:
         cache.drop(_key(user_id))
     if not is_done:
         raise InsufficientCreditsError
 
 
-def refund(*, reference: str, reason: str = "") -> bool:
-    """Give back what was charged under this reference, once; tell whether it was given back now."""
+def charge_all(charges: Sequence[tuple[str, str]], *, amount: int) -> set[str]:
+    """
+    Take `amount` credits for each user id and reference, and return the references that are not paid for.
+
+    Earlier charges go first. The references are new: if one was charged before, all are refused.
+
+    :raises IntegrityError: (django.db) if a reference was charged before; nothing is taken
+    """
+    if not amount or not charges:
+        return set()
+    with transaction.atomic(savepoint=False):
+        paid = sql.rows(
+            _CHARGE_ALL,
+            {
+                "users": [user_id for user_id, _ in charges],
+                "references": [reference for _, reference in charges],
+                "amount": amount,
+            },
+        )
+        unpaid = {reference for _, reference in charges} - {row["reference"] for row in paid}
+        after = {row["user_id"]: row for row in paid}
+        for user_id in sorted({user_id for user_id, reference in charges if reference in unpaid}):
+            if thresholds.tell_exhausted(user_id, price=amount):
+                cache.drop(_key(user_id))
+        for user_id, balance_row in sorted(after.items()):
+            if thresholds.tell(user_id, balance_row):
+                cache.drop(_key(user_id))
+    return unpaid
+
+
+@transaction.atomic
+def refund(*, reference: str, reason: str = "", actor: str = "") -> bool:
+    """
+    Refund the charge under this reference, once; return whether it was refunded now.
+
+    `actor` names the person who refunds; only then the audit log has an entry.
+    """
     charged = (
         CreditEntry.objects.filter(kind=Kind.CHARGE, reference=reference).values("user_id", "amount").first()
     )
     if charged is None:
         return False
-    return _give(
-        Kind.REFUND, user_id=charged["user_id"], amount=-charged["amount"], reference=reference, reason=reason
+    user_id, amount = charged["user_id"], -charged["amount"]
+    is_new = _give(
+        Kind.REFUND, user_id=user_id, amount=amount, reference=reference, reason=reason, actor=actor
     )
+    if is_new and actor:
+        _audit(Action.CREDITS_REFUNDED, user_id, amount=amount, reason=reason)
+    return is_new
 
 
 def adjust(*, user_id: str, amount: int, reference: str, reason: str, actor: str) -> bool:
@@ -76,6 +125,8 @@ def adjust(*, user_id: str, amount: int, reference: str, reason: str, actor: str
         )
         is_done = after is not None or _is_entered(Kind.ADJUSTMENT, reference)
         thresholds.tell(user_id, after)
+        if after is not None:
+            _audit(Action.CREDITS_ADJUSTED, user_id, amount=amount, reason=reason)
     if not is_done:
         raise InsufficientCreditsError
     cache.drop(_key(user_id))
@@ -90,6 +141,11 @@ def balance(user_id: str) -> int:
     Redis each: they show after at most HINT_TTL seconds.
     """
     return cache.get_or_read(_key(user_id), lambda: _read_balance(user_id), ttl=HINT_TTL)
+
+
+def _audit(action: Action, user_id: str, *, amount: int, reason: str) -> None:
+    changes = audit.difference({}, {"amount": amount, "reason": reason})
+    audit.record(action, user_id, user_id=user_id, changes=changes)
 
 
 def _key(user_id: str) -> str:
@@ -159,4 +215,37 @@ _ENTER = """
       FROM line
      WHERE credits.user_id = %(user)s
     RETURNING remaining_credits, full_balance, told_percent
+"""
+
+# As `_ENTER`, for many charges of one amount: the locks are taken in one order, and each line has the balance
+# that its own charge left.
+_CHARGE_ALL = """
+    WITH wanted AS (
+        SELECT user_id, reference, row_number() OVER (PARTITION BY user_id ORDER BY place) AS nth
+          FROM unnest(%(users)s::varchar[], %(references)s::varchar[]) WITH ORDINALITY
+                   AS charge (user_id, reference, place)),
+    locked AS (
+        SELECT user_id, remaining_credits
+          FROM credits
+         WHERE user_id = ANY(%(users)s::varchar[]) AND remaining_credits >= %(amount)s
+         ORDER BY user_id
+           FOR UPDATE),
+    line AS (
+        INSERT INTO credit_entries (user_id, kind, amount, reference, reason, actor, balance_after,
+                                    created_at)
+        SELECT user_id, 'charge', -%(amount)s, reference, '', '', remaining_credits - nth * %(amount)s,
+               statement_timestamp()
+          FROM locked JOIN wanted USING (user_id)
+         WHERE remaining_credits >= nth * %(amount)s
+         ORDER BY user_id, nth
+        RETURNING user_id, reference, balance_after),
+    lowest AS (
+        SELECT user_id, min(balance_after) AS balance FROM line GROUP BY user_id),
+    changed AS (
+        UPDATE credits
+           SET remaining_credits = lowest.balance, last_updated = statement_timestamp()
+          FROM lowest
+         WHERE credits.user_id = lowest.user_id
+        RETURNING credits.user_id, remaining_credits, full_balance, told_percent)
+    SELECT reference, changed.* FROM line JOIN changed USING (user_id)
 """

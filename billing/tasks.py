@@ -18,6 +18,13 @@ def deliver_webhooks(*, endpoint_id: str = "") -> None:
             delivery.ring_due()
 
 
+@shared_task(name=Job.DELIVER_SLOW_WEBHOOKS.value)
+def deliver_slow_webhooks(*, endpoint_id: str) -> None:
+    """Post what is due to an endpoint that takes long to answer."""
+    with sql.may_be_away("notify"):
+        delivery.deliver(endpoint_id=endpoint_id, is_slow=True)
+
+
 @shared_task(name=Job.SEND_EMAILS.value)
 def send_emails() -> None:
     """Send the e-mails that are due."""

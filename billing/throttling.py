@@ -1,5 +1,5 @@
 """
-How often a key may ask, and how often an address may guess keys: counted in Redis, in constant space.
+Rate limits by API key, by business and, for wrong keys, by address: counted in Redis, in constant space.
 
 Without Redis everybody is let through: being available is worth more here than being exact.
 """
@@ -30,6 +30,8 @@ class Standing:
     limit: int
     remaining: int
     seconds: int
+    # What is counted: `key` or `business`.
+    policy: str = "key"
 
 
 def count(kind: str, who: str, *, limit: int) -> Standing | None:
@@ -42,12 +44,23 @@ def count(kind: str, who: str, *, limit: int) -> Standing | None:
         log.warning("throttling.not_counted", kind=kind)
         return None
     seconds = max(1, math.ceil(window.reset_time - time.time()))
-    return Standing(is_allowed, limit, max(0, window.remaining), min(seconds, WINDOW))
+    return Standing(is_allowed, limit, max(0, window.remaining), min(seconds, WINDOW), kind)
 
 
-def of_key(prefix: str) -> Standing | None:
-    """Count a request of an API key."""
-    return count("key", prefix, limit=settings.API_RATE_LIMIT)
+def of_caller(*, prefix: str, user_id: str | None) -> Standing | None:
+    """
+    Count a request of an API key, and of its business; return the tighter of both.
+
+    A request that the key's limit refuses does not count for the business: one program that asks too often
+    must not use up the share of the others. Operators have no limit beside their key's.
+    """
+    of_key = count("key", prefix, limit=settings.API_RATE_LIMIT)
+    if user_id is None or of_key is None or not of_key.is_allowed:
+        return of_key
+    of_business = count("business", user_id, limit=settings.API_BUSINESS_RATE_LIMIT)
+    if of_business is None:
+        return of_key
+    return min(of_key, of_business, key=lambda standing: (standing.is_allowed, standing.remaining))
 
 
 def of_wrong_key(address: str) -> Standing | None:

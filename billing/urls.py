@@ -3,6 +3,7 @@
 from django.urls import path
 
 from billing.api import scheme as scheme  # noqa: PLC0414  (registers itself)
+from billing.api.audit import AuditLogView, OperatorsAuditLogView
 from billing.api.credits import CreditsView
 from billing.api.keys import KeyRotationView, KeysView, KeyView
 from billing.api.users import UsersView, UserView
@@ -25,6 +26,8 @@ urlpatterns = [
     path("users/<slug:user_id>/api_keys", KeysView.as_view(), name="api-keys"),
     path("users/<slug:user_id>/api_keys/<slug:prefix>", KeyView.as_view(), name="api-key"),
     path("users/<slug:user_id>/api_keys/<slug:prefix>/rotate", KeyRotationView.as_view(), name="rotate"),
+    path("users/<slug:user_id>/audit_log", AuditLogView.as_view(), name="audit-log"),
+    path("audit_log", OperatorsAuditLogView.as_view(), name="operators-audit-log"),
     path("users/<slug:user_id>/credits", CreditsView.as_view(), name="credits"),
     path(_ENDPOINTS, WebhookEndpointsView.as_view(), name="webhook-endpoints"),
     path(_ENDPOINT, WebhookEndpointView.as_view(), name="webhook-endpoint"),

@@ -1,4 +1,4 @@
-"""API keys: made, shown once, and revoked."""
+"""API keys: created, shown once, and revoked."""
 
 from typing import Any
 
@@ -6,21 +6,33 @@ from django import forms
 from django.contrib import admin
 from django.utils import timezone
 
-from billing import keys
+from billing import key_descendants, keys
+from billing.key_rights import UnknownNumberError
 from billing.keys import KeyNotFoundError
 from billing.models import ApiKey
 from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Done, Press
 from config.admin.pages import Page, link
 
+_SCOPES = (
+    ("full", "everything, and API keys"),
+    ("write", "read and change"),
+    ("read", "read only"),
+)
 
-class KeyForm(ButtonForm):
-    """What a new key is called, and until when it works."""
+
+class OperatorKeyForm(ButtonForm):
+    """The name of a new key, its scope and its end."""
 
     name = widgets.text("Name", most=100, help_text="Who or what will use it.")
+    scope = widgets.choice("May", choices=_SCOPES, required=False)
     expires_at = widgets.moment(
         "Works until", required=False, help_text="In UTC. Empty: until it is revoked."
     )
+
+    def clean_scope(self) -> str:
+        """Take none as full."""
+        return self.cleaned_data["scope"] or ApiKey.Scope.FULL
 
     def clean_expires_at(self) -> Any:
         """Refuse a key that never works."""
@@ -28,6 +40,33 @@ class KeyForm(ButtonForm):
         if moment is not None and moment <= timezone.now():
             raise forms.ValidationError("That is in the past.")
         return moment
+
+
+class KeyForm(OperatorKeyForm):
+    """The same, and the numbers that a business's key is restricted to."""
+
+    phone_number_ids = widgets.long_text(
+        "Only these numbers",
+        required=False,
+        help_text="Ids, one a line. Empty: all, and what belongs to the whole business.",
+    )
+
+    def clean_phone_number_ids(self) -> list[str] | None:
+        """Return the ids, or None where there is none."""
+        return str(self.cleaned_data["phone_number_ids"]).split() or None
+
+
+class RevokeForm(ButtonForm):
+    """Whether the keys that a key made are revoked with it."""
+
+    descendants = widgets.switch("Also revoke the keys that were made with it")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        found = key_descendants.working(self.row.pk) if self.row else []
+        self.fields["descendants"].help_text = (
+            f"{', '.join(found[:20])} …"[:300] if found else "It made none."
+        )
 
 
 def _create_for_business(press: Press) -> Done:
@@ -41,8 +80,8 @@ def _create_for_operator(press: Press) -> Done:
 
 
 def _revoke(press: Press) -> str:
-    keys.revoke(user_id=press.row.user_id, prefix=press.row.pk)
-    return f"key {press.row.pk} does not work any more"
+    ended = keys.revoke(user_id=press.row.user_id, prefix=press.row.pk, **press.data)
+    return f"revoked: {', '.join(ended) or 'nothing, all had ended before'}"
 
 
 CREATE = Button(
@@ -52,6 +91,7 @@ CREATE = Button(
     permission="billing.add_apikey",
     press=_create_for_business,
     form=KeyForm,
+    errors={UnknownNumberError: "The business has no such phone number."},
     icon="key",
     explanation="With it the business calls our API. It is shown once, right after this.",
 )
@@ -61,12 +101,16 @@ CREATE = Button(
 class ApiKeyPage(Page):
     """Keys, without what would let one use them."""
 
-    list_display = ("prefix", "name", "business", "created_at", "last_used_at", "expires_at", "revoked_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter), ("user", admin.EmptyFieldListFilter))
+    is_audited = True
+    list_display = (
+        *("prefix", "name", "business", "scope", "phone_number_ids", "created_by", "parent"),
+        *("created_at", "last_used_at", "expires_at", "revoked_at"),
+    )
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter), ("user", admin.EmptyFieldListFilter))
     search_fields = ("prefix", "name", "user__user_id", "user__company_name")
     ordering = ("-created_at",)
     date_hierarchy = "created_at"
-    list_select_related = ("user",)
+    list_select_related = ("user", "parent")
     secret = ("hashed_key",)
     buttons = (
         Button(
@@ -74,8 +118,9 @@ class ApiKeyPage(Page):
             title="Revoke",
             permission="billing.revoke_apikey",
             press=_revoke,
+            form=RevokeForm,
             errors={KeyNotFoundError: "This key does not work any more as it is."},
-            is_offered=lambda key: key.revoked_at is None,
+            is_offered=lambda key: key.revoked_at is None or bool(key_descendants.working(key.pk)),
             icon="key_off",
             is_dangerous=True,
             explanation="Whoever uses this key is refused from the next request on. There is no way back.",
@@ -87,7 +132,7 @@ class ApiKeyPage(Page):
             title="New operator key",
             permission="billing.add_apikey",
             press=_create_for_operator,
-            form=KeyForm,
+            form=OperatorKeyForm,
             icon="key",
             explanation="An operator key may do everything for every business. It is shown once.",
         ),

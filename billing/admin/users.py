@@ -54,6 +54,7 @@ _TAKEN: dict[type[Exception], str] = {EmailTakenError: "Another business has thi
 class BusinessPage(Page):
     """Businesses."""
 
+    is_audited = True
     list_display = ("user_id", "company_name", "email", "timezone", "created_at")
     search_fields = ("user_id", "company_name", "email")
     buttons = (

@@ -81,6 +81,7 @@ class _StateFilter(admin.SimpleListFilter):
 class WebhookEndpointPage(Page):
     """Endpoints, without their secrets."""
 
+    is_audited = True
     list_display = (
         *("endpoint_id", "business", "url", "description", "failing_since", "disabled_at", "deleted_at"),
     )

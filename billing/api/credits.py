@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from billing import ledger
 from billing.api.access import TenantView
-from billing.idempotency import HEADER, REUSED, idempotent
+from billing.idempotency import HEADER, REUSED
 from billing.ledger import InsufficientCreditsError
 from billing.models import Credit, CreditEntry
 from config.lib.api.problems import unprocessable
@@ -119,12 +119,11 @@ class CreditsView(TenantView):
                 _OUT_OF_RANGE,
             ]
         },
-        idempotency="required",
+        requires_idempotency_key=True,
         operators_only=True,
         request_example={"kind": "grant", "amount": 500, "reason": "invoice 2026-118"},
         response_example=EXAMPLE,
     )
-    @idempotent(required=True)
     def post(self, request: Request, user_id: str) -> Response:
         """Enter a line."""
         asked = self.read_body(CreditInput)
@@ -140,7 +139,8 @@ class CreditsView(TenantView):
         except DataError as error:
             raise unprocessable(*_OUT_OF_RANGE, field="amount") from error
         entry = CreditEntry.objects.get(kind=kind, reference=reference)
-        if entry.amount != amount:
+        # Entered before, and the answer is forgotten; or by another operator with the same key by chance.
+        if (entry.amount, entry.actor) != (amount, self.caller.actor):
             raise unprocessable(*REUSED)
         return Response(CreditEntrySerializer(entry).data, status=HTTPStatus.CREATED)
 

@@ -8,7 +8,14 @@ from rest_framework import serializers
 from billing.api.webhook_endpoints import types_field
 from billing.models import Event, WebhookDelivery
 from billing.webhooks import payload
-from config.lib.api.serializers import FlagField, PageQuery, StrictSerializer, TimestampField
+from config.lib.api.serializers import (
+    ChoiceField,
+    FlagField,
+    PageQuery,
+    StoredTimestampField,
+    StrictSerializer,
+    TimestampField,
+)
 
 ATTEMPT: dict[str, Any] = {"at": "2026-11-24T12:03:01Z", "status": 500, "milliseconds": 312, "error": ""}
 EXAMPLE: dict[str, Any] = {
@@ -35,7 +42,7 @@ TEST: dict[str, Any] = {
 class AttemptSerializer(serializers.Serializer[Any]):
     """One try to deliver."""
 
-    at = serializers.DateTimeField(help_text="When it was made.")
+    at = StoredTimestampField(help_text="When it was made.")
     status = serializers.IntegerField(
         allow_null=True, help_text="The status that was answered; null = there was no answer."
     )
@@ -121,10 +128,8 @@ SENT: dict[str, Any] = {
 class WebhookDeliveryListQuery(PageQuery):
     """What the list of deliveries can be narrowed to."""
 
-    state = serializers.ChoiceField(
-        choices=WebhookDelivery.State.choices, required=False, help_text="In this state."
-    )
-    type = serializers.ChoiceField(choices=Event.Type.choices, required=False, help_text="Of this type.")
+    state = ChoiceField(choices=WebhookDelivery.State.choices, required=False, help_text="In this state.")
+    type = ChoiceField(choices=Event.Type.choices, required=False, help_text="Of this type.")
     since = TimestampField(required=False, help_text="Made at this moment or later.")
     until = TimestampField(required=False, help_text="Made before this moment.")
 

@@ -1,5 +1,7 @@
 """API keys of a user."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -11,16 +13,31 @@ from rest_framework.response import Response
 
 from billing import keys
 from billing.api.access import TenantView
-from billing.keys import KeyNotFoundError
+from billing.key_rights import RightsExceededError, UnknownNumberError
+from billing.keys import KeyEndedError, KeyNotFoundError
 from billing.models import ApiKey
-from config.lib.api.problems import not_found, unprocessable
+from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import IntegerField, PageQuery, StrictSerializer, TextField, TimestampField
+from config.lib.api.serializers import (
+    ChoiceField,
+    IntegerField,
+    ListField,
+    PageQuery,
+    QueryFlagField,
+    StrictSerializer,
+    TextField,
+    TimestampField,
+)
 
 TAG = "API keys"
 EXAMPLE: dict[str, Any] = {
     "prefix": "9f2c41ab",
     "name": "crm",
+    "scope": "write",
+    "phone_number_ids": ["109876543210987"],
+    "created_by": "key:51d0c7e2",
+    "parent": "51d0c7e2",
+    "replaces": None,
     "created_at": "2026-11-24T12:00:00Z",
     "expires_at": None,
     "revoked_at": None,
@@ -28,15 +45,52 @@ EXAMPLE: dict[str, Any] = {
 }
 SHOWN_ONCE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
 LONGEST_GRACE = timedelta(days=7)
+MOST_NUMBERS = 100
+_IN_THE_PAST = ("expires_in_the_past", "The `expires_at` has passed already.")
+_EXCEEDED = (
+    "rights_exceeded",
+    "A key cannot have more rights, or a later end, than the key that makes it or that it replaces.",
+)
+_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
+_ENDED = {
+    "api_key_rotated": "The key was rotated already: rotate the key that replaced it.",
+    "api_key_revoked": "The key was revoked: create a new one.",
+    "api_key_expired": "The key has expired: create a new one.",
+}
 
 
 class KeyInfoSerializer(serializers.ModelSerializer[ApiKey]):
     """A key without its secret."""
 
+    scope = serializers.ChoiceField(
+        choices=ApiKey.Scope.values,
+        read_only=True,
+        help_text="`read` = every GET; `write` = also what changes something; `full` = also API keys.",
+    )
+    phone_number_ids = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        allow_null=True,
+        help_text="The only numbers it may see; null = all, and what belongs to the whole business.",
+    )
+    created_by = serializers.CharField(
+        read_only=True, help_text="The key, staff member or command that made it; empty = not known."
+    )
+    parent = serializers.CharField(  # type: ignore[assignment]  # declared fields are no attributes
+        source="parent_id", read_only=True, allow_null=True, help_text="The key that made it; null = none."
+    )
+    replaces = serializers.CharField(
+        source="replaces_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The key that was rotated; null = it is no rotated key.",
+    )
+
     class Meta:
         model = ApiKey
         fields: tuple[str, ...] = (
-            *("prefix", "name", "created_at", "expires_at", "revoked_at", "last_used_at"),
+            *("prefix", "name", "scope", "phone_number_ids", "created_by", "parent", "replaces"),
+            *("created_at", "expires_at", "revoked_at", "last_used_at"),
         )
         read_only_fields = fields
 
@@ -60,7 +114,25 @@ class KeyInput(StrictSerializer):
     """What can be said of a new key."""
 
     name = TextField(max_length=100, help_text="What it is for.")
-    expires_at = TimestampField(required=False, allow_null=True, help_text="From then on it is refused.")
+    expires_at = TimestampField(
+        required=False,
+        allow_null=True,
+        help_text="From then on it is refused; null or not given = when the key that makes it ends.",
+    )
+    scope = ChoiceField(
+        choices=ApiKey.Scope.values,
+        default=ApiKey.Scope.FULL.value,
+        help_text="`read` = every GET; `write` = also what changes something; `full` = also API keys.",
+    )
+    phone_number_ids = ListField(
+        child=TextField(max_length=50),
+        required=False,
+        allow_null=True,
+        min_length=1,
+        max_length=MOST_NUMBERS,
+        help_text="The only numbers it may see; null or not given = all, and what belongs to the whole "
+        "business.",
+    )
 
 
 class RotationInput(StrictSerializer):
@@ -72,6 +144,21 @@ class RotationInput(StrictSerializer):
         default=3600,
         help_text="How long the old key works on, in seconds.",
     )
+    expires_at = TimestampField(
+        required=False,
+        allow_null=True,
+        help_text="When the new key ends, if earlier than the old one; null or not given = when that ends.",
+    )
+
+
+class RevocationQuery(StrictSerializer):
+    """What is revoked with a key."""
+
+    descendants = QueryFlagField(
+        default=False,
+        help_text="`true` = also the keys that it made, by creating or rotating, and those that these made. "
+        "Then the key itself may have ended before.",
+    )
 
 
 class KeysView(TenantView):
@@ -79,7 +166,8 @@ class KeysView(TenantView):
 
     @operation(
         summary="List API keys",
-        description="Also those that are revoked or expired; never the keys themselves.",
+        description="Also those that are revoked or expired; never the keys themselves. Needs a key with the "
+        "scope `full`.",
         tag=TAG,
         operation_id="list_api_keys",
         query=PageQuery,
@@ -98,23 +186,23 @@ class KeysView(TenantView):
 
     @operation(
         summary="Create an API key",
-        description="The key is shown in this answer only.",
+        description="The key is shown in this answer only. Needs a key with the scope `full`; the new key "
+        "never ends later than the key that makes it.",
         tag=TAG,
         operation_id="create_api_key",
         request=KeyInput,
         responses={201: KeySerializer},
-        errors={422: [("expires_in_the_past", "expires_at is over already.")]},
-        request_example={"name": "crm"},
+        errors={422: [_IN_THE_PAST, _EXCEEDED, _NUMBER_NOT_FOUND]},
+        request_example={"name": "crm", "scope": "write", "phone_number_ids": ["109876543210987"]},
+        shows_secret=True,
         response_example=SHOWN_ONCE,
     )
     def post(self, _request: Request, user_id: str) -> Response:
-        """Make one."""
-        asked = self.read_body(KeyInput)
-        expires_at = asked.get("expires_at")
-        if expires_at and expires_at <= timezone.now():
-            raise unprocessable("expires_in_the_past", "expires_at is over already.", field="expires_at")
-        row, key = keys.create(user_id=user_id, name=asked["name"], expires_at=expires_at)
-        return _shown(row, key)
+        """Create it."""
+        given = self.read_body(KeyInput)
+        _refuse_the_past(given)
+        with _problems():
+            return _shown(*keys.create(user_id=user_id, **given))
 
 
 class KeyView(TenantView):
@@ -122,17 +210,18 @@ class KeyView(TenantView):
 
     @operation(
         summary="Revoke an API key",
-        description="It is refused from the next request on.",
+        description="It is refused from the next request on. With `descendants` so are all keys that were "
+        "made with it: for a key that was stolen. Needs a key with the scope `full`.",
         tag=TAG,
         operation_id="revoke_api_key",
+        query=RevocationQuery,
         responses={204: None},
     )
     def delete(self, _request: Request, user_id: str, prefix: str) -> Response:
         """Revoke it."""
-        try:
-            keys.revoke(user_id=user_id, prefix=prefix)
-        except KeyNotFoundError as error:
-            raise not_found() from error
+        query = self.read_query(RevocationQuery)
+        with _problems():
+            keys.revoke(user_id=user_id, prefix=prefix, descendants=query["descendants"])
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -141,23 +230,48 @@ class KeyRotationView(TenantView):
 
     @operation(
         summary="Rotate an API key",
-        description="Makes a new key of the same name. The old one works on for `grace_seconds`, so that no "
-        "request is refused while the new one is rolled out.",
+        description="Makes a new key of the same name, with the same rights and the same end. The old one "
+        "works on for `grace_seconds`, so that no request is refused while the new one is rolled out. A key "
+        "can be rotated once, while it works. Needs a key with the scope `full`.",
         tag=TAG,
         operation_id="rotate_api_key",
         request=RotationInput,
         responses={201: KeySerializer},
+        errors={409: list(_ENDED.items()), 422: [_IN_THE_PAST, _EXCEEDED]},
         request_example={"grace_seconds": 3600},
-        response_example=SHOWN_ONCE,
+        shows_secret=True,
+        response_example={**SHOWN_ONCE, "replaces": "0b7d9e13"},
     )
     def post(self, _request: Request, user_id: str, prefix: str) -> Response:
         """Rotate it."""
-        grace = timedelta(seconds=self.read_body(RotationInput)["grace_seconds"])
-        try:
-            row, key = keys.rotate(user_id=user_id, prefix=prefix, grace=grace)
-        except KeyNotFoundError as error:
-            raise not_found() from error
-        return _shown(row, key)
+        given = self.read_body(RotationInput)
+        _refuse_the_past(given)
+        grace = timedelta(seconds=given["grace_seconds"])
+        with _problems():
+            return _shown(
+                *keys.rotate(user_id=user_id, prefix=prefix, grace=grace, expires_at=given.get("expires_at"))
+            )
+
+
+def _refuse_the_past(given: dict[str, Any]) -> None:
+    expires_at = given.get("expires_at")
+    if expires_at and expires_at <= timezone.now():
+        raise unprocessable(*_IN_THE_PAST, field="expires_at")
+
+
+@contextmanager
+def _problems() -> Iterator[None]:
+    """Translate errors into the API's problems."""
+    try:
+        yield
+    except KeyNotFoundError as error:
+        raise not_found("prefix") from error
+    except KeyEndedError as error:
+        raise conflict(error.code, _ENDED[error.code]) from error
+    except RightsExceededError as error:
+        raise unprocessable(*_EXCEEDED, field=error.field) from error
+    except UnknownNumberError as error:
+        raise unprocessable(*_NUMBER_NOT_FOUND, field="phone_number_ids") from error
 
 
 def _shown(row: ApiKey, key: str) -> Response:

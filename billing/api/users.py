@@ -60,7 +60,12 @@ class TimezoneField(TextField):
         name = super().to_internal_value(data)
         if name not in available_timezones():
             raise ValidationError(
-                [field_error("unknown_timezone", "is no name of the IANA time zone database")]
+                [
+                    field_error(
+                        "unknown_timezone",
+                        "This field must be a name of the IANA time zone database, such as `Europe/Berlin`.",
+                    )
+                ]
             )
         return name
 
@@ -137,6 +142,7 @@ class UsersView(ApiView):
         errors={409: [_TAKEN]},
         operators_only=True,
         request_example={"email": "owner@example.com", "company_name": "Example Bakery"},
+        shows_secret=True,
         response_example={**EXAMPLE, "api_key": SHOWN_ONCE},
     )
     def post(self, _request: Request) -> Response:

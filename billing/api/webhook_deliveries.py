@@ -51,7 +51,7 @@ class DeliveriesOfEndpointView(EndpointView):
         """
         found = self.rows(endpoint_id).filter(pk=delivery_id).first()
         if found is None:
-            raise not_found()
+            raise not_found("delivery_id")
         return found
 
 

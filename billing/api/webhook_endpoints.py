@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import TenantView
-from billing.idempotency import idempotent
 from billing.models import WebhookEndpoint
 from billing.webhooks import addresses, endpoints
 from billing.webhooks.endpoints import EndpointNotFoundError, TooManyEndpointsError, UrlNotAllowedError
@@ -23,6 +22,7 @@ from config.lib.api.serializers import (
     ChoiceField,
     FlagField,
     IntegerField,
+    ListField,
     PageQuery,
     StrictSerializer,
     TextField,
@@ -86,9 +86,9 @@ class NewWebhookEndpointSerializer(WebhookEndpointSerializer):
         read_only_fields = fields
 
 
-def types_field(help_text: str) -> serializers.ListField:
-    """Make a field for some types of events."""
-    return serializers.ListField(
+def types_field(help_text: str) -> ListField:
+    """Create a field for some types of events."""
+    return ListField(
         child=ChoiceField(choices=endpoints.TYPES),
         required=False,
         max_length=len(endpoints.TYPES),
@@ -143,7 +143,7 @@ class EndpointView(TenantView):
         rows = WebhookEndpoint.objects.of(self.user_id).live()
         endpoint = (rows.select_for_update(no_key=True) if to_change else rows).filter(pk=endpoint_id).first()
         if endpoint is None:
-            raise not_found()
+            raise not_found("endpoint_id")
         return endpoint
 
 
@@ -177,15 +177,14 @@ class WebhookEndpointsView(EndpointView):
         request=WebhookEndpointInput,
         responses={201: NewWebhookEndpointSerializer},
         errors={422: [*_BAD_URLS, _TOO_MANY]},
-        idempotency="optional",
         request_example={
             "url": "https://bakery.example/hooks",
             "types": ["lead.created", "lead.updated"],
             "description": "CRM",
         },
+        shows_secret=True,
         response_example=_SHOWN_ONCE,
     )
-    @idempotent(is_secret=True)
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
         with told():
@@ -262,6 +261,7 @@ class SecretRotationView(EndpointView):
         request=SecretRotationInput,
         responses={200: NewWebhookEndpointSerializer},
         request_example={"grace_seconds": _DAY},
+        shows_secret=True,
         response_example=_ROTATED,
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
@@ -283,7 +283,7 @@ def told() -> Iterator[None]:
     except TooManyEndpointsError as error:
         raise unprocessable(*_TOO_MANY) from error
     except EndpointNotFoundError as error:
-        raise not_found() from error
+        raise not_found("endpoint_id") from error
     except endpoints.EndpointDisabledError as error:
         raise conflict(*DISABLED) from error
 

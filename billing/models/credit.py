@@ -40,13 +40,21 @@ class CreditEntry(models.Model):
         REFUND = "refund"
         ADJUSTMENT = "adjustment"
 
-    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="credit_entries")
+    # The balance's, whose row is locked for each line. No constraint of its own: each charge would lock the
+    # business's one row.
+    user = models.ForeignKey(
+        User, models.PROTECT, db_constraint=False, db_index=False, related_name="credit_entries"
+    )
     kind = models.CharField(max_length=10, choices=Kind.choices)
     amount = models.IntegerField(help_text="credits added (positive) or taken (negative)")
     reference = models.CharField(max_length=200, help_text="what it was for; once per kind")
     reason = models.CharField(max_length=255, blank=True)
     actor = models.CharField(
-        max_length=100, blank=True, default="", db_default="", help_text="who adjusted the balance"
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the person who adjusted the balance or refunded a reply",
     )
     balance_after = models.IntegerField()
     created_at = models.DateTimeField(auto_now_add=True)

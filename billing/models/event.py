@@ -22,7 +22,10 @@ class Event(models.Model):
     class Type(models.TextChoices):
         MESSAGE_RECEIVED = "message.received"
         MESSAGE_SENT = "message.sent"
+        MESSAGE_DELIVERED = "message.delivered"
+        MESSAGE_READ = "message.read"
         MESSAGE_FAILED = "message.failed"
+        MESSAGE_UNKNOWN = "message.unknown"
         CONVERSATION_IDLE = "conversation.idle"
         CONVERSATION_HANDOVER = "conversation.handover"
         LEAD_CREATED = "lead.created"
@@ -30,6 +33,9 @@ class Event(models.Model):
         CREDITS_LOW = "credits.low"
         CREDITS_EXHAUSTED = "credits.exhausted"
         CHANNEL_ERROR = "channel.error"
+        NUMBER_UNANSWERED = "number.unanswered"
+        PROMPT_ENDED = "prompt.ended"
+        MODEL_ENDING = "model.ending"
         # Sent to one endpoint, by hand; no endpoint subscribes to it.
         ENDPOINT_TEST = "endpoint.test"
 
@@ -94,6 +100,9 @@ class WebhookEndpoint(models.Model):
     failing_since = models.DateTimeField(null=True, blank=True)
     paused_until = models.DateTimeField(
         null=True, blank=True, help_text="it has failed several times in a row and is left alone until then"
+    )
+    slow_until = models.DateTimeField(
+        null=True, blank=True, help_text="it took long to answer, so that it waits behind others until then"
     )
     disabled_at = models.DateTimeField(null=True, blank=True)
     disabled_reason = models.CharField(max_length=255, blank=True, default="", db_default="")

@@ -16,7 +16,7 @@ from config.lib.networks import Address
 
 MOST_CHARACTERS = 2000
 # Code of an error, and what it says.
-INVALID = ("invalid_url", "This is no URL that can be posted to.")
+INVALID = ("invalid_url", "This is not a URL that events can be posted to.")
 HTTPS_REQUIRED = ("https_required", "The URL must begin with https://.")
 NOT_PUBLIC = ("address_not_public", "The URL must lead to a public address.")
 

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from billing import audit
+from billing.audit import Action
 from billing.models import Event, User, WebhookDelivery, WebhookEndpoint
 from billing.webhooks import signing
 from billing.webhooks.addresses import UrlNotAllowedError, check_url
@@ -34,6 +36,7 @@ __all__ = [
 MOST = 20
 LONGEST_GRACE = timedelta(days=7)
 BY_HAND = "switched off by hand"
+_AUDITED = ("url", "types", "description", "disabled_at", "disabled_reason")
 # What an endpoint may ask for.
 TYPES = [kind.value for kind in Event.Type if kind is not Event.Type.ENDPOINT_TEST]
 _SAID = "This is a test. Whoever answers it with 2xx will get events here."
@@ -77,6 +80,8 @@ def create(
     endpoint.set_secret(secret)
     endpoint.save(force_insert=True)
     endpoint.refresh_from_db()
+    changes = audit.difference({}, audit.snapshot(endpoint, _AUDITED))
+    audit.record(Action.WEBHOOK_ENDPOINT_CREATED, endpoint.pk, user_id=user_id, changes=changes)
     return endpoint, secret
 
 
@@ -100,7 +105,15 @@ def change(endpoint: WebhookEndpoint, **changes: Any) -> WebhookEndpoint:
         changes |= _ENABLED
     elif is_enabled is False and row.disabled_at is None:
         changes |= {"disabled_at": timezone.now(), "disabled_reason": BY_HAND}
+    before = audit.snapshot(row, _AUDITED)
     _save(endpoint, row, changes)
+    audit.record_update(
+        Action.WEBHOOK_ENDPOINT_UPDATED,
+        row.pk,
+        user_id=row.user_id,
+        before=before,
+        after=audit.snapshot(row, _AUDITED),
+    )
     if is_enabled:
         ring(Job.DELIVER_WEBHOOKS)
     return endpoint
@@ -128,7 +141,9 @@ def remove(endpoint: WebhookEndpoint) -> None:
         "previous_secret": "",
         "previous_secret_expires_at": None,
     }
-    _save(endpoint, _locked(endpoint), gone)
+    row = _locked(endpoint)
+    _save(endpoint, row, gone)
+    audit.record(Action.WEBHOOK_ENDPOINT_DELETED, row.pk, user_id=row.user_id)
 
 
 @transaction.atomic
@@ -148,6 +163,12 @@ def rotate_secret(endpoint: WebhookEndpoint, grace: timedelta) -> str:
         "previous_secret_expires_at": timezone.now() + grace if grace else None,
     }
     _save(endpoint, row, changes)
+    audit.record(
+        Action.WEBHOOK_ENDPOINT_SECRET_ROTATED,
+        row.pk,
+        user_id=row.user_id,
+        changes=audit.difference({}, {"previous_secret_expires_at": row.previous_secret_expires_at}),
+    )
     return secret
 
 

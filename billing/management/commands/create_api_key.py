@@ -2,15 +2,18 @@
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from billing import keys
-from billing.models import User
+from billing.key_rights import UnknownNumberError
+from billing.models import ApiKey, User
+from config.lib.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Makes a key of a business with --user, else an operator's; it cannot be shown again."""
 
     help = __doc__
@@ -20,15 +23,30 @@ class Command(BaseCommand):
         parser.add_argument("--user", metavar="USR_…", help="the business it acts for; none = an operator")
         parser.add_argument("--name", default="", help="what it is for")
         parser.add_argument("--expires-in-days", type=_days, help="how long it works; none = until revoked")
+        parser.add_argument(
+            "--scope", choices=ApiKey.Scope.values, default=ApiKey.Scope.FULL.value, help="what it may do"
+        )
+        parser.add_argument(
+            "--phone-number-id",
+            action="append",
+            metavar="ID",
+            help="a number it is restricted to, several times for several; none = no restriction",
+        )
 
-    def handle(self, *_args: object, user: str | None, name: str, **options: int | None) -> None:
+    def handle(self, *_args: object, user: str | None, expires_in_days: int | None, **options: Any) -> None:
         """Make the key, and print nothing else to stdout."""
         if user is not None and not User.objects.filter(pk=user).exists():
             raise CommandError(f"There is no user {user}.")
-        days = options["expires_in_days"]
-        _, key = keys.create(
-            user_id=user, name=name, expires_at=timezone.now() + timedelta(days=days) if days else None
-        )
+        try:
+            _, key = keys.create(
+                user_id=user,
+                name=options["name"],
+                scope=options["scope"],
+                phone_number_ids=options["phone_number_id"],
+                expires_at=timezone.now() + timedelta(days=expires_in_days) if expires_in_days else None,
+            )
+        except UnknownNumberError as error:
+            raise CommandError("The business has no such phone number.") from error
         self.stdout.write(key)
 
 
