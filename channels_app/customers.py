@@ -1,4 +1,4 @@
-"""Who wrote: finds the row of a person by any of their ids, or makes it. The number must be locked."""
+"""Customers by their ids: finds or creates the row of each person who wrote. The number must be locked."""
 
 from collections.abc import Iterable
 
@@ -14,29 +14,31 @@ _IDS = ("wa_id", "bsuid", "ig_id", "visitor_id")
 
 def resolve(people: Iterable[Key], *, doubles: list[Key] | None = None) -> dict[Key, str]:
     """
-    Give the customer id of each (phone_number_id, person), making new customers and filling in news.
+    Return the customer id of each (phone_number_id, person); create new customers and update known ones.
 
-    People whose ids belong to two rows are added to `doubles`.
+    A person whose ids belong to two customers is added to `doubles`. Two new customers that turn out to be
+    one person become one row at once.
     """
     wanted = list(dict.fromkeys(people))
     known = _Known(wanted)
-    found = {}
+    found: dict[Key, Customer] = {}
     for phone_number_id, person in wanted:
-        customer = known.get(phone_number_id, person)
-        if customer is None:
-            customer = known.add(phone_number_id, person)
-        else:
-            if _learn(customer, person):
-                known.index(customer)
-            if doubles is not None and _is_double(customer, person):
-                doubles.append((phone_number_id, person))
-        found[phone_number_id, person] = customer.customer_id
+        owners = known.owners(phone_number_id, person)
+        customer = owners[0] if owners else known.add(phone_number_id, person)
+        for other in owners[1:]:
+            if _is_new(other) and _agree(customer, other):
+                known.merge(other, into=customer)
+                found |= {key: customer for key, owner in found.items() if owner is other}
+        known.learn(customer, person)
+        if doubles is not None and _is_double(customer, person):
+            doubles.append((phone_number_id, person))
+        found[phone_number_id, person] = customer
     known.insert()
-    return found
+    return {key: customer.customer_id for key, customer in found.items()}
 
 
 class _Known:
-    """The customers a webhook may speak of, by each of their ids."""
+    """The customers that webhooks may be about, by each of their ids: stored ones and new ones."""
 
     def __init__(self, wanted: list[Key]) -> None:
         self._by_id: dict[tuple[str, str, str], Customer] = {}
@@ -45,36 +47,68 @@ class _Known:
             keys = [(number, getattr(person, name)) for number, person in wanted if getattr(person, name)]
             if keys:
                 for row in sql.rows(_FIND[name], [list(column) for column in zip(*keys, strict=True)]):
-                    self.index(Customer.from_db("default", _COLUMNS, list(row.values())))
+                    self._index(Customer.from_db("default", _COLUMNS, list(row.values())))
 
-    def index(self, customer: Customer) -> None:
-        """Make a customer known by all ids they have by now."""
-        for name in _IDS:
-            if value := getattr(customer, name):
-                self._by_id[customer.phone_number_id, name, value] = customer
-
-    def get(self, phone_number_id: str, person: Person) -> Customer | None:
-        for name in _IDS:
-            value = getattr(person, name)
-            if value and (customer := self._by_id.get((phone_number_id, name, value))):
-                return customer
-        return None
+    def owners(self, phone_number_id: str, person: Person) -> list[Customer]:
+        """Return the customers with any of the person's ids, stored ones before new ones."""
+        keys = [(phone_number_id, name, getattr(person, name)) for name in _IDS if getattr(person, name)]
+        owners = dict.fromkeys(self._by_id[key] for key in keys if key in self._by_id)
+        return sorted(owners, key=_is_new)
 
     def add(self, phone_number_id: str, person: Person) -> Customer:
+        """Add a new customer, to be inserted later."""
         about = {name: getattr(person, name) for name in _COLUMNS[2:]}
         customer = Customer(customer_id=ids.new("cus"), phone_number_id=phone_number_id, **about)
         self._new.append(customer)
-        self.index(customer)
+        self._index(customer)
         return customer
 
+    def merge(self, other: Customer, *, into: Customer) -> None:
+        """Replace a new customer, which is not inserted then, by another one."""
+        self._new.remove(other)
+        self._by_id = {key: owner for key, owner in self._by_id.items() if owner is not other}
+        self.learn(into, Person(**{name: getattr(other, name) for name in _COLUMNS[2:]}))
+
+    def learn(self, customer: Customer, person: Person) -> None:
+        """
+        Update a customer's names, and add ids that were not known and are nobody else's.
+
+        An external id that is known stays: the business may have set it.
+        """
+        changed = []
+        if person.external_id and customer.external_id is None:
+            customer.external_id = person.external_id
+            changed.append("external_id")
+        for name in ("name", "username"):
+            value = getattr(person, name)
+            if value and value != getattr(customer, name):
+                setattr(customer, name, value)
+                changed.append(name)
+        for name in _IDS:
+            value = getattr(person, name)
+            is_taken = (customer.phone_number_id, name, value) in self._by_id
+            if value and getattr(customer, name) is None and not is_taken:
+                setattr(customer, name, value)
+                changed.append(name)
+        if changed:
+            self._index(customer)
+            if not _is_new(customer):
+                customer.save(update_fields=changed)
+
     def insert(self) -> None:
-        """Write down the new ones, with all that was learned of them by now."""
+        """Insert the new customers with everything learned about them."""
         if self._new:
             rows = [{name: getattr(customer, name) for name in _COLUMNS} for customer in self._new]
             sql.execute(_INSERT, [Jsonb(rows)])
 
+    def _index(self, customer: Customer) -> None:
+        for name in _IDS:
+            if value := getattr(customer, name):
+                self._by_id[customer.phone_number_id, name, value] = customer
 
-_COLUMNS = ["customer_id", "phone_number_id", *_IDS, "username", "name"]
+
+# In the order of the model's fields, in which `from_db` takes their values.
+_COLUMNS = ["customer_id", "phone_number_id", *_IDS, "external_id", "username", "name"]
 _FIND = {
     name: f"""
         SELECT {", ".join(f"customers.{column}" for column in _COLUMNS)}
@@ -90,28 +124,16 @@ _INSERT = f"""
 """  # noqa: S608  (columns, all our own words)
 
 
-def _learn(customer: Customer, person: Person) -> bool:
-    """Write down a new name, and an id we had not heard unless it is another customer's; tell of news."""
-    changed = []
-    for name in ("name", "username"):
-        value = getattr(person, name)
-        if value and value != getattr(customer, name):
-            setattr(customer, name, value)
-            changed.append(name)
-    for name in _IDS:
-        value = getattr(person, name)
-        if value and getattr(customer, name) is None and not _is_taken(customer, name, value):
-            setattr(customer, name, value)
-            changed.append(name)
-    if changed and not customer._state.adding:  # noqa: SLF001  (a new one is inserted with all of it)
-        customer.save(update_fields=changed)
-    return bool(changed)
+def _is_new(customer: Customer) -> bool:
+    return customer._state.adding  # noqa: SLF001  (documented: not in the database yet)
+
+
+def _agree(one: Customer, other: Customer) -> bool:
+    """Check that no id differs, so that both can be one person."""
+    ids_of_both = ((getattr(one, name), getattr(other, name)) for name in _IDS)
+    return all(mine is None or theirs is None or mine == theirs for mine, theirs in ids_of_both)
 
 
 def _is_double(customer: Customer, person: Person) -> bool:
-    """Tell whether an id of the person is still not this row's: it is another's."""
+    """Check whether an id of the person belongs to another customer."""
     return any(getattr(person, name) not in {None, getattr(customer, name)} for name in _IDS)
-
-
-def _is_taken(customer: Customer, name: str, value: str) -> bool:
-    return Customer.objects.filter(phone_number_id=customer.phone_number_id, **{name: value}).exists()

@@ -1,31 +1,33 @@
 """
 Takes in a webhook whose signature was checked: into Postgres, else into the spool.
 
-Whatever in it cannot be read is kept as a dead letter, together with the rest and in the same transaction.
+An item that cannot be read or stored costs no other: its body is kept as a dead letter. So whatever raises
+here, a webhook is refused only where neither Postgres nor the spool can keep it.
 """
 
-import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
-from channels_app import inbox, spool
+from channels_app import dead_letters, inbox, salvage, spool
 from channels_app.batches import Batches
 from channels_app.inbox import Stored
 from channels_app.meta import body, instagram, whatsapp
 from channels_app.meta.types import Inbound, Parsed, Problem
-from channels_app.models import DeadLetter, InboundMessage
+from channels_app.models import DeadLetter, InboundMessage, PhoneNumber
 from channels_app.webchat import messages
-from config.lib import failpoints, logs, redis
+from config.lib import errors, logs, redis, sql
 from config.lib.breaker import Breaker
 
 log = structlog.get_logger(__name__)
 
-_PARSERS = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.parse}
+Parser = Callable[..., Parsed]
+_PARSERS: dict[str, Parser] = {"whatsapp_business_account": whatsapp.parse, "instagram": instagram.parse}
 # While Postgres is away most webhooks go to the spool without waiting for it to answer.
 postgres = Breaker("postgres", failures=2, window=5, pause=1)
 
@@ -60,7 +62,15 @@ def take(raw: bytes, *, now: datetime, source: str = spool.META) -> Stored | Non
 
     :raises NowhereToKeepError: if neither store can keep it
     """
-    webhook = arrived(raw, now=now, source=source)
+    return keep(arrived(raw, now=now, source=source))
+
+
+def keep(webhook: Arrived) -> Stored | None:
+    """
+    Store a webhook, or append it to the spool; return None when it waits there.
+
+    :raises NowhereToKeepError: if neither store can keep it
+    """
     try:
         return write([webhook])
     except UnwritableError:
@@ -69,27 +79,30 @@ def take(raw: bytes, *, now: datetime, source: str = spool.META) -> Stored | Non
 
 
 def arrived(raw: bytes, *, now: datetime, source: str = spool.META) -> Arrived:
-    """Read what was just received."""
-    # Nobody can have Meta's signature stand for a visitor: our own form is read only where we wrote it.
-    parsed = messages.parse(json.loads(raw), now=now) if source == spool.WEBCHAT else parse(raw, now=now)
+    """Read a body that was just received, or that waited in the spool."""
+    parsed = parse(raw, now=now, source=source)
     parsed.correlation_id = logs.correlation_id()
     return Arrived(raw, now, parsed, source)
 
 
 def write(webhooks: list[Arrived]) -> Stored:
     """
-    Keep what webhooks tell in one transaction; twice is the same as once.
+    Store webhooks; twice is the same as once.
 
     :raises UnwritableError: if they have to go to the spool
     """
     if spool.is_in_use() or not postgres.allows():
         raise UnwritableError
     try:
-        stored = _store(webhooks)
-    except (OperationalError, InterfaceError) as error:
-        postgres.failed()
+        stored = store(webhooks)
+    except Exception as error:
+        if sql.is_unavailable(error):
+            postgres.failed()
+            log.warning("intake.postgres_away", reason=errors.summary(error))
+        else:
+            log.error("intake.not_stored", error=errors.summary(error))
+        sql.discard_if_read_only(error)
         connection.close()
-        log.warning("intake.postgres_away", reason=type(error).__name__)
         raise UnwritableError from error
     postgres.succeeded()
     return stored
@@ -129,22 +142,58 @@ def spool_one(webhook: Arrived) -> None:
         raise NowhereToKeepError(type(error).__name__) from error
 
 
-def store(raw: bytes, *, now: datetime, source: str = spool.META) -> Stored:
-    """Parse a webhook's body and keep everything in it in one transaction; twice is the same as once."""
-    return _store([arrived(raw, now=now, source=source)])
+def store(webhooks: list[Arrived]) -> Stored:
+    """
+    Store webhooks together; whatever cannot be read or stored of them becomes dead letters.
 
-
-@transaction.atomic
-def _store(webhooks: list[Arrived]) -> Stored:
-    stored = inbox.store(*(webhook.parsed for webhook in webhooks))
+    :raises Exception: for which `sql.is_unavailable` holds if Postgres is away; any other only if a dead
+        letter could not be stored either
+    """
+    try:
+        return _store_together(webhooks)
+    except Exception as error:
+        if sql.is_unavailable(error):
+            raise
+        log.error("intake.stored_apart", webhooks=len(webhooks), error=errors.summary(error))
+    stored = salvage.store([webhook.parsed for webhook in webhooks])
     for webhook in webhooks:
-        if webhook.parsed.problems:
-            _keep_dead(webhook.raw, webhook.parsed)
+        _keep_problems(webhook)
     return stored
 
 
-def parse(raw: bytes, *, now: datetime) -> Parsed:
-    """Read a body as the product it comes from tells it; what cannot be read is a problem, not an error."""
+@transaction.atomic
+def _store_together(webhooks: list[Arrived]) -> Stored:
+    stored = inbox.store(*(webhook.parsed for webhook in webhooks))
+    for webhook in webhooks:
+        _keep_problems(webhook)
+    return stored
+
+
+def _keep_problems(webhook: Arrived) -> None:
+    if webhook.parsed.problems:
+        dead_letters.keep(
+            webhook.raw,
+            source=webhook.source,
+            received_at=webhook.received_at,
+            problems=webhook.parsed.problems,
+            correlation_id=webhook.parsed.correlation_id or logs.correlation_id(),
+        )
+
+
+def parse(raw: bytes, *, now: datetime, source: str = spool.META) -> Parsed:
+    """Read a body in the format of its source; what cannot be read is a problem, never an error."""
+    try:
+        # Nobody can have Meta's signature stand for a visitor: our own form is read only where we wrote it.
+        if source == spool.WEBCHAT:
+            return messages.parse(json.loads(raw), now=now)
+        if source == spool.META:
+            return _parse_meta(raw, now=now)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the body is kept)
+        return Parsed(problems=[Problem(f"not read: {errors.summary(error)}", item=None)])
+    return Parsed(problems=[Problem("not read: unknown source", item=None)])
+
+
+def _parse_meta(raw: bytes, *, now: datetime) -> Parsed:
     try:
         payload = body.read(raw)
     except body.UnreadableError as error:
@@ -156,40 +205,6 @@ def parse(raw: bytes, *, now: datetime) -> Parsed:
     return parser(payload, now=now)
 
 
-def empty_spool() -> int:
-    """Store what waits in the spool, oldest first, and say how many webhooks there were."""
-    stored = 0
-    while (first := spool.first()) is not None:
-        entry, waiting = first
-        with structlog.contextvars.bound_contextvars(correlation_id=waiting.correlation_id):
-            store(waiting.raw, now=waiting.received_at, source=waiting.source)
-        failpoints.reach("P19")
-        spool.remove(entry)
-        stored += 1
-    if stored:
-        log.warning("intake.spool_emptied", webhooks=stored)
-    return stored
-
-
-def _keep_dead(raw: bytes, parsed: Parsed) -> None:
-    """Keep the whole body, once: to replay it does nothing to what was stored already."""
-    problems = parsed.problems
-    reason = "; ".join(problem.reason for problem in problems)[:255]
-    log.warning("intake.dead_letter", reason=reason, size=len(raw))
-    DeadLetter.objects.bulk_create(
-        [
-            DeadLetter(
-                phone_number_id=problems[0].phone_number_id,
-                reason=reason,
-                raw=raw,
-                digest=hashlib.sha256(raw).hexdigest(),
-                correlation_id=parsed.correlation_id or logs.correlation_id(),
-            )
-        ],
-        ignore_conflicts=True,
-    )
-
-
 def read_again(row: InboundMessage) -> Inbound | None:
     """Read a message that was ignored once more; None if there still is a reason to ignore it."""
     if "visitor_id" in row.payload:
@@ -199,7 +214,10 @@ def read_again(row: InboundMessage) -> Inbound | None:
         entry = {"id": row.phone_number_id, "messaging": [row.payload]}
         parsed = instagram.parse({"entry": [entry]}, now=row.received_at)
     else:
-        value = {"metadata": {"phone_number_id": row.phone_number_id}, "messages": [row.payload]}
+        # With our own number: its messages are no customer's.
+        number = PhoneNumber.objects.filter(pk=row.phone_number_id).values_list("external_number", flat=True)
+        own = {"display_phone_number": number.first() or ""}
+        value = {"metadata": {"phone_number_id": row.phone_number_id, **own}, "messages": [row.payload]}
         entry = {"changes": [{"field": "messages", "value": value}]}
         parsed = whatsapp.parse({"entry": [entry]}, now=row.received_at)
     readable = [message for message in parsed.inbound if not message.ignored]
@@ -207,11 +225,30 @@ def read_again(row: InboundMessage) -> Inbound | None:
 
 
 def replay_dead_letter(letter: DeadLetter) -> bool:
-    """Read a dead letter again; tell whether all of it can be read by now."""
-    parsed = parse(bytes(letter.raw), now=letter.received_at)
-    inbox.store(parsed)
+    """
+    Read and store a dead letter again, without effect on messages that are stored; False if problems remain.
+
+    :raises Exception: for which `sql.is_unavailable` holds, if Postgres is away
+    """
+    parsed = _parse_letter(letter)
+    salvage.store_new(parsed)
     if parsed.problems:
+        letter.reason = dead_letters.reason(parsed.problems)
+        letter.save(update_fields=["reason"])
         return False
     letter.replayed_at = timezone.now()
     letter.save(update_fields=["replayed_at"])
     return True
+
+
+def _parse_letter(letter: DeadLetter) -> Parsed:
+    raw, source, now = bytes(letter.raw), letter.source, letter.received_at
+    if source == spool.ENTRY:
+        try:
+            waiting = spool.decode(raw)
+        except spool.UndecodableError as error:
+            return Parsed(problems=[Problem(f"not decoded: {error}", item=None)])
+        raw, source, now = waiting.raw, waiting.source, waiting.received_at
+    parsed = parse(raw, now=now, source=source)
+    parsed.correlation_id = letter.correlation_id
+    return parsed

@@ -8,15 +8,17 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.files.base import ContentFile
+from django.core.exceptions import SuspiciousFileOperation
+from django.core.files.base import File
 from django.core.files.storage import default_storage
 
 from channels_app.meta.types import Media
-from config.lib import outbound
+from config.lib import outbound, stored_files
 from config.lib.errors import RejectedError, UnavailableError
 
 _MB = 1024 * 1024
@@ -70,6 +72,10 @@ _EXTENSIONS = {
     "video/mp4": ".mp4",
     "application/pdf": ".pdf",
 }
+# A document of a type that is not known; browsers are never to show one.
+OPAQUE = "application/octet-stream"
+_EXTENSIONS[OPAQUE] = ".bin"
+_TYPES = {extension: mime_type for mime_type, extension in _EXTENSIONS.items()}
 _MEDIA_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 _WHATSAPP_HOSTS = (".fbsbx.com", ".facebook.com", ".whatsapp.net")
 _INSTAGRAM_HOSTS = (".fbsbx.com", ".cdninstagram.com", ".fbcdn.net")
@@ -88,15 +94,27 @@ class Fetched:
     filename: str
 
 
+class FileMissingError(Exception):
+    """The storage has no such file."""
+
+
 class _GoneError(Exception):
     """The URL has expired."""
 
 
 def fetch(
-    media: Media, *, access_token: str, api_base_url: str, deadline: float, max_bytes: int = 25 * _MB
+    media: Media,
+    *,
+    access_token: str,
+    api_base_url: str,
+    deadline: float,
+    max_bytes: int = 25 * _MB,
+    any_document: bool = False,
 ) -> Fetched:
     """
     Fetch a file before the `deadline` on `time.monotonic`'s clock.
+
+    With `any_document` a document may be of any type; one that is not known is `OPAQUE`.
 
     :raises RejectedError: if it is too large, gone, of another kind than told, or lies on a foreign host
     :raises UnavailableError: if it is worth trying again
@@ -109,14 +127,35 @@ def fetch(
         content = _from_whatsapp(media.media_id, access_token, base_url.rstrip("/"), limit, deadline)
     else:
         content = _from_instagram(media.url, api_base_url, limit, deadline)
-    mime_type = _type_of(content, media.kind)
+    mime_type = _type_of(content, media.kind, any_document=any_document)
     return Fetched(content, mime_type, f"{media.kind}{_EXTENSIONS[mime_type]}")
 
 
 def store(fetched: Fetched, *, name_prefix: str) -> str:
-    """Store a file under a random name below the prefix, and give the whole name."""
+    """
+    Store a file under a random name below the prefix, and return the whole name.
+
+    :raises StorageError: (config.lib.stored_files) if the storage is away
+    """
     name = f"{name_prefix}/{secrets.token_hex(16)}{_EXTENSIONS[fetched.mime_type]}"
-    return default_storage.save(name, ContentFile(fetched.content))
+    return stored_files.save(name, fetched.content)
+
+
+def open_stored(name: str) -> "File[bytes]":
+    """
+    Open a stored file; closing it is the caller's.
+
+    :raises FileMissingError: if the storage does not have it
+    """
+    try:
+        return default_storage.open(name)
+    except (FileNotFoundError, IsADirectoryError, SuspiciousFileOperation) as error:
+        raise FileMissingError(name) from error
+
+
+def stored_type(name: str) -> str:
+    """Return the content type that a stored file may be served with, by its extension, which we gave it."""
+    return _TYPES.get(PurePosixPath(name).suffix, OPAQUE)
 
 
 def _from_whatsapp(media_id: str, token: str, base_url: str, limit: int, deadline: float) -> bytes:
@@ -210,7 +249,7 @@ def _is_on(url: str, hosts: tuple[str, ...]) -> bool:
     return scheme == "https" and port in {None, 443} and (host or "").endswith(hosts)
 
 
-def _type_of(content: bytes, kind: str) -> str:
+def _type_of(content: bytes, kind: str, *, any_document: bool) -> str:
     for signature, mime_type in _SIGNATURES:
         if signature.match(content):
             # The same box holds sound alone or with pictures; which, its name does not always tell.
@@ -218,4 +257,6 @@ def _type_of(content: bytes, kind: str) -> str:
                 mime_type = mime_type.replace("video", "audio")  # noqa: PLW2901 - narrowed, not lost
             if mime_type.startswith(_FAMILIES[kind]):
                 return mime_type
+    if any_document and kind == "document":
+        return OPAQUE
     raise RejectedError("a file of another type than told", code="wrong_type")

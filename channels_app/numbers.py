@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from billing import audit
+from billing.audit import Action
 from billing.models import User
 from channels_app.models import PhoneNumber
 from channels_app.webchat import chats
@@ -16,6 +18,7 @@ from config.lib import ids, tenancy
 # Where Meta's products are; what stands in settings is added to them.
 _GRAPH_HOSTS = {"graph.facebook.com", "graph.instagram.com"}
 _META_ID = re.compile(r"[0-9]{1,50}")
+_META_ID_NEEDED = "The id is Meta's, which has digits only."
 _WEB_ID = re.compile(r"web_[A-Za-z0-9_-]{1,46}")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -32,7 +35,9 @@ class InvalidBaseUrlError(InvalidNumberError):
     """It would send the access token to somebody other than Meta."""
 
     def __init__(self) -> None:
-        super().__init__("api_base_url", "must be https and an address of Meta's Graph API")
+        super().__init__(
+            "api_base_url", "The address must begin with https:// and be one of Meta's Graph API."
+        )
 
 
 class NumberExistsError(Exception):
@@ -55,6 +60,10 @@ class Changes(TypedDict, total=False):
     access_token: str
     api_base_url: str
     sender_id: str
+
+
+_OF_ALARMS = ("alarmed_at", "alarm_code", "alarm_reason")
+_AUDITED = ("display_name", "external_number", "api_base_url", "sender_id")
 
 
 @transaction.atomic
@@ -107,6 +116,8 @@ def register(
         raise NumberExistsError("this number is registered already") from error
     if type == PhoneNumber.Type.WEBCHAT:
         number.new_secret = chats.create(number)
+    changes = audit.difference({}, audit.snapshot(number, ("type", *_AUDITED)))
+    audit.record(Action.PHONE_NUMBER_ADDED, number.pk, user_id=user_id, changes=changes)
     return number
 
 
@@ -132,14 +143,28 @@ def change(*, phone_number_id: str, **changes: Unpack[Changes]) -> PhoneNumber:
             api_base_url=changes.get("api_base_url", ""),
             sender_id=changes.get("sender_id", ""),
         )
+        before = audit.snapshot(number, _AUDITED)
         if "access_token" in changes:
             _put_token(number, changes["access_token"])
+            # The alarm was about the old token. An error of the new one is reported at once.
+            number.alarmed_at, number.alarm_code, number.alarm_reason = None, "", ""
         number.display_name = changes.get("display_name", number.display_name)
         number.external_number = changes.get("external_number", number.external_number)
         number.api_base_url = changes.get("api_base_url", number.api_base_url).rstrip("/")
         number.sender_id = changes.get("sender_id", number.sender_id)
-        number.save(update_fields=sorted(Changes.__annotations__))
+        number.save(update_fields=[*sorted(Changes.__annotations__), *_OF_ALARMS])
+        _record_change(number, before, has_new_token="access_token" in changes)
     return number
+
+
+def _record_change(number: PhoneNumber, before: dict[str, str], *, has_new_token: bool) -> None:
+    """Write the change into the audit log; a token that is put in counts as new, even if it is the same."""
+    after = audit.snapshot(number, _AUDITED)
+    audit.record_update(
+        Action.PHONE_NUMBER_UPDATED, number.pk, user_id=number.user_id, before=before, after=after
+    )
+    if has_new_token:
+        audit.record(Action.PHONE_NUMBER_TOKEN_ROTATED, number.pk, user_id=number.user_id)
 
 
 def check(
@@ -156,18 +181,22 @@ def check(
     :raises InvalidNumberError: if it cannot look like this; InvalidBaseUrlError for its `api_base_url`
     """
     if type not in PhoneNumber.Type.values:
-        raise InvalidNumberError("type", f"must be one of {', '.join(PhoneNumber.Type.values)}")
+        raise InvalidNumberError(
+            "type", f"The type must be one of {', '.join(f'`{kind}`' for kind in PhoneNumber.Type.values)}."
+        )
     if type == PhoneNumber.Type.WEBCHAT:
         if not _WEB_ID.fullmatch(phone_number_id):
-            raise InvalidNumberError("phone_number_id", "must be web_ and letters, digits, _ or -")
+            raise InvalidNumberError(
+                "phone_number_id", "The id of a web chat is `web_` and letters, digits, `_` or `-`."
+            )
     elif not _META_ID.fullmatch(phone_number_id):
-        raise InvalidNumberError("phone_number_id", "must be Meta's id: digits")
+        raise InvalidNumberError("phone_number_id", _META_ID_NEEDED)
     elif not access_token:
-        raise InvalidNumberError("access_token", "is needed to send on this channel")
+        raise InvalidNumberError("access_token", "An access token is needed to send on this channel.")
     if not (access_token.isascii() and access_token.isprintable()):
-        raise InvalidNumberError("access_token", "holds characters no token has")
+        raise InvalidNumberError("access_token", "An access token has visible ASCII characters only.")
     if sender_id and not _META_ID.fullmatch(sender_id):
-        raise InvalidNumberError("sender_id", "must be Meta's id: digits")
+        raise InvalidNumberError("sender_id", _META_ID_NEEDED)
     if api_base_url:
         _check_base_url(api_base_url)
 

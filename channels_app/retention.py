@@ -10,11 +10,19 @@ BATCH = 5000
 
 
 def purge(*, now: datetime) -> int:
-    """Delete events applied more than EVENT_RETENTION_DAYS ago, in short batches; say how many."""
-    old = ChannelEvent.objects.filter(
-        applied_at__isnull=False, received_at__lt=now - timedelta(days=settings.EVENT_RETENTION_DAYS)
-    ).order_by("received_at")
-    deleted = 0
-    while batch := list(old.values_list("pk", flat=True)[:BATCH]):
-        deleted += ChannelEvent.objects.filter(pk__in=batch).delete()[0]
+    """
+    Delete events applied more than EVENT_RETENTION_DAYS ago, in short batches; return how many.
+
+    They are read in the order in which they came, up to the first batch that ends with a younger one.
+    """
+    before = now - timedelta(days=settings.EVENT_RETENTION_DAYS)
+    read, deleted = 0, 0
+    while batch := list(
+        ChannelEvent.objects.filter(pk__gt=read).order_by("pk").only("received_at", "applied_at")[:BATCH]
+    ):
+        old = [event.pk for event in batch if event.received_at < before and event.applied_at]
+        deleted += ChannelEvent.objects.filter(pk__in=old).delete()[0]
+        if batch[-1].received_at >= before:
+            break
+        read = batch[-1].pk
     return deleted

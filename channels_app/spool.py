@@ -20,10 +20,14 @@ log = structlog.get_logger(__name__)
 
 KEY = "queue:messages"
 BYTES_KEY = "queue:messages:bytes"
+# How much is read at once, in bytes.
+MOST_BYTES = 8 * 1024 * 1024
 
-# Whose words a body is in: Meta's, or our own for what visitors of web chats write.
+# Whose format a body has: Meta's, our own for messages of web chat visitors, or the spool's for an entry that
+# could not be decoded.
 META = "meta"
 WEBCHAT = "webchat"
+ENTRY = "spool"
 
 _APPEND = """
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
@@ -32,12 +36,24 @@ redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('INCRBY', KEYS[2], #ARGV[1])
 return 1
 """
+# The first one whatever its size, and those behind it as far as all fit.
+_ENTRIES = """
+local found, size = {}, 0
+for position = ARGV[1], ARGV[1] + ARGV[2] - 1 do
+  local entry = redis.call('LINDEX', KEYS[1], position)
+  if not entry then break end
+  size = size + #entry
+  if size > tonumber(ARGV[3]) and #found > 0 then break end
+  found[#found + 1] = entry
+end
+return found
+"""
 # By value and not by position: if two empty it at once, neither removes what the other has not stored.
 _REMOVE = """
-if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
-if redis.call('LLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[2])
-else redis.call('DECRBY', KEYS[2], #ARGV[1]) end
-return 1
+for _, entry in ipairs(ARGV) do
+  if redis.call('LREM', KEYS[1], 1, entry) == 1 then redis.call('DECRBY', KEYS[2], #entry) end
+end
+if redis.call('LLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
 """
 
 
@@ -47,6 +63,10 @@ _was_in_use = [False]
 
 class SpoolFullError(Exception):
     """As much waits as may wait; the sender has to keep it."""
+
+
+class UndecodableError(ValueError):
+    """An entry is not in the form in which this version writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +114,52 @@ def append(waiting: Waiting) -> None:
     _was_in_use[0] = True
 
 
-def first() -> tuple[bytes | str, Waiting] | None:
+def first() -> tuple[bytes, Waiting] | None:
     """
-    Give the entry that waits longest, and what it says; None when nothing waits.
+    Return the entry that waits longest, and its content; None when nothing waits.
 
-    :raises RedisUnavailableError: if Redis does not say
+    :raises UndecodableError: if it cannot be decoded
+    :raises RedisUnavailableError: if Redis does not answer
     """
-    entry = redis.call(redis.client().lindex, KEY, 0)
-    if entry is None:
-        return None
-    found = json.loads(entry)
-    return entry, Waiting(
-        raw=base64.b64decode(found["raw"]),
-        received_at=datetime.fromisoformat(found["received_at"]),
-        correlation_id=found["correlation_id"],
-        source=found.get("source", META),
-    )
+    for entry in entries(0, most=1):
+        return entry, decode(entry)
+    return None
 
 
-def remove(entry: bytes | str) -> None:
+def entries(position: int, *, most: int) -> list[bytes]:
     """
-    Take an entry off the line once it is stored elsewhere.
+    Return up to `most` entries as they wait, from a position on, 0 being the oldest.
+
+    They have MOST_BYTES together at most; a larger one is returned alone.
+
+    :raises RedisUnavailableError: if Redis does not answer
+    """
+    found = redis.call(redis.client().eval, _ENTRIES, 1, KEY, position, most, MOST_BYTES)
+    return [entry.encode() if isinstance(entry, str) else entry for entry in found]
+
+
+def decode(entry: bytes) -> Waiting:
+    """
+    Read an entry.
+
+    :raises UndecodableError: if it is damaged, or was written by a version that writes another form
+    """
+    try:
+        found = json.loads(entry)
+        return Waiting(
+            raw=base64.b64decode(found["raw"], validate=True),
+            received_at=datetime.fromisoformat(found["received_at"]),
+            correlation_id=str(found["correlation_id"]),
+            source=str(found.get("source", META)),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UndecodableError(type(error).__name__) from error
+
+
+def remove(*stored: bytes) -> None:
+    """
+    Take entries off the line once they are stored elsewhere.
 
     :raises RedisUnavailableError: if Redis goes away
     """
-    redis.call(redis.client().eval, _REMOVE, 2, KEY, BYTES_KEY, entry)
+    redis.call(redis.client().eval, _REMOVE, 2, KEY, BYTES_KEY, *stored)

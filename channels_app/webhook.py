@@ -16,13 +16,14 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from channels_app import intake
 from channels_app.meta import signature
 from channels_app.webchat import limits, server_messages
 from channels_app.webchat.server_messages import ServerMessage
-from config.lib import failpoints
+from config.lib import failpoints, networks
 from config.lib.api.problems import ProblemError, unavailable
 
 log = structlog.get_logger(__name__)
@@ -153,7 +154,7 @@ class MetaWebhookView(APIView):
             raw = request._request.body  # noqa: SLF001  (DRF would have it parsed first)
         except RequestDataTooBig:
             return HttpResponse(status=413)
-        if (message := server_messages.read(raw)) is not None:
+        if server_messages.is_marked(raw) and (message := _read_server_message(raw, request)) is not None:
             return _take_server_message(message, request)
         refused = refusal(
             raw=raw,
@@ -163,16 +164,46 @@ class MetaWebhookView(APIView):
         if refused is not None:
             return HttpResponse(status=refused)
         try:
-            stored = intake.take(raw, now=timezone.now())
+            webhook = intake.arrived(raw, now=timezone.now())
+            stored = intake.keep(webhook)
         except intake.NowhereToKeepError as error:
             log.error("webhook.refused", reason=str(error), size=len(raw))
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         failpoints.reach("P1")
-        if stored is None:
-            log.info("webhook.spooled", size=len(raw))
-        else:
-            log.info("webhook.received", messages=stored.messages, events=stored.events, size=len(raw))
+        event = "webhook.spooled" if stored is None else "webhook.received"
+        log.info(event, **webhook.parsed.summary, size=len(raw))
         return HttpResponse()
+
+
+def _read_server_message(raw: bytes, request: Request) -> ServerMessage | None:
+    """
+    Return a body as a server message; None if it is Meta's.
+
+    A body of Meta's may be parsed at once. Any other costs its sender's address one of the refusals that it
+    has in a minute, unless it turns out to be signed.
+
+    :raises ProblemError: 401 without a signature, 429 if the address was refused too often
+    """
+    header = request.headers.get("X-Hub-Signature-256", "")
+    if not signature.is_well_formed(header):
+        raise _signature_invalid()
+    if not signature.is_valid(raw=raw, header=header, secrets=settings.WEBHOOK_SECRETS):
+        try:
+            limits.check_refusals(address=_address(request))
+        except limits.TooManyError as error:
+            headers = {"Retry-After": str(error.seconds)}
+            raise ProblemError(
+                429, "throttled", f"Too many wrong signatures: {error}.", headers=headers
+            ) from error
+    return server_messages.read(raw)
+
+
+def _address(request: Request) -> str:
+    return networks.household(BaseThrottle().get_ident(request))
+
+
+def _signature_invalid() -> ProblemError:
+    return ProblemError(401, "signature_invalid", "The body is not signed with the web chat's secret.")
 
 
 def _take_server_message(message: ServerMessage, request: Request) -> HttpResponse:
@@ -188,11 +219,10 @@ def _take_server_message(message: ServerMessage, request: Request) -> HttpRespon
             now=timezone.now(),
         )
     except server_messages.SignatureRefusedError as error:
-        raise ProblemError(
-            401, "signature_invalid", "It is not signed with the web chat's secret."
-        ) from error
+        limits.count_refusal(address=_address(request))
+        raise _signature_invalid() from error
     except server_messages.MalformedError as error:
-        raise ProblemError(400, "server_message_invalid", f"{error}.") from error
+        raise ProblemError(400, "server_message_invalid", str(error)) from error
     except server_messages.NoCreditsError as error:
         raise ProblemError(402, "insufficient_credits", "The business is out of credits.") from error
     except limits.TooManyError as error:
@@ -201,4 +231,7 @@ def _take_server_message(message: ServerMessage, request: Request) -> HttpRespon
         raise ProblemError(429, code, f"Too many messages: {error}.", headers=headers) from error
     except intake.NowhereToKeepError as error:
         raise unavailable() from error
-    return HttpResponse()
+    response = HttpResponse()
+    # There is no body that it would be the type of.
+    del response.headers["Content-Type"]
+    return response

@@ -36,9 +36,9 @@ _WIPE = """
        AND (%(number)s::text IS NULL OR number.phone_number_id = %(number)s)
        AND NOT EXISTS (SELECT 1 FROM turns
                         WHERE turns.phone_number_id = number.phone_number_id
-                          AND turns.state IN ('claimed', 'answered'))
+                          AND turns.closed_at IS NULL)
        AND NOT EXISTS (SELECT 1 FROM deliveries
                         WHERE deliveries.phone_number_id = number.phone_number_id
-                          AND deliveries.state IN ('pending', 'sending'))
+                          AND deliveries.is_open)
     RETURNING number.phone_number_id
 """

@@ -16,7 +16,7 @@ from config.admin.buttons import Button, ButtonForm, Done, Press
 from config.admin.pages import Page, ReceivedSince, extend, link, since
 
 # What a customer may be known by; each is unique on a number, so it is looked for number by number.
-_NAMES = ("wa_id", "bsuid", "ig_id", "visitor_id")
+_NAMES = ("wa_id", "bsuid", "ig_id", "visitor_id", "external_id")
 _STATUS_LABELS = {
     "pending": "info",
     "processing": "info",
@@ -101,6 +101,7 @@ _ERRORS: dict[type[Exception], str] = {
 class PhoneNumberPage(Page):
     """Numbers, without their tokens."""
 
+    is_audited = True
     list_display = (
         *("phone_number_id", "display_name", "type", "external_number", "business", "created_at"),
         "deleted_at",
@@ -137,7 +138,10 @@ class PhoneNumberPage(Page):
 class CustomerPage(Page):
     """People who write to a number."""
 
-    list_display = ("customer_id", "name", "username", "address", "number", "paused_until", "created_at")
+    list_display = (
+        *("customer_id", "name", "username", "address", "external_id", "number", "paused_until"),
+        "created_at",
+    )
     list_filter = (since("cus"),)
     search_help_text = "Phone number, or any of their ids, exactly"
     looked_up_by = ("customer_id",)

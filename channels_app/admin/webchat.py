@@ -52,7 +52,7 @@ def _change(press: Press) -> str:
     said["allowed_origins"] = said["allowed_origins"].split()
     texts = said["texts"] or {}
     if not isinstance(texts, dict):
-        raise InvalidSettingError("texts", "must be an object")
+        raise InvalidSettingError("texts", "The texts must be a JSON object.")
     said["texts"] = texts
     chats.change(phone_number_id=press.row.pk, **said)
     return "saved"
@@ -71,6 +71,7 @@ def _is_live(chat: WebChat) -> bool:
 class WebChatPage(Page):
     """Web chats, without their secrets."""
 
+    is_audited = True
     list_display = ("phone_number", "title", "allowed_origins", "daily_limit")
     search_fields = ("phone_number__phone_number_id", "title")
     ordering = ("-phone_number",)

@@ -7,9 +7,9 @@ https://developers.facebook.com/docs/instagram-platform/webhooks
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
-from pydantic import ValidationError
-
+from channels_app.ignored import IgnoredReason
 from channels_app.meta import body, instagram_events, instagram_messages
 from channels_app.meta.instagram_shapes import Sides, account, sides
 from channels_app.meta.shapes import UnfitError, reason
@@ -37,7 +37,7 @@ def parse(payload: dict[str, object], *, now: datetime) -> Parsed:
         for item in _changes(entry, account_id, parsed):
             _read(item, account_id, parsed, now)
         for item in body.each(entry, "standby", parsed, of=account_id):
-            _read(item, account_id, parsed, now, ignored="another app has this conversation")
+            _read(item, account_id, parsed, now, ignored=IgnoredReason.ANOTHER_APP)
     return parsed
 
 
@@ -51,14 +51,19 @@ def _changes(entry: dict[str, object], account_id: str, parsed: Parsed) -> Itera
 
 
 def _read(
-    item: dict[str, object], account_id: str, parsed: Parsed, now: datetime, *, ignored: str = ""
+    item: dict[str, object],
+    account_id: str,
+    parsed: Parsed,
+    now: datetime,
+    *,
+    ignored: IgnoredReason | Literal[""] = "",
 ) -> None:
     name = _subject(item)
     if name is None or (name == "message_edit" and instagram_events.is_no_edit(item)):
         return
     try:
         told = _told(name, item, sides(item, account_id=account_id, now=now))
-    except (ValidationError, UnfitError) as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, its neighbours are read)
         parsed.problems.append(Problem(f"{name}: {reason(error)}", item, phone_number_id=account_id))
         return
     if isinstance(told, Inbound):

@@ -4,6 +4,9 @@ Instagram messages: what customers say, and what our side said.
 https://developers.facebook.com/docs/instagram-platform/webhooks
 """
 
+from typing import Literal
+
+from channels_app.ignored import IgnoredReason
 from channels_app.meta import instagram_contents
 from channels_app.meta.instagram_contents import Content, Message, Referral
 from channels_app.meta.instagram_shapes import Sides
@@ -65,8 +68,14 @@ def _inbound(mid: str, content: Content, sides: Sides, *, quoted_id: str = "") -
         media=content.media,
         quoted_id=quoted_id,
         context=content.context,
-        ignored="from ourselves" if sides.is_ours else "empty text" if is_empty else "",
+        ignored=_why_ignored(sides, is_empty=is_empty),
     )
+
+
+def _why_ignored(sides: Sides, *, is_empty: bool) -> IgnoredReason | Literal[""]:
+    if sides.is_ours:
+        return IgnoredReason.FROM_OURSELVES
+    return IgnoredReason.EMPTY_TEXT if is_empty else ""
 
 
 def _event(kind: str, found: Message, sides: Sides, *, data: dict[str, object] | None = None) -> Event:

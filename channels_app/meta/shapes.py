@@ -1,8 +1,9 @@
 """What the shapes of foreign JSON have in common: strict where a message hangs on it, lenient elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
+import structlog
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -13,6 +14,9 @@ from pydantic import (
 )
 
 from channels_app.meta import body
+from config.lib.errors import summary
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -41,15 +45,32 @@ MessageId = Annotated[str, Field(min_length=1, max_length=body.MAX_ID_LENGTH)]
 PhoneNumberId = Annotated[str, Field(min_length=1, max_length=50)]
 
 
+def are_texts(given: dict[str, object], most: Mapping[str, int]) -> bool:
+    """
+    Check whether members are absent, null or texts of at most so many characters.
+
+    Most webhooks are statuses of just that form. Reading those without pydantic costs a third; whatever has
+    another form is read by the shapes, which know what to do about it.
+    """
+    for name, length in most.items():
+        value = given.get(name)
+        if value is not None and (type(value) is not str or len(value) > length):
+            return False
+    return True
+
+
 def present(items: Iterable[T | None] | None) -> list[T]:
     """Leave out of a lenient list what could not be read."""
     return [item for item in items or () if item is not None]
 
 
-def reason(error: ValueError) -> str:
-    """Name the fields at fault, never their contents."""
+def reason(error: Exception) -> str:
+    """Return why an item could not be read: the fields at fault, never their contents."""
+    if isinstance(error, UnfitError):
+        return str(error)
     if not isinstance(error, ValidationError):
-        return str(error) if isinstance(error, UnfitError) else type(error).__name__
+        log.error("meta.item_not_read", error=summary(error))
+        return summary(error)
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return ", ".join(
         f"{'.'.join(map(str, (error.title, *fault['loc'])))} {fault['type']}" for fault in faults[:3]

@@ -6,7 +6,15 @@ https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable
+
+_FORM = re.compile(r"sha256=[0-9a-f]{64}")
+
+
+def is_well_formed(header: str) -> bool:
+    """Check whether a header can be a signature at all."""
+    return _FORM.fullmatch(header) is not None
 
 
 def is_valid(*, raw: bytes, header: str, secrets: Iterable[str]) -> bool:

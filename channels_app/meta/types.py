@@ -1,12 +1,20 @@
 """What a webhook told, in our own words: messages for the inbox, and events."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Literal
+
+from channels_app.ignored import IgnoredReason
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on the other side, by whatever ids the channel gave."""
+    """
+    Somebody on the other side, by whatever ids the channel gave.
+
+    `external_id` is the id under which the business knows them, where its own server vouched for it.
+    """
 
     wa_id: str | None = None
     bsuid: str | None = None
@@ -14,6 +22,7 @@ class Person:
     name: str = ""
     username: str = ""
     visitor_id: str | None = None
+    external_id: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -59,7 +68,7 @@ class Inbound:
     media: tuple[Media, ...] = ()
     quoted_id: str = ""
     context: str = ""
-    ignored: str = ""
+    ignored: IgnoredReason | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An item that could not be read; its neighbours could."""
+    """An item that could not be read or stored; `reason` quotes nothing of it."""
 
     reason: str
     item: object
@@ -109,3 +118,14 @@ class Parsed:
     events: list[Event] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     correlation_id: str = ""
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a log line may have of it: the numbers it is for, and how many items of each kind."""
+        numbers = {message.phone_number_id for message in self.inbound}
+        return {
+            "phone_number_id": sorted(numbers | {event.phone_number_id for event in self.events}),
+            "messages": dict(Counter(message.kind for message in self.inbound)),
+            "events": dict(Counter(event.kind for event in self.events)),
+            "problems": len(self.problems),
+        }

@@ -7,10 +7,8 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from channels_app.meta import body, whatsapp_events, whatsapp_messages, whatsapp_statuses
-from channels_app.meta.shapes import UnfitError, reason
+from channels_app.meta.shapes import reason
 from channels_app.meta.types import Event, Inbound, Parsed, Problem
 from channels_app.meta.whatsapp_shapes import Source, source
 
@@ -45,7 +43,7 @@ def _read_value(
 ) -> None:
     try:
         about = source(value, account_id=account_id, now=now)
-    except ValidationError as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, the other changes are read)
         parsed.problems.append(Problem(reason=f"value: {reason(error)}", item=value))
         return
     assert isinstance(value, dict)
@@ -53,7 +51,7 @@ def _read_value(
         for item in body.each(value, name, parsed, of=about.phone_number_id):
             try:
                 told = read(item, about)
-            except (ValidationError, UnfitError) as error:
+            except Exception as error:  # noqa: BLE001  (whatever it is, its neighbours are read)
                 why = f"{name}: {reason(error)}"
                 parsed.problems.append(Problem(why, item, phone_number_id=about.phone_number_id))
             else:

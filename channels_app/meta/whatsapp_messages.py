@@ -5,7 +5,9 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 """
 
 from collections.abc import Callable
+from typing import Literal
 
+from channels_app.ignored import IgnoredReason
 from channels_app.meta import whatsapp_contents, whatsapp_events
 from channels_app.meta.shapes import Maybe, MessageId, Shape, sentences
 from channels_app.meta.types import Event, Inbound, Person
@@ -68,11 +70,11 @@ def read(item: dict[str, object], source: Source) -> Inbound | Event:
     message = Message.model_validate(item)
     person = source.person(message.sender or None, message.from_user_id or None)
     ignored = _why_ignored(message, person, source)
-    if ignored in {"", "no sender"}:
+    if ignored in {"", IgnoredReason.NO_SENDER}:
         if message.kind == "system":
             if whatsapp_events.is_identity(item):
                 return whatsapp_events.identity(message, item, source)
-            ignored = "system message"
+            ignored = IgnoredReason.SYSTEM_MESSAGE
         elif event := _EVENTS.get(message.kind):
             return event(message, item, source)
     content = whatsapp_contents.read(message, item)
@@ -94,18 +96,18 @@ def read(item: dict[str, object], source: Source) -> Inbound | Event:
     )
 
 
-def _why_ignored(message: Message, person: Person, source: Source) -> str:
+def _why_ignored(message: Message, person: Person, source: Source) -> IgnoredReason | Literal[""]:
     if message.group_id:
-        return "group message"
+        return IgnoredReason.GROUP_MESSAGE
     if not person.is_known:
-        return "no sender"
-    return "from ourselves" if source.is_own(message.sender) else ""
+        return IgnoredReason.NO_SENDER
+    return IgnoredReason.FROM_OURSELVES if source.is_own(message.sender) else ""
 
 
-def _why_not_said(message: Message, content: Content) -> str:
+def _why_not_said(message: Message, content: Content) -> IgnoredReason | Literal[""]:
     if content.kind == "unsupported" and message.unsupported and message.unsupported.type == "edit":
-        return "edited"
-    return "empty text" if content.kind == "text" and not content.text.strip() else ""
+        return IgnoredReason.EDITED
+    return IgnoredReason.EMPTY_TEXT if content.kind == "text" and not content.text.strip() else ""
 
 
 def _is_forwarded(quoted: Quoted) -> bool:

@@ -5,6 +5,7 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 """
 
 import re
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, MessageId, PhoneNumberId, Shape, present
+from channels_app.meta.shapes import Maybe, MessageId, PhoneNumberId, Shape, are_texts, present
 from channels_app.meta.types import Person
 
 
@@ -108,23 +109,26 @@ class Message(Said):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where items come from: the number they are about, and the contacts told along with them."""
+    """
+    Where items come from: the number they are about, and the contacts told along with them.
+
+    `contacts` has each contact under each of its ids, with names as Meta gave them.
+    """
 
     phone_number_id: str
     own_number: str
     account_id: str
-    contacts: dict[str, Contact]
+    contacts: dict[str, Person]
     now: datetime
 
     def person(self, wa_id: str | None, bsuid: str | None) -> Person:
         """Name the person with these ids, from whichever contact has one; they stand in no order."""
-        contact = self.contacts.get(wa_id or "") or self.contacts.get(bsuid or "") or Contact()
-        profile = contact.profile or Profile()
+        contact = self.contacts.get(wa_id or "") or self.contacts.get(bsuid or "") or _NOBODY
         return Person(
-            wa_id=wa_id or contact.wa_id or None,
-            bsuid=bsuid or contact.user_id or None,
-            name=(profile.name or "")[:255],
-            username=(profile.username or "").removeprefix("@")[:255],
+            wa_id=wa_id or contact.wa_id,
+            bsuid=bsuid or contact.bsuid,
+            name=contact.name[:255],
+            username=contact.username.removeprefix("@")[:255],
         )
 
     def is_own(self, wa_id: str | None) -> bool:
@@ -136,20 +140,70 @@ class Source:
         return body.moment(timestamp, now=self.now)
 
 
+_NOBODY = Person()
+
+
 def source(value: object, *, account_id: str, now: datetime) -> Source:
     """
     Read what a change's value says about all of its items.
 
     :raises ValidationError: if it does not name our number
     """
-    found = Value.model_validate(value)
-    contacts = present(found.contacts)
+    phone_number_id, own_number, contacts = _plain(value) or _validated(value)
     return Source(
-        phone_number_id=found.metadata.phone_number_id,
-        own_number=_digits(found.metadata.display_phone_number),
+        phone_number_id=phone_number_id,
+        own_number=_digits(own_number),
         account_id=account_id,
-        contacts={key: contact for contact in contacts for key in (contact.wa_id, contact.user_id) if key},
+        contacts={key: contact for contact in contacts for key in (contact.wa_id, contact.bsuid) if key},
         now=now,
+    )
+
+
+def _validated(value: object) -> tuple[str, str, list[Person]]:
+    found = Value.model_validate(value)
+    contacts = [
+        Person(
+            wa_id=contact.wa_id or None,
+            bsuid=contact.user_id or None,
+            name=(contact.profile and contact.profile.name) or "",
+            username=(contact.profile and contact.profile.username) or "",
+        )
+        for contact in present(found.contacts)
+    ]
+    return found.metadata.phone_number_id, found.metadata.display_phone_number or "", contacts
+
+
+_METADATA = {"phone_number_id": 50, "display_phone_number": sys.maxsize}
+_CONTACT = {"wa_id": 50, "user_id": 150}
+_PROFILE = {"name": sys.maxsize, "username": sys.maxsize}
+
+
+def _plain(value: object) -> tuple[str, str, list[Person]] | None:
+    """Return what `_validated` does, for a value of the ordinary form; None for any other."""
+    if not isinstance(value, dict):
+        return None
+    metadata, given = value.get("metadata"), value.get("contacts") or []
+    if not isinstance(metadata, dict) or not are_texts(metadata, _METADATA) or not isinstance(given, list):
+        return None
+    contacts = [person for contact in given if (person := _plain_contact(contact)) is not None]
+    phone_number_id, own_number = metadata.get("phone_number_id"), metadata.get("display_phone_number")
+    if not phone_number_id or len(contacts) < len(given):
+        return None
+    return phone_number_id, own_number or "", contacts
+
+
+def _plain_contact(contact: object) -> Person | None:
+    if not isinstance(contact, dict) or not are_texts(contact, _CONTACT):
+        return None
+    profile = contact.get("profile") or {}
+    if not isinstance(profile, dict) or not are_texts(profile, _PROFILE):
+        return None
+    wa_id = contact.get("wa_id")
+    return Person(
+        wa_id=wa_id.removeprefix("+") or None if wa_id else None,
+        bsuid=contact.get("user_id") or None,
+        name=profile.get("name") or "",
+        username=profile.get("username") or "",
     )
 
 

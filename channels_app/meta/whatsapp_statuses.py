@@ -5,11 +5,12 @@ https://developers.facebook.com/documentation/business-messaging/whatsapp/webhoo
 """
 
 import json
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from channels_app.meta.shapes import Maybe, MessageId, Shape, UnfitError, present
+from channels_app.meta import body
+from channels_app.meta.shapes import Maybe, MessageId, Shape, UnfitError, are_texts, present
 from channels_app.meta.types import Event
 from channels_app.meta.whatsapp_shapes import Bsuid, Error, Source, WaId
 
@@ -36,21 +37,64 @@ def status(item: dict[str, object], source: Source) -> Event:
 
     :raises ValidationError: if it has no id or no status
     """
-    found = Status.model_validate(item)
+    found = _plain(item) or _validated(item)
     # In a group the recipient is the group.
-    is_group = found.recipient_type == "group"
-    person = None if is_group else source.person(found.recipient_id or None, found.recipient_user_id or None)
+    person = None if found.is_group else source.person(found.recipient_id or None, found.bsuid or None)
     return Event(
         phone_number_id=source.phone_number_id,
         kind="status",
         key=f"{found.id}:{found.status}",
         payload=item,
-        occurred_at=source.moment(found.timestamp),
+        occurred_at=source.moment(item.get("timestamp")),
         provider_message_id=found.id,
-        callback_data=found.biz_opaque_callback_data or "",
+        callback_data=found.callback_data,
         person=person if person and person.is_known else None,
-        data={"status": found.status, "error": "; ".join(map(str, present(found.errors)))},
+        data={"status": found.status, "error": found.error},
     )
+
+
+class _Told(NamedTuple):
+    """What a status tells; the ids of its recipient may be missing, and are empty then."""
+
+    id: str
+    status: str
+    recipient_id: str
+    bsuid: str
+    callback_data: str
+    is_group: bool = False
+    error: str = ""
+
+
+def _validated(item: dict[str, object]) -> _Told:
+    found = Status.model_validate(item)
+    return _Told(
+        found.id,
+        found.status,
+        found.recipient_id or "",
+        found.recipient_user_id or "",
+        found.biz_opaque_callback_data or "",
+        is_group=found.recipient_type == "group",
+        error="; ".join(map(str, present(found.errors))),
+    )
+
+
+_TEXTS = {
+    "id": body.MAX_ID_LENGTH,
+    "status": 50,
+    "recipient_id": 50,
+    "recipient_user_id": 150,
+    "biz_opaque_callback_data": 512,
+}
+
+
+def _plain(item: dict[str, Any]) -> _Told | None:
+    """Return what `_validated` does, for a status of the ordinary form; None for any other."""
+    if not item.keys().isdisjoint(("errors", "recipient_type")) or not are_texts(item, _TEXTS):
+        return None
+    message_id, status, recipient_id, bsuid, callback_data = (item.get(name) or "" for name in _TEXTS)
+    if not message_id or not status:
+        return None
+    return _Told(message_id, status, recipient_id.removeprefix("+"), bsuid, callback_data)
 
 
 def notice(item: dict[str, object], source: Source) -> Event:

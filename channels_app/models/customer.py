@@ -21,6 +21,12 @@ class Customer(models.Model):
     bsuid = models.CharField(max_length=150, null=True, blank=True)
     ig_id = models.CharField(max_length=100, null=True, blank=True)
     visitor_id = models.CharField(max_length=100, null=True, blank=True)
+    external_id = models.CharField(
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text="the id under which the business knows them; several customers may have the same",
+    )
     username = models.CharField(max_length=255, blank=True)
     name = models.CharField(max_length=255, blank=True)
     due_at = models.DateTimeField(null=True, blank=True, help_text="no turn is claimed before")
@@ -50,10 +56,23 @@ class Customer(models.Model):
             )
         ]
         indexes = [
+            # read by lists of customers, newest first. The condition holds for every row; only those lists
+            # name it. Else Postgres would begin lists of conversations and leads with a number's customers.
+            models.Index(
+                fields=["phone_number", "customer_id"],
+                name="customers_by_number",
+                condition=Q(customer_id__gt=""),
+            ),
+            # read by lists that are filtered by external_id
+            models.Index(
+                fields=["phone_number", "external_id"],
+                name="customers_by_external_id",
+                condition=Q(external_id__isnull=False),
+            ),
             # read by the dashboard: whom a person answers
             models.Index(
                 fields=["paused_until"], name="customers_paused", condition=Q(paused_until__isnull=False)
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """The inbox, and what else a channel tells."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Now
@@ -54,17 +55,21 @@ class InboundMessage(models.Model):
             ),
         ]
         indexes = [
-            # read by claims.claim: the oldest waiting message of a number
+            # read by claims: the oldest waiting message of a number
             models.Index(
                 fields=["phone_number", "id"], name="inbound_waiting_by_number", condition=Q(status="pending")
             ),
-            # read by claims.claim and inbox.store: what one customer still waits with
+            # read by claims and inbox.store: what one customer still waits with
             models.Index(
                 fields=["customer", "id"], name="inbound_waiting_by_customer", condition=Q(status="pending")
             ),
-            # read by retrying.retry (when a customer last wrote) and identity.move
+            # read by windows.check (when a customer last wrote) and identity.move
             models.Index(fields=["customer", "sent_at"], name="inbound_by_customer"),
             models.Index(fields=["turn_id"], name="inbound_by_turn", condition=Q(turn_id__isnull=False)),
+            # read by conversations.tracing: what a webhook brought
+            models.Index(
+                fields=["correlation_id"], name="inbound_by_correlation", condition=~Q(correlation_id="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -110,10 +115,15 @@ class ChannelEvent(models.Model):
             models.Index(
                 fields=["apply_after", "id"], name="channel_events_waiting", condition=Q(applied_at=None)
             ),
-            # read by channels_app.purge
+            # read by inbox.store and taken_back.wipe
             models.Index(
-                fields=["received_at"], name="channel_events_applied", condition=Q(applied_at__isnull=False)
+                fields=["provider_message_id"],
+                name="channel_events_about_messages",
+                condition=Q(kind__in=["revoke", "edit"]),
             ),
+            # read by conversations.tracing: what came within an hour. BRIN, as rows lie about in the order in
+            # which they came: it is a few pages large, and the next event costs it nothing.
+            BrinIndex(fields=["received_at"], name="channel_events_by_time", autosummarize=True),
         ]
 
     def __str__(self) -> str:
@@ -121,12 +131,15 @@ class ChannelEvent(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A signed body of which something, or all, could not be read. Kept until it can be."""
+    """A body of which something, or all, could not be read or stored; kept until a replay succeeds."""
 
     id = models.BigAutoField(primary_key=True)
     phone_number_id = models.CharField(max_length=50, blank=True)
     reason = models.CharField(max_length=255)
     raw = models.BinaryField(help_text="the whole body as it came")
+    source = models.CharField(
+        max_length=20, default="meta", db_default="meta", help_text="whose format raw has, see spool.Waiting"
+    )
     received_at = models.DateTimeField(db_default=Now())
     replayed_at = models.DateTimeField(null=True, blank=True)
     correlation_id = models.CharField(max_length=64, blank=True)

@@ -20,7 +20,7 @@ class PhoneNumberQuerySet(models.QuerySet["PhoneNumber"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(user_id=tenancy.required(user_id))
+        return self.filter(tenancy.permitted("phone_number_id"), user_id=tenancy.required(user_id))
 
 
 class PhoneNumber(models.Model):
@@ -45,6 +45,17 @@ class PhoneNumber(models.Model):
     sender_id = models.CharField(max_length=50, blank=True, db_default="")
     alarmed_at = models.DateTimeField(
         null=True, blank=True, help_text="when its business was last told that the channel does not work"
+    )
+    alarm_code = models.CharField(
+        max_length=50, blank=True, db_default="", help_text="the channel's code of the last alarm"
+    )
+    alarm_reason = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="the channel's words of the last alarm"
+    )
+    unanswered_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when its business was last told that customers wait and no agent answers",
     )
 
     # Of a web chat that was just made; kept nowhere in this form.

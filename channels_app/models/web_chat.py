@@ -56,6 +56,12 @@ class WebChat(models.Model):
         default=DAILY_LIMIT, db_default=DAILY_LIMIT, help_text="messages of all visitors a day"
     )
 
+    identity_hashes_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="until then bare hashes of user ids are accepted as identities; none = only signed tokens",
+    )
+
     class Meta:
         db_table = "web_chats"
         constraints = [

@@ -1,4 +1,4 @@
-"""One module per channel, each with what `Sender` lists."""
+"""One module per channel, each with what `Sender` lists; what is async runs on the process's event loop."""
 
 from typing import Protocol
 
@@ -9,8 +9,8 @@ from channels_app.senders.contract import NotDeliveredError, Outgoing, Seen
 class Sender(Protocol):
     """What a channel's module offers; `parts(formatted(text))` is what gets sent."""
 
-    def send(self, outgoing: Outgoing) -> str:
-        """Send a text and give the channel's id for it."""
+    async def send(self, outgoing: Outgoing) -> str:
+        """Send a text and return the channel's id for it."""
 
     def formatted(self, text: str) -> str:
         """Turn Markdown into what the channel shows."""
@@ -18,7 +18,7 @@ class Sender(Protocol):
     def parts(self, text: str) -> list[str]:
         """Cut a text into parts the channel takes."""
 
-    def show_typing(self, seen: Seen) -> None:
+    async def show_typing(self, seen: Seen) -> None:
         """Tell the customer that the message was read and is being answered; never fails."""
 
 

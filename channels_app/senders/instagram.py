@@ -15,7 +15,7 @@ from channels_app.senders.splitting import split, utf8_size
 MAX_BYTES = 1000
 
 
-def send(outgoing: Outgoing) -> str:
+async def send(outgoing: Outgoing) -> str:
     """
     Send a text and give Instagram's id for it.
 
@@ -25,7 +25,7 @@ def send(outgoing: Outgoing) -> str:
     url = _url(outgoing)
     # Only Facebook's own host knows it.
     kind = {} if urlsplit(url).hostname == "graph.instagram.com" else {"messaging_type": "RESPONSE"}
-    answer = graph.post(
+    answer = await graph.post(
         url,
         body={**kind, "recipient": {"id": outgoing.ig_id}, "message": {"text": outgoing.text}},
         token=outgoing.access_token,
@@ -46,11 +46,11 @@ def parts(text: str) -> list[str]:
     return split(text, limit=MAX_BYTES, size=utf8_size)
 
 
-def show_typing(seen: Seen) -> None:
+async def show_typing(seen: Seen) -> None:
     """Show the message as seen, and typing; never fails."""
     for action in ("mark_seen", "typing_on"):
         body: dict[str, object] = {"recipient": {"id": seen.ig_id}, "sender_action": action}
-        if not graph.post_courtesy(_url(seen), body=body, token=seen.access_token):
+        if not await graph.post_courtesy(_url(seen), body=body, token=seen.access_token):
             return
 
 

@@ -12,6 +12,12 @@ from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 from markdown_it.tree import SyntaxTreeNode
 
+# The parser's time grows with the square of the marks in one paragraph, heading or cell. Beyond these limits
+# a text, or the marks in such a piece, stay as they were written.
+LONGEST_TEXT = 20_000
+MOST_MARKS = 1_000
+_MARKS = "*_~`[]<!"
+
 _NONE: frozenset[str] = frozenset()
 _SCHEME = re.compile(r"https?$", re.IGNORECASE)
 # Up to what could close the emphasis or the link it stands in.
@@ -63,7 +69,9 @@ _inline.inline.ruler.push("literal", _literal)
 
 
 def render(text: str, marks: Marks) -> str:
-    """Replace a text's Markdown by a channel's marks."""
+    """Replace a text's Markdown by a channel's marks; a text that is too long stays as it is."""
+    if len(text) > LONGEST_TEXT:
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
     out: list[str] = []
@@ -93,15 +101,16 @@ def _block(tokens: list[Token], at: int, source: str, marks: Marks) -> str:
         case "heading_open" if tokens[at + 1].content:
             return _wrapped(_spans(tokens[at + 1].content, marks, frozenset({marks.bold})), marks.bold)
         case "table_open":
-            return _table(tokens[at + 1 :], marks)
+            return _table(tokens, at + 1, marks)
         case "paragraph_open":
             return _spans(source, marks, _NONE)
     return source
 
 
-def _table(tokens: list[Token], marks: Marks) -> str:
+def _table(tokens: list[Token], at: int, marks: Marks) -> str:
     rows: list[list[str]] = []
-    for token in tokens:
+    for position in range(at, len(tokens)):
+        token = tokens[position]
         if token.type == "table_close":
             break
         if token.type == "tr_open":
@@ -112,6 +121,8 @@ def _table(tokens: list[Token], marks: Marks) -> str:
 
 
 def _spans(text: str, marks: Marks, inside: frozenset[str]) -> str:
+    if sum(map(text.count, _MARKS)) > MOST_MARKS:
+        return text
     return _nodes(SyntaxTreeNode(_inline.parseInline(text)[0].children or []), marks, inside)
 
 

@@ -4,6 +4,8 @@ The web chat: nothing is posted, since a message's row is what visitors read.
 Once it is `sent` it is shown; whoever has the chat open is told by the bell.
 """
 
+import asyncio
+
 from channels_app.senders.contract import Outgoing, Seen
 from channels_app.senders.splitting import split
 from channels_app.webchat import bell
@@ -11,7 +13,7 @@ from channels_app.webchat import bell
 MAX_LENGTH = 20_000
 
 
-def send(outgoing: Outgoing) -> str:
+async def send(outgoing: Outgoing) -> str:
     """Give the id under which it can be read."""
     return f"web:{outgoing.callback_data}"
 
@@ -26,6 +28,6 @@ def parts(text: str) -> list[str]:
     return split(text, limit=MAX_LENGTH, size=len)
 
 
-def show_typing(seen: Seen) -> None:
+async def show_typing(seen: Seen) -> None:
     """Show typing to whoever has the chat open; never fails."""
-    bell.ring(seen.customer_id, bell.TYPING)
+    await asyncio.to_thread(bell.ring, seen.customer_id, bell.TYPING)

@@ -17,7 +17,7 @@ MAX_LENGTH = 4000
 _MARKS = markdown.Marks(bold="*", italic="_", strike="~", code="`", fence="```")
 
 
-def send(outgoing: Outgoing) -> str:
+async def send(outgoing: Outgoing) -> str:
     """
     Send a text and give WhatsApp's id for it.
 
@@ -27,7 +27,7 @@ def send(outgoing: Outgoing) -> str:
     # Without the plus WhatsApp may put the business's own country code in front.
     to = {"to": f"+{outgoing.wa_id}"} if outgoing.wa_id else {"recipient": outgoing.bsuid}
     quote = {"context": {"message_id": outgoing.reply_to}} if outgoing.reply_to else {}
-    answer = graph.post(
+    answer = await graph.post(
         _url(outgoing),
         body={
             "messaging_product": "whatsapp",
@@ -57,7 +57,7 @@ def parts(text: str) -> list[str]:
     return split(text, limit=MAX_LENGTH, size=utf16_size)
 
 
-def show_typing(seen: Seen) -> None:
+async def show_typing(seen: Seen) -> None:
     """Mark the message as read, and show typing until the reply or for 25 s; never fails."""
     # https://developers.facebook.com/documentation/business-messaging/whatsapp/typing-indicators
     # All earlier messages are marked with it.
@@ -67,7 +67,7 @@ def show_typing(seen: Seen) -> None:
         "message_id": seen.provider_message_id,
         "typing_indicator": {"type": "text"},
     }
-    graph.post_courtesy(_url(seen), body=body, token=seen.access_token)
+    await graph.post_courtesy(_url(seen), body=body, token=seen.access_token)
 
 
 def _url(message: Outgoing | Seen) -> str:

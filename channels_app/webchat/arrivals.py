@@ -32,11 +32,17 @@ def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
 
 
 def note_identity(who: Visitor, *, now: datetime) -> None:
-    """Have what somebody known wrote before they signed in become part of their chat, also what came late."""
+    """
+    Store the identity of a signed-in user, and merge what they wrote before into their chat.
+
+    Messages that arrive late under the earlier visitor id are merged, too.
+    """
     number = who.phone_number_id
     if not who.before or _row_of(number, who.before) is None:
+        _store_external_id(who)
         return
-    old, new = {"visitor_id": who.before}, {"visitor_id": who.visitor_id}
+    old = {"visitor_id": who.before}
+    new = {"visitor_id": who.visitor_id, "external_id": who.user_id}
     event = Event(
         phone_number_id=number,
         kind="identity",
@@ -46,6 +52,13 @@ def note_identity(who: Visitor, *, now: datetime) -> None:
         data={"old": old, "new": new},
     )
     inbox.store(Parsed(events=[event]))
+
+
+def _store_external_id(who: Visitor) -> None:
+    """Store the id that the business's server signed on the user's row, if they have one without it."""
+    if who.user_id:
+        rows = Customer.objects.filter(phone_number_id=who.phone_number_id, visitor_id=who.visitor_id)
+        rows.exclude(external_id=who.user_id).update(external_id=who.user_id)
 
 
 def _row_of(phone_number_id: str, visitor_id: str) -> str | None:

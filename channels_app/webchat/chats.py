@@ -2,12 +2,15 @@
 
 import re
 import secrets
+from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.html import format_html
+from django.utils.html import escape
 
+from billing import audit
+from billing.audit import Action
 from channels_app.models import PhoneNumber, WebChat
 from channels_app.models.web_chat import MOST_ORIGINS
 from channels_app.webchat import origins, texts
@@ -17,6 +20,7 @@ _COLOR = re.compile(r"#[0-9a-f]{6}")
 DEMO_NUMBER = "web_demo"
 MOST_TEXT = 200
 MOST_A_DAY = 1_000_000
+_UNKNOWN_TEXT = f"The keys of texts are {', '.join(f'`{key}`' for key in sorted(texts.KEYS))}."
 _LENGTHS = {"title": 60, "subtitle": 100, "welcome_text": 500, "placeholder": 60, "launcher_label": 40}
 
 
@@ -46,6 +50,7 @@ class Settings(TypedDict, total=False):
     theme: str
     texts: dict[str, str]
     daily_limit: int
+    identity_hashes_until: datetime | None
 
 
 def known(phone_number_id: str) -> WebChat | None:
@@ -79,9 +84,15 @@ def change(*, phone_number_id: str, **changes: Unpack[Settings]) -> WebChat:
     if unknown := changes.keys() - Settings.__annotations__.keys():
         raise TypeError(f"not to be changed: {sorted(unknown)}")
     chat = _locked(phone_number_id)
+    if "identity_hashes_until" in changes:
+        _check_identity_hashes(chat, changes["identity_hashes_until"])
+    before = audit.snapshot(chat, Settings.__annotations__)
     for name, value in changes.items():
         setattr(chat, name, _checked(name, value))
     chat.save(update_fields=sorted(Settings.__annotations__))
+    after = audit.snapshot(chat, Settings.__annotations__)
+    user_id = chat.phone_number.user_id
+    audit.record_update(Action.WEBCHAT_UPDATED, chat.pk, user_id=user_id, before=before, after=after)
     return chat
 
 
@@ -92,18 +103,21 @@ def rotate_secret(*, phone_number_id: str) -> str:
 
     :raises ChatNotFoundError: if there is no such chat
     """
-    return _renew_secret(_locked(phone_number_id))
+    chat = _locked(phone_number_id)
+    secret = _renew_secret(chat)
+    audit.record(Action.WEBCHAT_SECRET_ROTATED, chat.pk, user_id=chat.phone_number.user_id)
+    return secret
 
 
 def embed_snippet(phone_number_id: str) -> str:
-    """Give what a business puts into its pages."""
-    return str(
-        format_html(
-            '<script src="{}" data-phone-number-id="{}" async></script>',
-            settings.WEBCHAT_WIDGET_URL,
-            phone_number_id,
-        )
-    )
+    """
+    Return the tag that a business puts into its pages.
+
+    It is plain text: a page that shows it has to escape it. A `SafeString` would run where it is shown, and
+    `str()` of one is the same `SafeString`.
+    """
+    url, number = escape(settings.WEBCHAT_WIDGET_URL), escape(phone_number_id)
+    return f'<script src="{url}" data-phone-number-id="{number}" async></script>'
 
 
 def _renew_secret(chat: WebChat) -> str:
@@ -126,17 +140,28 @@ def _checked(name: str, value: Any) -> Any:
     if name == "texts":
         return _checked_texts(value)
     if name == "daily_limit":
-        _require(0 <= value <= MOST_A_DAY, name, f"must be from 0 to {MOST_A_DAY}")
+        _require(0 <= value <= MOST_A_DAY, name, f"The limit must be from 0 to {MOST_A_DAY}.")
     elif name == "color":
         value = value.lower()
-        _require(bool(_COLOR.fullmatch(value)), name, "must be # and six hexadecimal digits")
+        _require(bool(_COLOR.fullmatch(value)), name, "A colour is `#` and six hexadecimal digits.")
     elif name == "position":
-        _require(value in WebChat.Position.values, name, "must be left or right")
+        _require(value in WebChat.Position.values, name, "The position must be `left` or `right`.")
     elif name == "theme":
-        _require(value in WebChat.Theme.values, name, "must be auto, light or dark")
-    else:
-        _require(len(value) <= _LENGTHS[name], name, f"must have at most {_LENGTHS[name]} characters")
+        _require(value in WebChat.Theme.values, name, "The theme must be `auto`, `light` or `dark`.")
+    elif name in _LENGTHS:
+        _require(
+            len(value) <= _LENGTHS[name], name, f"This text must have at most {_LENGTHS[name]} characters."
+        )
     return value
+
+
+def _check_identity_hashes(chat: WebChat, until: datetime | None) -> None:
+    """Check that the grace period of the old identity format is only ever shortened."""
+    limit = chat.identity_hashes_until
+    is_shorter = until is None or (limit is not None and until <= limit)
+    _require(
+        is_shorter, "identity_hashes_until", "The time can be brought forward or set to null, not extended."
+    )
 
 
 def _checked_origins(given: list[str]) -> list[str]:
@@ -144,16 +169,18 @@ def _checked_origins(given: list[str]) -> list[str]:
         found = list(dict.fromkeys(origins.check(origin) for origin in given))
     except origins.InvalidOriginError as error:
         raise InvalidSettingError("allowed_origins", str(error)) from error
-    _require(len(found) <= MOST_ORIGINS, "allowed_origins", f"must be at most {MOST_ORIGINS}")
+    _require(
+        len(found) <= MOST_ORIGINS, "allowed_origins", f"A chat has at most {MOST_ORIGINS} allowed origins."
+    )
     return found
 
 
 def _checked_texts(given: dict[str, str]) -> dict[str, str]:
     unknown = sorted(given.keys() - texts.KEYS)
-    _require(not unknown, "texts", f"are known by these keys only: {', '.join(sorted(texts.KEYS))}")
+    _require(not unknown, "texts", _UNKNOWN_TEXT)
     for text in given.values():
         is_fine = isinstance(text, str) and len(text.strip()) > 0 and len(text) <= MOST_TEXT
-        _require(is_fine, "texts", f"must each have 1 to {MOST_TEXT} characters")
+        _require(is_fine, "texts", f"Each text must have 1 to {MOST_TEXT} characters.")
     return given
 
 

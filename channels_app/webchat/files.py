@@ -13,8 +13,9 @@ from django.db import transaction
 from channels_app.models import UnsentPicture
 
 MOST_BYTES = 5 * 1024 * 1024
-# So long a picture waits for the message it belongs to: the line may be bad.
-UNSENT_FOR = timedelta(days=2)
+# So long a picture waits for the message it belongs to: the line may be bad. The widget sends one that was
+# deleted again.
+UNSENT_FOR = timedelta(hours=6)
 # A picture is what its first bytes say. None of these can hold a script that a browser would run.
 _SIGNATURES = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
@@ -47,7 +48,7 @@ def store(content: bytes, *, phone_number_id: str, visitor_id: str) -> Picture:
     """
     kind = next((kind for signature, kind in _SIGNATURES if signature.match(content)), None)
     if kind is None or len(content) > MOST_BYTES:
-        raise NoPictureError("must be a PNG, JPEG, GIF or WebP of up to 5 MB")
+        raise NoPictureError("A picture must be a PNG, JPEG, GIF or WebP of up to 5 MB.")
     owner = _owner(phone_number_id, visitor_id)
     picture = _picture(f"{owner}{secrets.token_hex(16)}-{kind}", phone_number_id, kind)
     UnsentPicture.objects.create(name=picture.name)

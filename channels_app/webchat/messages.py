@@ -20,7 +20,11 @@ _LATEST = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class VisitorMessage:
-    """What a visitor wrote; `picture` is where its picture lies in the storage."""
+    """
+    What a visitor wrote; `picture` is where its picture lies in the storage.
+
+    `external_id` is the id under which the business's own server knows the visitor, if it told one.
+    """
 
     phone_number_id: str
     visitor_id: str
@@ -30,6 +34,7 @@ class VisitorMessage:
     name: str = ""
     picture: str = ""
     mime_type: str = ""
+    external_id: str = ""
 
     @property
     def provider_message_id(self) -> str:
@@ -43,7 +48,7 @@ def provider_message_id(visitor_id: str, message_id: str) -> str:
 
 
 def raw(message: VisitorMessage) -> bytes:
-    """Write a message down as it waits."""
+    """Return a message in the form in which it waits."""
     return json.dumps(asdict(message)).encode()
 
 
@@ -56,7 +61,9 @@ def parse(payload: dict[str, Any], *, now: datetime) -> Parsed:  # noqa: ARG001 
     inbound = Inbound(
         phone_number_id=message.phone_number_id,
         provider_message_id=message.provider_message_id,
-        person=Person(visitor_id=message.visitor_id, name=message.name),
+        person=Person(
+            visitor_id=message.visitor_id, name=message.name, external_id=message.external_id or None
+        ),
         kind="image" if pictures else "text",
         text=message.text,
         payload=payload,

@@ -27,12 +27,12 @@ PARTS = (
     "main",
     "start",
 )
-# White space beside these means nothing: not beside + and -, of which two would become one operator, nor in
-# what stands before them here, texts and regular expressions.
+# White space beside these means nothing, and beside one + or -, but not between two, which would become one
+# operator; nor in what stands before them here, texts and regular expressions.
 _SPACES = re.compile(
     r"""("(?:\\.|[^"\\])*"|`(?:\\.|[^`\\])*`"""
     r"""|(?:(?<=[=,:?&|]\ )|(?<=[(!])|(?<=return\ ))/(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\\[])+/)"""
-    r"""|\s*([{}()\[\];,<>=*%&|?:!.^])\s*""",
+    r"""|\s*([{}()\[\];,<>=*%&|?:!.^])\s*|(?<=[\w)\]"`])\s([+-])\s(?=[\w(\["`])""",
     re.VERBOSE,
 )
 
@@ -69,9 +69,9 @@ def squeezed_code(code: str) -> str:
     code = re.sub(r"/\*\*.*?\*/", "", code, flags=re.DOTALL)
     code = re.sub(r"^[ \t]*//.*\n", "", code, flags=re.MULTILINE)
     code = re.sub(r"^[ \t]+|[ \t]+$|\n(?=\s*\n)", "", code, flags=re.MULTILINE)
-    return _SPACES.sub(lambda found: found[1] or found[2], code)
+    return _SPACES.sub(lambda found: found[1] or found[2] or found[3], code)
 
 
 def _squeezed_styles(styles: str) -> str:
     styles = re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", styles))
-    return re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", styles)
+    return re.sub(r" ?([{};,]) ?|(?<=:) | (?=!)", r"\1", styles).replace(";}", "}")

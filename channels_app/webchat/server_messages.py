@@ -16,7 +16,7 @@ from django.conf import settings
 from billing.models import Credit
 from channels_app.meta import body, signature
 from channels_app.models import WebChat
-from channels_app.webchat import arrivals, chats, limits, messages
+from channels_app.webchat import arrivals, chats, identities, limits, messages
 from channels_app.webchat.messages import VisitorMessage
 from config.lib.crypto import DecryptionError
 
@@ -50,9 +50,14 @@ class ServerMessage:
     said: dict[str, Any]
 
 
+def is_marked(raw: bytes) -> bool:
+    """Check whether a body may be a server message, without parsing it."""
+    return len(raw) <= LARGEST and _MARK in raw
+
+
 def read(raw: bytes) -> ServerMessage | None:
-    """Read a body if it is of this kind; of Meta's, only those that hold the very word take a moment."""
-    if _MARK not in raw or len(raw) > LARGEST:
+    """Return a body as a server message; None if it is none."""
+    if not is_marked(raw):
         return None
     try:
         said = body.read(raw)
@@ -72,6 +77,7 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
     :raises NowhereToKeepError: (channels_app.intake) if it could not be kept
     """
     chat = _signed_for(message, signature_header)
+    _check_purpose(message.raw, chat, now)
     visitor_message = _checked(message.said, chat, now)
     if arrivals.is_kept(
         visitor_message.message_id,
@@ -98,34 +104,48 @@ def _signed_for(message: ServerMessage, header: str) -> WebChat:
     return chat
 
 
+def _check_purpose(raw: bytes, chat: WebChat, now: datetime) -> None:
+    """
+    Check that the signature cannot be the identity hash of a user whose id reads like this body.
+
+    :raises MalformedError: if it can be: the chat accepts such hashes, and a user's id may look like this
+    """
+    if identities.accepts_hashes(chat, now=now) and identities.could_be_user_id(raw):
+        raise MalformedError(
+            "While this chat accepts identity hashes, a body of up to 200 characters must end with a line "
+            "break."
+        )
+
+
 def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessage:
     if unknown := said.keys() - _FIELDS:
-        raise MalformedError(f"{sorted(unknown)[0][:50]} is not known here")
+        raise MalformedError(f"There is no field `{sorted(unknown)[0][:50]}`.")
     if said["platform_type"] != "webchat":
-        raise MalformedError("platform_type must be webchat")
+        raise MalformedError("The `platform_type` must be `webchat`.")
     told = said.get("timestamp")
     if isinstance(told, bool) or not isinstance(told, int):
-        raise MalformedError("timestamp must be unix seconds")
+        raise MalformedError("The `timestamp` must be whole seconds since 1970.")
     if abs(int(now.timestamp()) - told) > WINDOW.total_seconds():
-        raise MalformedError("timestamp is more than five minutes from now")
+        raise MalformedError("The `timestamp` is more than five minutes from now.")
     phone, text, message_id = (_text(said, name) for name in ("customer_phone", "message_text", "message_id"))
     if not _PHONE.fullmatch(phone):
-        raise MalformedError("customer_phone must be 1 to 64 letters, digits, + _ . @ : or -")
+        raise MalformedError("The `customer_phone` must be 1 to 64 letters, digits, + _ . @ : or -.")
     if not messages.MESSAGE_ID.fullmatch(message_id):
-        raise MalformedError("message_id must be 8 to 64 letters, digits, _ or -")
+        raise MalformedError("The `message_id` must be 8 to 64 letters, digits, _ or -.")
     if not text.strip() or len(text) > messages.MOST_TEXT:
-        raise MalformedError(f"message_text must have 1 to {messages.MOST_TEXT} characters")
+        raise MalformedError(f"The `message_text` must have 1 to {messages.MOST_TEXT} characters.")
     return VisitorMessage(
         phone_number_id=chat.phone_number_id,
         visitor_id=f"srv-{phone}",
         message_id=message_id,
         text=text,
         sent_at=now.isoformat(),
+        external_id=phone,
     )
 
 
 def _text(said: dict[str, Any], name: str) -> str:
     found = said.get(name)
     if not isinstance(found, str):
-        raise MalformedError(f"{name} must be text")
+        raise MalformedError(f"The `{name}` must be text.")
     return found

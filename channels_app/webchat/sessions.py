@@ -1,13 +1,11 @@
 """
-Who a visitor is: a signed token that names a chat and a visitor of it, good for 30 days.
+Visitors' sessions: a signed token that names a chat and a visitor of it, good for 30 days.
 
-Whoever the business's own server vouches for (by an HMAC of their user id) is the same visitor wherever they
-sign in; everybody else is a new one. Nothing is stored: a visitor has a row once they write.
+A user whom the business's own server vouches for is the same visitor wherever they sign in; everybody else is
+a new one. Nothing is stored: a visitor has a row once they write.
 """
 
 import hashlib
-import hmac
-import re
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,44 +13,35 @@ from datetime import UTC, datetime, timedelta
 from django.core.signing import BadSignature, Signer
 
 from channels_app.models import WebChat
+from channels_app.webchat.identities import User
 
 LIFETIME = timedelta(days=30)
 _SIGNER = Signer(salt="channels_app.webchat.sessions")
-# A name in another script takes six bytes a letter, an emoji twelve, and base64 a third more.
-_LONGEST_TOKEN = 2500
-_USER_ID = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
-MOST_NAME = 100
+# Name and user id have 300 characters together. A letter of another script takes six bytes, an emoji twelve,
+# and base64 a third more.
+_LONGEST_TOKEN = 5500
 
 
 class SessionInvalidError(Exception):
     """The token was not made here, not for this chat, too long ago, or by a secret that was replaced."""
 
 
-class IdentityInvalidError(Exception):
-    """The business's server did not vouch for this user."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A user of the business; `hash` is the HMAC-SHA256 of `user_id` with the chat's secret, in hex."""
-
-    user_id: str
-    hash: str
-    name: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """
-    Whoever a token speaks of; `name` is what the business's server called them, if it did.
+    The visitor whom a token names; `name` is what the business's server signed, if it signed one.
 
-    Somebody known has been `before` whoever nobody vouched for, until they signed in.
+    A signed-in user was `before` an anonymous visitor, until they signed in. `identified_at` (Unix seconds)
+    is when the business's server last vouched for them; 0 for an anonymous visitor. `user_id` is the id that
+    the business's server signed: empty for an anonymous visitor, and in tokens of earlier versions.
     """
 
     phone_number_id: str
     visitor_id: str
     name: str = ""
     before: str = ""
+    identified_at: int = 0
+    user_id: str = ""
 
     @property
     def is_anonymous(self) -> bool:
@@ -62,7 +51,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A token, and whom it speaks of."""
+    """A token, its end, and the visitor it names."""
 
     token: str
     expires_at: datetime
@@ -73,21 +62,28 @@ _ANONYMOUS, _KNOWN = "vis-", "usr-"
 
 
 def begin(
-    chat: WebChat, *, now: datetime, identity: Identity | None = None, earlier: Visitor | None = None
+    chat: WebChat, *, now: datetime, user: User | None = None, earlier: Visitor | None = None
 ) -> Session:
     """
-    Give a token: to whom the identity says, else to whoever the earlier one spoke of, else to somebody new.
+    Issue a token for the identified user, else renew the earlier visitor's, else create an anonymous visitor.
 
-    :raises IdentityInvalidError: if the identity is not the business's
+    A signed-in user's session is not extended without their identity: it ends 30 days after they were last
+    vouched for.
     """
-    if identity is not None:
-        known = _identified(chat, identity)
+    if user is not None:
+        known = Visitor(
+            chat.phone_number_id,
+            known_visitor_id(user.user_id),
+            user.name,
+            identified_at=int(now.timestamp()),
+            user_id=user.user_id,
+        )
         visitor = replace(known, before=_before(known, earlier))
     elif earlier is not None and earlier.phone_number_id == chat.phone_number_id:
         visitor = earlier
     else:
         visitor = Visitor(chat.phone_number_id, _ANONYMOUS + secrets.token_urlsafe(18))
-    return Session(_token(chat, visitor, now), now + LIFETIME, visitor)
+    return Session(_token(chat, visitor, now), _begun_at(visitor, now) + LIFETIME, visitor)
 
 
 def _before(known: Visitor, earlier: Visitor | None) -> str:
@@ -100,7 +96,7 @@ def _before(known: Visitor, earlier: Visitor | None) -> str:
 
 def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
     """
-    Say of whom a token speaks.
+    Return the visitor whom a token names.
 
     :raises SessionInvalidError: if it is not good for this chat now
     """
@@ -108,22 +104,36 @@ def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
         raise SessionInvalidError
     try:
         said = _SIGNER.unsign_object(token)
-        number, visitor_id, name = str(said["n"]), str(said["v"]), str(said["u"])
-        begun_at = datetime.fromtimestamp(int(said["t"]), tz=UTC)
-        mark, before = str(said["k"]), str(said.get("b", ""))
+        issued_at = datetime.fromtimestamp(int(said["t"]), tz=UTC)
+        visitor, mark = _visitor(said), str(said["k"])
+        begun_at = _begun_at(visitor, issued_at)
     except (BadSignature, ValueError, KeyError, TypeError, OverflowError) as error:
         raise SessionInvalidError from error
-    visitor = Visitor(number, visitor_id, name, before)
     is_current = begun_at <= now + timedelta(minutes=5) and now < begun_at + LIFETIME
     # Whoever had stolen the secret could have vouched for anybody: its end is theirs.
     is_vouched_for = visitor.is_anonymous or mark == chat.secret_mark
-    if number != chat.phone_number_id or not is_current or not is_vouched_for:
+    if visitor.phone_number_id != chat.phone_number_id or not is_current or not is_vouched_for:
         raise SessionInvalidError
     return visitor
 
 
+def _visitor(said: dict[str, object]) -> Visitor:
+    number, visitor_id = str(said["n"]), str(said["v"])
+    # Without `i` the token is older than signed names: its name is the browser's own.
+    name = str(said["u"]) if "i" in said else ""
+    identified_at = int(str(said.get("i", 0)))
+    user_id = str(said.get("e", ""))
+    return Visitor(number, visitor_id, name, str(said.get("b", "")), identified_at, user_id)
+
+
+def _begun_at(visitor: Visitor, issued_at: datetime) -> datetime:
+    """Return when a session's 30 days began: for a user, when they were last vouched for."""
+    return datetime.fromtimestamp(visitor.identified_at, tz=UTC) if visitor.identified_at else issued_at
+
+
 def _token(chat: WebChat, visitor: Visitor, now: datetime) -> str:
     mark = "" if visitor.is_anonymous else chat.secret_mark
+    named = {} if visitor.is_anonymous else {"i": visitor.identified_at, "e": visitor.user_id}
     return _SIGNER.sign_object(
         {
             "n": visitor.phone_number_id,
@@ -132,28 +142,16 @@ def _token(chat: WebChat, visitor: Visitor, now: datetime) -> str:
             "t": int(now.timestamp()),
             "k": mark,
             "b": visitor.before,
+            **named,
         }
     )
 
 
-def _identified(chat: WebChat, identity: Identity) -> Visitor:
-    secret = chat.get_secret()
-    expected = identity_hash(user_id=identity.user_id, secret=secret)
-    given = identity.hash.encode("utf-8", "replace")
-    if not hmac.compare_digest(expected.encode(), given) or not secret:
-        raise IdentityInvalidError
-    if not _USER_ID.fullmatch(identity.user_id):
-        raise IdentityInvalidError
-    return Visitor(
-        chat.phone_number_id, known_visitor_id(identity.user_id), identity.name[:MOST_NAME].strip()
-    )
-
-
-def identity_hash(*, user_id: str, secret: str) -> str:
-    """Give what a business's server vouches for a user with."""
-    return hmac.new(secret.encode(), user_id.encode(), hashlib.sha256).hexdigest()
-
-
 def known_visitor_id(user_id: str) -> str:
-    """Give the visitor id of a business's user, the same wherever they sign in."""
+    """Return the visitor id of a business's user, the same wherever they sign in."""
     return _KNOWN + hashlib.sha256(user_id.encode()).hexdigest()[:32]
+
+
+def is_user(visitor_id: str | None) -> bool:
+    """Return whether a visitor id is that of a signed-in user."""
+    return (visitor_id or "").startswith(_KNOWN)

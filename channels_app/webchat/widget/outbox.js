@@ -107,7 +107,7 @@ function openOutbox({ base, memory, sessions, onChange, onSent, onNotice }) {
   function refused(key, refusal) {
     const draft = memory.get(key);
     if (!draft) return 0;
-    if (refusal.status === 429 && refusal.code !== "daily_limit_reached") {
+    if (refusal.code === "throttled") {
       onNotice("busy");
       return refusal.seconds * 1000 + Math.random() * 1000;
     }
@@ -118,9 +118,10 @@ function openOutbox({ base, memory, sessions, onChange, onSent, onNotice }) {
     }
     /** @type {keyof Words} */
     let reason = "not_sent";
-    if (isOver) reason = "unavailable";
+    const isPicture = draft.has_picture && !draft.file_id;
+    if (isOver) reason = isPicture ? "picture_limit" : "unavailable";
     else if (refusal.status === 403 || refusal.status === 404) reason = "blocked";
-    else if (draft.has_picture && !draft.file_id) reason = "bad_picture";
+    else if (isPicture) reason = "bad_picture";
     change(key, draft, { state: "failed", reason });
     return 0;
   }

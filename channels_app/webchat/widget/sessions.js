@@ -3,6 +3,16 @@
 // Of 30 days. The visitor's clock may be wrong, but not by how much goes by.
 const HALF_LIFE = 15 * 24 * 3600 * 1000;
 
+/** @param {Identity | null} identity @returns {string | undefined} what is the same in all tokens of a user */
+function userOf(identity) {
+  if (typeof identity !== "string") return identity?.user_id;
+  try {
+    return JSON.parse(atob(identity.split(".")[1]?.replace(/-/g, "+").replace(/_/g, "/") ?? "")).sub;
+  } catch {
+    return "";
+  }
+}
+
 /**
  * Get and keep the visitor's session.
  * @param {{base: string, memory: ReturnType<typeof openMemory>, onOther: (isStranger: boolean) => void}} parts
@@ -21,7 +31,7 @@ function openSessions({ base, memory, onOther }) {
   const isAlive = (session) => !!session && Date.now() - session.issued < 2 * HALF_LIFE;
 
   /** @param {Session | null} session */
-  const fits = (session) => isAlive(session) && (!identity || session?.user === identity.user_id);
+  const fits = (session) => isAlive(session) && (!identity || session?.user === userOf(identity));
 
   /** @returns {Promise<string>} a token @throws {Refusal} */
   async function token() {
@@ -51,7 +61,7 @@ function openSessions({ base, memory, onOther }) {
   /** @param {Session | null} earlier @param {boolean} isGood */
   async function begin(earlier, isGood) {
     // What somebody else wrote here does not become ours.
-    const isStranger = !!earlier?.user && earlier.user !== identity?.user_id;
+    const isStranger = !!earlier?.user && earlier.user !== userOf(identity);
     const made = await post(isStranger || !isGood ? null : earlier);
     const isSame = earlier && isAlive(earlier) && earlier.user === made.user && made.isProven;
     /** @type {Session} */
@@ -74,20 +84,24 @@ function openSessions({ base, memory, onOther }) {
     let proof = earlier?.token ?? null;
     for (;;) {
       try {
-        const json = asked ? { identity: asked } : {};
+        const json = { [typeof asked === "string" ? "identity_token" : "identity"]: asked || undefined };
         const made = await ask(`${base}sessions`, { method: "POST", token: proof, json });
-        const user = asked?.user_id ?? (proof ? (earlier?.user ?? null) : null);
+        const user = userOf(asked) ?? (proof ? (earlier?.user ?? null) : null);
         return { token: made.token, user, isProven: !!proof };
       } catch (refusal) {
         if (!(refusal instanceof Refusal) || refusal.isPassing || refusal.status === 404) throw refusal;
         if (refusal.code === "origin_not_allowed") throw refusal;
-        if (refusal.status === 401 && refusal.code === "session_invalid" && proof) proof = null;
+        if (refusal.code === "session_invalid" && proof) proof = null;
+        else if (refusal.code === "identity_expired" && isRenewedByPage()) throw new Refusal(0);
         else if (asked) asked = identity = null;
         else if (proof) proof = null;
         else throw refusal;
       }
     }
   }
+
+  /** Ask the page for a new identity: it calls WebChat.identify(), and prevents the event's default to say so. */
+  const isRenewedByPage = () => !dispatchEvent(new Event("webchat:identity_expired", { cancelable: true }));
 
   /** Make the token live longer while it is good. */
   async function refresh() {
@@ -99,7 +113,7 @@ function openSessions({ base, memory, onOther }) {
   }
 
   /**
-   * Say who the visitor is; with null that nobody is known any more.
+   * Set who the visitor is; null: nobody is signed in.
    * @param {Identity | null} given @param {boolean} byPage
    */
   function identify(given, byPage) {

@@ -97,9 +97,8 @@ function language(name) {
 
 /** @param {DOMStringMap} data @returns {Identity | null} */
 function pageIdentity(data) {
-  const { userId, userHash, userName } = data;
-  if (!userId || !userHash) return null;
-  return { user_id: userId, hash: userHash, ...(userName ? { name: userName } : {}) };
+  const { userToken, userId, userHash } = data;
+  return userToken || (userId && userHash ? { user_id: userId, hash: userHash } : null);
 }
 
 const current = document.currentScript;

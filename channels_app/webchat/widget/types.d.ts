@@ -61,11 +61,8 @@ interface Picture {
   data: string;
 }
 
-interface Identity {
-  user_id: string;
-  name?: string;
-  hash: string;
-}
+/** A signed token, or the format before tokens. */
+type Identity = string | { user_id: string; hash: string };
 
 interface Session {
   token: string;
