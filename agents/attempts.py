@@ -5,12 +5,12 @@ What is no failure, a conversation that somebody else works on, is waited out an
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 from django.conf import settings
-from tenacity import RetryCallState, Retrying, retry_if_exception
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_exponential_jitter
 
 from agents.openai_client import BreakerOpenError
@@ -19,14 +19,14 @@ from config.lib.errors import UnavailableError
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-# A longer Retry-After is not waited for with a thread; whoever asked comes again.
+# A longer Retry-After is not waited for here: the caller comes again.
 LONGEST_PAUSE = 10.0
 _LOCKED = "conversation_locked"
 _LOCKED_PAUSE = 1.0
 _backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.5)
 
 
-def retried(attempt: Callable[[], T], deadline: float) -> T:
+async def retried(attempt: Callable[[], Awaitable[T]], deadline: float) -> T:
     """
     Attempt something until it is done; `deadline` is on the monotonic clock.
 
@@ -34,15 +34,15 @@ def retried(attempt: Callable[[], T], deadline: float) -> T:
     """
     failed = 0
 
-    def counted() -> T:
+    async def counted() -> T:
         nonlocal failed
         try:
-            return attempt()
+            return await attempt()
         except UnavailableError as error:
             failed += error.code != _LOCKED
             raise
 
-    retrying = Retrying(
+    retrying = AsyncRetrying(
         retry=retry_if_exception(_is_worth_another),
         stop=lambda state: (
             failed >= settings.OPENAI_MAX_RETRIES
@@ -53,7 +53,7 @@ def retried(attempt: Callable[[], T], deadline: float) -> T:
         before_sleep=_announce,
         reraise=True,
     )
-    return retrying(counted)
+    return await retrying(counted)
 
 
 def _is_worth_another(error: BaseException) -> bool:

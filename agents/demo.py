@@ -1,11 +1,16 @@
-"""The demo business: what a fresh checkout has to play with. The same however often it is made."""
+"""
+The demo business: what a fresh checkout has to play with (idempotent).
 
-import hashlib
+Its API keys and the staff user's password are random, belong to this checkout and are stored below DATA_DIR.
+"""
+
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.models import User as Staff
 from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from agents.models import Prompt, PromptVersion
 from agents.registration import register
@@ -13,6 +18,7 @@ from billing import keys, ledger
 from billing.models import ApiKey, Credit, User
 from channels_app.models import PhoneNumber
 from channels_app.webchat import chats
+from config.lib import demo_credentials, local_secrets
 
 USER_ID = "usr_demo"
 PROMPT_ID = "prm_demo"
@@ -68,12 +74,18 @@ def seed() -> Demo:
             name="Demo Bakery",
             fallback_message=FALLBACK_MESSAGE,
             channel=channel,
+            # Nobody but the developer talks to it, and its replies are quoted in the documentation.
+            disclosure="",
         )
     _let_web_chat_stand_here()
     return Demo(
         user_id=user.user_id,
-        api_key=_api_key("demo", user_id=user.user_id),
-        operator_key=_api_key("demoop", user_id=None),
+        api_key=_api_key(
+            demo_credentials.KEY_PREFIX, secret=demo_credentials.KEY_SECRET, user_id=user.user_id
+        ),
+        operator_key=_api_key(
+            demo_credentials.OPERATOR_KEY_PREFIX, secret=demo_credentials.OPERATOR_KEY_SECRET, user_id=None
+        ),
         phone_number_id=PHONE_NUMBER_ID,
         display_phone_number=PHONE_NUMBER,
         staff_login=_staff_login(),
@@ -96,20 +108,52 @@ def _let_web_chat_stand_here() -> None:
     )
 
 
-def _api_key(prefix: str, *, user_id: str | None) -> str:
-    """Derive a demo key, so that it can be shown again although only its hash is kept."""
-    seed = settings.SECRET_KEY if user_id else f"operator {settings.SECRET_KEY}"
-    key = f"mcak_{prefix}_{hashlib.sha256(seed.encode()).hexdigest()[:43]}"
-    if not ApiKey.objects.filter(prefix=prefix).exists():
-        keys.register(key, user_id=user_id, name="demo")
+@transaction.atomic
+def remove_credentials() -> list[str]:
+    """
+    Revoke the demo's API keys and lock its staff user; return what was done (idempotent).
+
+    The business and its data stay, and so does the trail of what the staff user changed.
+    """
+    prefixes = (demo_credentials.KEY_PREFIX, demo_credentials.OPERATOR_KEY_PREFIX)
+    done = []
+    for key in ApiKey.objects.select_for_update().filter(prefix__in=prefixes, revoked_at=None):
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+        done.append(f"Revoked the API key `{key.prefix}`.")
+    for staff in Staff.objects.filter(username=demo_credentials.STAFF_USER, is_active=True):
+        staff.is_active = staff.is_staff = staff.is_superuser = False
+        staff.set_unusable_password()
+        staff.save()
+        done.append(f"Locked the staff user `{staff.username}`.")
+    return done
+
+
+def other_keys() -> list[str]:
+    """Return the prefixes of working keys that may have been created with the demo's keys."""
+    prefixes = (demo_credentials.KEY_PREFIX, demo_credentials.OPERATOR_KEY_PREFIX)
+    keys = ApiKey.objects.filter(Q(user=None) | Q(user_id=USER_ID)).exclude(prefix__in=prefixes)
+    return [key.prefix for key in keys.order_by("created_at") if key.works(timezone.now())]
+
+
+def _api_key(prefix: str, *, secret: str, user_id: str | None) -> str:
+    """Return this checkout's key; one that an earlier version or another checkout stored stops working."""
+    key = local_secrets.get(settings.DATA_DIR, secret, lambda: f"mcak_{prefix}_{local_secrets.token()}")
+    keys.replace(key, user_id=user_id, name="demo")
     return key
 
 
 def _staff_login() -> str:
-    """Make somebody who may sign in to the admin, in development only; give name and password."""
+    """Create the demo's superuser, in development only; return name and password."""
     if settings.APP_ENV != "development":
         return ""
-    password = hashlib.sha256(f"staff {settings.SECRET_KEY}".encode()).hexdigest()[:16]
-    if not Staff.objects.filter(username="demo").exists():
-        Staff.objects.create_superuser("demo", password=password)
-    return f"demo / {password}"
+    name = demo_credentials.STAFF_USER
+    password = local_secrets.get(
+        settings.DATA_DIR, demo_credentials.STAFF_PASSWORD, lambda: local_secrets.token()[:16]
+    )
+    staff, _ = Staff.objects.get_or_create(username=name)
+    if not staff.check_password(password) or not staff.is_active:
+        staff.set_password(password)
+        staff.is_active = staff.is_staff = staff.is_superuser = True
+        staff.save()
+    return f"{name} / {password}"

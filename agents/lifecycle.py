@@ -8,9 +8,11 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from agents import directory, relinking
-from agents.models import Agent, Prompt, PromptVersion
+from agents.models import DEFAULT_DISCLOSURE, Agent, Prompt, PromptVersion
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import NotFoundError, NumberTakenError
+from billing import audit
+from billing.audit import Action
 from billing.models import User
 from channels_app.models import PhoneNumber
 from config.lib import tenancy
@@ -19,17 +21,22 @@ from config.lib import tenancy
 _DASHBOARD_ID = re.compile(r"pmpt_[A-Za-z0-9_-]{1,95}")
 
 
+# In milliseconds; outside production a conversation may be read sooner, to try it out.
+SHORTEST_INTERVAL, SHORTEST_TRIAL_INTERVAL, LONGEST_INTERVAL = 300_000, 1_000, 900_000
+
+
 class IntervalOutOfRangeError(ValueError):
     """A talk cannot be read after so short or so long a time."""
 
     def __init__(self) -> None:
         least, most = extraction_intervals()
-        super().__init__(f"must be from {least} to {most} milliseconds")
+        super().__init__(f"The interval must be from {least} to {most} milliseconds.")
 
 
 def extraction_intervals() -> tuple[int, int]:
     """Give the least and the most that an agent's `extraction_interval` may be, in milliseconds."""
-    return (300_000 if settings.IS_PRODUCTION else 1_000), 900_000
+    shortest = SHORTEST_INTERVAL if settings.IS_PRODUCTION else SHORTEST_TRIAL_INTERVAL
+    return shortest, LONGEST_INTERVAL
 
 
 class Changes(TypedDict, total=False):
@@ -42,7 +49,11 @@ class Changes(TypedDict, total=False):
     unavailable_message: str
     handover_enabled: bool
     handover_message: str
+    disclosure: str
     extraction_interval: int | None
+
+
+_AUDITED = tuple(Changes.__annotations__)
 
 
 @transaction.atomic
@@ -57,6 +68,7 @@ def create(
     unavailable_message: str = "",
     handover_enabled: bool = False,
     handover_message: str = "",
+    disclosure: str = DEFAULT_DISCLOSURE,
     extraction_interval: int | None = None,
 ) -> Agent:
     """
@@ -77,6 +89,8 @@ def create(
         raise NotFoundError(f"there is no user {user_id}")
     if phone_number_id is not None:
         _lock_free(phone_number_id, user_id)
+    elif tenancy.permitted_numbers() is not None:
+        raise NotFoundError("a key for some numbers makes agents for these only")
     _check_prompt(user_id, prompt_id, prompt_version)
     agent = Agent(
         user_id=user_id,
@@ -88,6 +102,7 @@ def create(
         unavailable_message=unavailable_message,
         handover_enabled=handover_enabled,
         handover_message=handover_message,
+        disclosure=disclosure,
         extraction_interval=extraction_interval,
     )
     try:
@@ -99,6 +114,8 @@ def create(
         raise NumberTakenError(present) from error
     if phone_number_id is not None:
         directory.drop(user_id=user_id, phone_number_id=phone_number_id)
+    created = audit.snapshot(agent, (*_AUDITED, "phone_number_id"))
+    audit.record(Action.AGENT_CREATED, agent.pk, user_id=user_id, changes=audit.difference({}, created))
     return agent
 
 
@@ -120,6 +137,7 @@ def change(*, agent_id: str, **changes: Unpack[Changes]) -> Agent:
     agent = Agent.objects.live().select_for_update(no_key=True).filter(pk=agent_id).first()
     if agent is None:
         raise NotFoundError(f"there is no agent {agent_id}")
+    before = audit.snapshot(agent, _AUDITED)
     if changes.get("prompt_id", agent.prompt_id) != agent.prompt_id:
         agent.prompt_version = None
     for field, value in changes.items():
@@ -127,6 +145,8 @@ def change(*, agent_id: str, **changes: Unpack[Changes]) -> Agent:
     if changes.keys() & {"prompt_id", "prompt_version"}:
         _check_prompt(agent.user_id, agent.prompt_id, agent.prompt_version)
     agent.save(update_fields=sorted(Changes.__annotations__))
+    after = audit.snapshot(agent, _AUDITED)
+    audit.record_update(Action.AGENT_UPDATED, agent.pk, user_id=agent.user_id, before=before, after=after)
     if agent.phone_number_id is not None:
         directory.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
     return agent
@@ -145,6 +165,7 @@ def delete(*, agent_id: str) -> None:
     if agent.deleted_at is None:
         relinking.leave(agent)
         Agent.objects.filter(pk=agent_id).update(deleted_at=timezone.now())
+        audit.record(Action.AGENT_DELETED, agent.pk, user_id=agent.user_id)
 
 
 def _lock_free(phone_number_id: str, user_id: str) -> None:

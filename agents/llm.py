@@ -1,11 +1,12 @@
 """
-What is asked of OpenAI: conversations, answers, transcriptions.
+What is asked of OpenAI: conversations, answers, transcriptions. All of it runs on the process's event loop.
 
 What is worth another try is tried here, at most OPENAI_MAX_RETRIES times in all and never past the deadline.
 Before an answer is asked for again the conversation is looked at: a call whose outcome nobody knows may have
 left its answer there, and that is not paid for twice.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,17 @@ from django.conf import settings
 
 from agents import openai_client
 from agents.attempts import LONGEST_PAUSE, retried
-from agents.openai_client import BreakerOpenError, ConversationLostError
-from config.lib.errors import RejectedError, UnavailableError
+from agents.openai_client import AccountRefusedError, BreakerOpenError, ConversationLostError
+from config.lib.errors import ForeignError, RejectedError, UnavailableError
 from config.lib.texts import storable
 
-__all__ = ["LONGEST_PAUSE", "BreakerOpenError", "ConversationLostError"]
+__all__ = ["LONGEST_PAUSE", "AccountRefusedError", "BreakerOpenError", "ConversationLostError"]
 
 Item = dict[str, Any]
 log = structlog.get_logger(__name__)
+
+# In characters: a longer reply is cut. On Instagram these are 20 parts already, each a request of its own.
+LONGEST_REPLY = 20_000
 
 # Failures told in an answer that is itself complete, of which some pass.
 _PASSING = {"server_error", "rate_limit_exceeded", "vector_store_timeout"}
@@ -56,7 +60,7 @@ class Reply:
     calls: tuple[ToolCall, ...] = ()
 
 
-def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
+async def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
     """
     Open an empty conversation and give its id; `deadline` is on the monotonic clock.
 
@@ -66,17 +70,18 @@ def create_conversation(*, metadata: dict[str, str], deadline: float) -> str:
     :raises RejectedError: if it refused
     """
 
-    def attempt() -> str:
+    async def attempt() -> str:
         body = {"metadata": metadata}
-        opened = openai_client.call("POST", "/conversations", body=body, deadline=deadline).get("id")
+        answer = await openai_client.call("POST", "/conversations", body=body, deadline=deadline)
+        opened = answer.get("id")
         if not isinstance(opened, str) or not opened:
             raise UnavailableError("the answer is no conversation", code="unreadable")
         return opened
 
-    return retried(attempt, deadline)
+    return await retried(attempt, deadline)
 
 
-def respond(
+async def respond(
     *,
     arguments: dict[str, object],
     conversation_id: str,
@@ -112,28 +117,51 @@ def respond(
     }
     may_be_answered = is_repeated
 
-    def attempt() -> Reply:
+    async def attempt() -> Reply:
         nonlocal may_be_answered
-        if may_be_answered and (found := _answer_in(conversation_id, items[-1], known_item_id, deadline)):
-            log.warning("llm.answer_found", openai_conversation_id=conversation_id)
-            return found
+        if may_be_answered:
+            found = await _answer_in(conversation_id, items[-1], known_item_id, deadline)
+            if found:
+                log.warning("llm.answer_found", openai_conversation_id=conversation_id)
+                return found
         try:
-            return _read(openai_client.call("POST", "/responses", body=request, deadline=deadline))
+            return await _ask(request, deadline)
         except UnavailableError as error:
             may_be_answered = may_be_answered or error.code not in {"rate_limit_exceeded", "429"}
             raise
 
-    return retried(attempt, deadline)
+    return await retried(attempt, deadline)
 
 
-def _answer_in(conversation_id: str, asked: Item, known_item_id: str, deadline: float) -> Reply | None:
+async def _ask(request: dict[str, Any], deadline: float) -> Reply:
+    """Ask for a response once, with a log line before and after it."""
+    model, began = request.get("model", ""), time.monotonic()
+    log.info("model.asked", model=model, items=len(request["input"]))
+    try:
+        answer = await openai_client.call("POST", "/responses", body=request, deadline=deadline)
+        reply = _read(answer)
+    except ForeignError as error:
+        ms = round(1000 * (time.monotonic() - began))
+        log.warning("model.failed", model=model, ms=ms, code=error.code, request_id=error.request_id)
+        raise
+    log.info(
+        "model.answered",
+        model=answer.get("model") or model,
+        ms=round(1000 * (time.monotonic() - began)),
+        tokens=reply.tokens_used,
+        request_id=answer.get(openai_client.REQUEST_ID) or reply.response_id,
+    )
+    return reply
+
+
+async def _answer_in(conversation_id: str, asked: Item, known_item_id: str, deadline: float) -> Reply | None:
     """
     Find an answer to what was `asked` last at the end of the conversation, which is not the one we know.
 
     https://platform.openai.com/docs/api-reference/conversations/list-items
     """
     path = f"/conversations/{conversation_id}/items"
-    page = openai_client.call("GET", path, query={"order": "desc", "limit": 20}, deadline=deadline)
+    page = await openai_client.call("GET", path, query={"order": "desc", "limit": 20}, deadline=deadline)
     output: list[Item] = []
     for item in page.get("data") or ():
         is_said = item.get("type") == "message" and item.get("role") == "assistant"
@@ -156,7 +184,7 @@ def _words(item: Item) -> str:
     return "\n".join(str(part.get("text", "")) for part in content if part.get("type") == "input_text")
 
 
-def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: float) -> None:
+async def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: float) -> None:
     """
     Take items out of a conversation; those that are gone already do not matter.
 
@@ -167,12 +195,12 @@ def remove_items(*, conversation_id: str, item_ids: Sequence[str], deadline: flo
     for item_id in item_ids:
         path = f"/conversations/{conversation_id}/items/{item_id}"
         try:
-            retried(lambda: openai_client.call("DELETE", path, deadline=deadline), deadline)  # noqa: B023
+            await retried(lambda: openai_client.call("DELETE", path, deadline=deadline), deadline)  # noqa: B023
         except ConversationLostError:
             log.info("llm.item_gone", openai_conversation_id=conversation_id)
 
 
-def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float) -> str:
+async def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float) -> str:
     """
     Write down what is said in a recording.
 
@@ -182,8 +210,8 @@ def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float
     :raises RejectedError: if OpenAI refused the file
     """
 
-    def attempt() -> str:
-        heard = openai_client.call(
+    async def attempt() -> str:
+        heard = await openai_client.call(
             "POST",
             "/audio/transcriptions",
             body={"model": settings.OPENAI_TRANSCRIBE_MODEL},
@@ -192,7 +220,7 @@ def transcribe(*, content: bytes, filename: str, mime_type: str, deadline: float
         )
         return str(heard.get("text", "")).strip()
 
-    return retried(attempt, deadline)
+    return await retried(attempt, deadline)
 
 
 # --- Reading an answer -------------------------------------------------------------------------------
@@ -231,7 +259,7 @@ def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
     # What a model thinks aloud is not for the customer.
     answers = [item for item in said if item.get("phase") != "commentary"] or said
     parts = [part for item in answers for part in item.get("content") or ()]
-    text = storable("".join(str(part.get("text") or "") for part in parts)).strip()
+    text = _shortened(storable("".join(str(part.get("text") or "") for part in parts)).strip())
     calls = tuple(
         ToolCall(str(item["call_id"]), str(item["name"]), str(item.get("arguments") or ""))
         for item in output
@@ -243,3 +271,10 @@ def _reply(output: list[Item], *, response_id: str, tokens_used: int) -> Reply:
         raise UnusableError("the answer holds no text", code=code, request_id=response_id)
     ids = tuple(str(item["id"]) for item in output if item.get("id"))
     return Reply(text, response_id, tokens_used, ids, calls)
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= LONGEST_REPLY:
+        return text
+    log.warning("llm.answer_cut_short", reason="longest_reply", characters=len(text))
+    return f"{text[: LONGEST_REPLY - 1]}…"

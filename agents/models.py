@@ -81,6 +81,12 @@ class PromptVersion(models.Model):
         return f"{self.prompt_id} v{self.number}"
 
 
+# EU AI Act, Art. 50(1): disclose the AI to people at the latest at the first contact.
+DEFAULT_DISCLOSURE = "You are chatting with an AI assistant."
+# With four bytes a character it fits into the first part of a reply on every channel.
+LONGEST_DISCLOSURE = 200
+
+
 class AgentQuerySet(models.QuerySet["Agent"]):
     """Filters worth naming."""
 
@@ -94,7 +100,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(user_id=tenancy.required(user_id))
+        return self.filter(tenancy.permitted("phone_number_id"), user_id=tenancy.required(user_id))
 
 
 class Agent(models.Model):
@@ -125,6 +131,13 @@ class Agent(models.Model):
     )
     handover_message = models.TextField(
         blank=True, default="", db_default="", help_text="sent when it does; empty = a general text"
+    )
+    disclosure = models.CharField(
+        max_length=LONGEST_DISCLOSURE,
+        blank=True,
+        default=DEFAULT_DISCLOSURE,
+        db_default=DEFAULT_DISCLOSURE,
+        help_text="put before the first AI reply of a conversation; empty = nothing",
     )
     extraction_interval = models.PositiveIntegerField(
         null=True,
@@ -157,7 +170,9 @@ class ConversationArchiveQuerySet(models.QuerySet["ConversationArchive"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(phone_number__user_id=tenancy.required(user_id))
+        return self.filter(
+            tenancy.permitted("phone_number_id"), phone_number__user_id=tenancy.required(user_id)
+        )
 
 
 class ConversationArchive(models.Model):
@@ -187,3 +202,33 @@ class ConversationArchive(models.Model):
 
     def __str__(self) -> str:
         return self.archive_id
+
+
+class Notice(models.Model):
+    """An event that a business gets once: its type, and the subject it was raised about."""
+
+    user = models.ForeignKey(User, models.PROTECT, db_index=False, related_name="+")
+    type = models.CharField(max_length=30, help_text="the event's")
+    subject = models.CharField(max_length=255, help_text="the agent and prompt, or the model and threshold")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "agent_notices"
+        constraints = [models.UniqueConstraint(fields=["user", "type", "subject"], name="agent_notices_once")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.subject}"
+
+
+class ModelShutdown(models.Model):
+    """A model of OpenAI's and the day it is shut down, as `GET /v1/models` reported it last."""
+
+    model = models.CharField(primary_key=True, max_length=255)
+    shutdown_on = models.DateField(null=True, blank=True, help_text="none = not announced")
+    checked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "model_shutdowns"
+
+    def __str__(self) -> str:
+        return self.model

@@ -1,13 +1,14 @@
 """
 The connection to OpenAI: the official SDK, one client a process, its own retries off.
 
-Each hidden retry would be a second billed call. Errors are sorted by class and code, never by their text.
+Its functions run on the process's event loop (`config.lib.event_loop`). Each hidden retry would be a second
+billed call. Errors are sorted by class and code, never by their text.
 """
 
+import asyncio
 import email.utils
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from django.conf import settings
 from openai.types.responses import ParsedResponse
 from pydantic import BaseModel, ValidationError
 
-from config.lib import logs
+from config.lib import event_loop, logs
 from config.lib.breaker import Breaker
 from config.lib.errors import RejectedError, UnavailableError
 
@@ -30,6 +31,9 @@ log = structlog.get_logger(__name__)
 # Failures in a row (any success starts the count anew), after which OpenAI is left alone for a while.
 breaker = Breaker("openai", failures=5, window=10, pause=10)
 
+# OpenAI's id of a request, in its answer: the name that the SDK gives it on models.
+REQUEST_ID = "_request_id"
+
 # 429s that no waiting mends.
 _OUT_OF_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 
@@ -38,11 +42,15 @@ class BreakerOpenError(UnavailableError):
     """OpenAI failed several times in a row a moment ago and is not asked now; try `retry_after` s later."""
 
 
+class AccountRefusedError(RejectedError):
+    """OpenAI refused the account: its key, a permission or its balance."""
+
+
 class ConversationLostError(RejectedError):
     """OpenAI no longer has the conversation, or has it in a state that nothing can be added to."""
 
 
-def call(
+async def call(
     method: str,
     path: str,
     *,
@@ -52,7 +60,7 @@ def call(
     file: tuple[str, bytes, str] | None = None,
 ) -> dict[str, Any]:
     """
-    Call OpenAI once and give the JSON object it answers with; `deadline` is on the monotonic clock.
+    Call OpenAI once and return the JSON object it answers with; `deadline` is on the monotonic clock.
 
     Through the SDK's own request method: its typed ones take a copy of each request apart and build a model
     from each answer, which cost more than the rest of the call.
@@ -60,10 +68,16 @@ def call(
     :raises UnavailableError: if it is worth another try, or of unknown outcome
     :raises RejectedError: if it is not
     """
-    return _once(lambda timeout: _object(_request(method, path, body, query, file, timeout)), deadline)
+
+    async def ask(timeout: float) -> dict[str, Any]:
+        return _object(await _request(method, path, body, query, file, timeout))
+
+    return await _once(ask, deadline)
 
 
-def parse(arguments: dict[str, Any], *, text_format: type[Answer], deadline: float) -> ParsedResponse[Answer]:
+async def parse(
+    arguments: dict[str, Any], *, text_format: type[Answer], deadline: float
+) -> ParsedResponse[Answer]:
     """
     Ask once for an answer that fits a schema; `deadline` is on the monotonic clock.
 
@@ -73,39 +87,39 @@ def parse(arguments: dict[str, Any], *, text_format: type[Answer], deadline: flo
     :raises RejectedError: if it is not
     """
 
-    def ask(timeout: float) -> ParsedResponse[Answer] | None:
+    async def ask(timeout: float) -> ParsedResponse[Answer] | None:
         headers = {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
         try:
-            return client().responses.parse(
+            return await client().responses.parse(
                 **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
             )
         except (ValidationError, AttributeError, TypeError) as error:
             log.warning("llm.answer_unreadable", reason=type(error).__name__)
             return None
 
-    answer = _once(ask, deadline)
+    answer = await _once(ask, deadline)
     if answer is None:
         # The service works: what the model wrote is of no use.
         raise UnavailableError("the answer does not fit its schema", code="unreadable")
     return answer
 
 
-def _once(ask: Callable[[float], T], deadline: float) -> T:
+async def _once(ask: Callable[[float], Awaitable[T]], deadline: float) -> T:
     """Call OpenAI, with as many seconds as there are left, and sort what goes wrong."""
     if not breaker.allows():
         raise BreakerOpenError("breaker open", code="breaker_open", retry_after=breaker.pause)
     timeout = min(settings.OPENAI_TIMEOUT / 1000, deadline - time.monotonic())
     if timeout <= 0:
         raise UnavailableError("no time left for another attempt", code="deadline")
-    _until.at = time.monotonic() + timeout
     try:
-        answer = ask(timeout)
+        # The SDK's own timeout counts from the last byte; this one holds for the whole answer.
+        answer = await asyncio.wait_for(ask(timeout), timeout)
     except UnavailableError:
         breaker.failed()
         raise
     except openai.APIStatusError as error:
         raise _from_status(error) from error
-    except (openai.APIConnectionError, ValueError) as error:
+    except (openai.APIConnectionError, TimeoutError, ValueError) as error:
         breaker.failed()
         raise UnavailableError(type(error).__name__, code="no_answer") from error
     except openai.OpenAIError as error:
@@ -114,7 +128,7 @@ def _once(ask: Callable[[float], T], deadline: float) -> T:
     return answer
 
 
-def _request(  # noqa: PLR0917  (one step of `call`, which has them by name)
+async def _request(  # noqa: PLR0917  (one step of `call`, which has them by name)
     method: str,
     path: str,
     body: object,
@@ -133,7 +147,7 @@ def _request(  # noqa: PLR0917  (one step of `call`, which has them by name)
         given["files"] = {"file": file}
         options["headers"]["content-type"] = "multipart/form-data"
     send = getattr(client(), method.lower())
-    answer: httpx2.Response = send(path, cast_to=httpx2.Response, options=options, **given)
+    answer: httpx2.Response = await send(path, cast_to=httpx2.Response, options=options, **given)
     return answer
 
 
@@ -141,20 +155,22 @@ def _object(response: httpx2.Response) -> dict[str, Any]:
     answer = response.json()
     if not isinstance(answer, dict):
         raise UnavailableError("the answer is no object", code="unreadable")
+    answer[REQUEST_ID] = response.headers.get("x-request-id", "")
     return answer
 
 
 @lru_cache(maxsize=1)
-def client() -> openai.OpenAI:
-    """Give the process's client."""
-    return openai.OpenAI(
+def client() -> openai.AsyncOpenAI:
+    """Return the process's client."""
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
+    connected = openai.AsyncOpenAI(
         api_key=settings.OPENAI_API_KEY,
         base_url=settings.OPENAI_BASE_URL,
         max_retries=0,
-        http_client=openai.DefaultHttpx2Client(
-            timeout=settings.OPENAI_TIMEOUT / 1000, transport=_ConnectionPerThread()
-        ),
+        http_client=openai.DefaultAioHttpClient(timeout=settings.OPENAI_TIMEOUT / 1000, limits=limits),
     )
+    event_loop.close_at_exit(connected.close)
+    return connected
 
 
 # --- Errors ------------------------------------------------------------------------------------------
@@ -165,7 +181,7 @@ def _from_status(error: openai.APIStatusError) -> UnavailableError | RejectedErr
     what = f"{type(error).__name__} {about['code']}"
     if error.code in _OUT_OF_MONEY or error.status_code in {401, 403}:
         log.error("llm.account_refused", **about)
-        return RejectedError(what, **about)
+        return AccountRefusedError(what, **about)
     if _is_about_the_conversation(error):
         return ConversationLostError(what, **about)
     if error.status_code >= 500:
@@ -203,45 +219,3 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     except ValueError:
         return None
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-# --- Connections -------------------------------------------------------------------------------------
-
-_until = threading.local()
-
-
-class _ConnectionPerThread(httpx2.BaseTransport):
-    """
-    Gives each thread a connection of its own.
-
-    A pool shared by hundreds of threads is searched from end to end, under one lock, by every call.
-    """
-
-    def __init__(self) -> None:
-        self._own = threading.local()
-        self._tls = httpx2.create_ssl_context()
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        transport = getattr(self._own, "transport", None)
-        if transport is None:
-            limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30)
-            transport = self._own.transport = httpx2.HTTPTransport(verify=self._tls, limits=limits)
-        response: httpx2.Response = transport.handle_request(request)
-        response.stream = _Bounded(response.stream)
-        return response
-
-
-class _Bounded(httpx2.SyncByteStream):
-    """A body that must be complete by the deadline: a timeout of its own counts from the last byte only."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._stream:
-            if time.monotonic() > getattr(_until, "at", float("inf")):
-                raise httpx2.ReadTimeout("the answer is not complete in time")
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()

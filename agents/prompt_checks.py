@@ -1,5 +1,6 @@
 """What a version of a prompt must be before it is kept, since afterwards nothing can be mended."""
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -8,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from agents.prompt_variables import BUILT_IN, MARK
+from agents import prompt_variables
+from agents.prompt_variables import BUILT_IN, LONGEST_FILLED, MARK
 from config.lib.texts import storable
 
 _MODEL = re.compile(r"[\w.:/-]{0,100}", re.ASCII)
+_NO_NAME = r"The instructions have `{{` without a name and `}}`. Write `\{{` for the characters themselves."
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
@@ -22,6 +25,10 @@ class InvalidPromptError(ValueError):
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+class PromptTooLongError(InvalidPromptError):
+    """With its variables filled in, a version may become longer than a request carries."""
 
 
 class _Shape(BaseModel):
@@ -65,18 +72,31 @@ def checked(
     """
     instructions = storable(instructions)
     if not instructions.strip():
-        raise InvalidPromptError("instructions", "must say something")
+        raise InvalidPromptError("instructions", "The instructions must not be empty.")
     if not _MODEL.fullmatch(model):
-        raise InvalidPromptError("model", "is no name of a model")
+        raise InvalidPromptError("model", "A model's name has letters, digits and `_.:/-` only.")
     for name, declared in variables.items():
         _check_declaration(f"variables.{name}", name, declared)
     _check_names(instructions, variables)
-    return {
+    columns = {
         "instructions": instructions,
         "model": model,
         "parameters": _parameters(parameters),
         "variables": dict(variables),
     }
+    _check_length(columns)
+    return columns
+
+
+def _check_length(columns: Mapping[str, Any]) -> None:
+    pieces = prompt_variables.template(columns["instructions"])
+    length = prompt_variables.longest(pieces, own=prompt_variables.texts(columns["variables"]))
+    if length > LONGEST_FILLED:
+        reason = (
+            f"With the variables filled in, the instructions may have {length} characters; "
+            f"at most {LONGEST_FILLED} are allowed."
+        )
+        raise PromptTooLongError("instructions", reason)
 
 
 def _parameters(parameters: Mapping[str, object]) -> dict[str, Any]:
@@ -85,33 +105,55 @@ def _parameters(parameters: Mapping[str, object]) -> dict[str, Any]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(("parameters", *(str(part) for part in first["loc"])))
-        raise InvalidPromptError(where, first["msg"]) from error
+        raise InvalidPromptError(where, _sentence(first["msg"])) from error
 
 
 def _check_names(instructions: str, variables: Mapping[str, object]) -> None:
     for mark in MARK.finditer(instructions):
         if mark[0] == "{{":
-            raise InvalidPromptError("instructions", r"`{{` without a name and `}}`; `\{{` is the plain text")
+            raise InvalidPromptError(
+                "instructions",
+                _NO_NAME,
+            )
         if mark[1] and mark[1] not in BUILT_IN and mark[1] not in variables:
-            raise InvalidPromptError("instructions", f"there is no variable `{mark[1]}`")
+            raise InvalidPromptError("instructions", _unknown_variable(mark[1], variables))
+
+
+def _unknown_variable(name: str, variables: Mapping[str, object]) -> str:
+    known = sorted({*BUILT_IN, *variables})
+    near = difflib.get_close_matches(name, known, n=1)
+    proposal = (
+        f"Did you mean `{near[0]}`?" if near else f"Known are {', '.join(f'`{one}`' for one in known)}."
+    )
+    return f"There is no variable `{name}`. {proposal}"
+
+
+def _sentence(text: str) -> str:
+    """Return a message of pydantic as a sentence."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def _check_declaration(at: str, name: str, declared: object) -> None:
     if not _NAME.fullmatch(name):
-        raise InvalidPromptError(at, "a name is small letters, digits and _, and at most 50 of them")
+        raise InvalidPromptError(
+            at,
+            "A variable's name begins with a small letter and has at most 50 small letters, digits and `_`.",
+        )
     if name in BUILT_IN:
-        raise InvalidPromptError(at, "this one is built in")
+        raise InvalidPromptError(at, f"The variable `{name}` is built in and cannot be declared.")
     if not isinstance(declared, Mapping) or not {"type", "default"} <= declared.keys():
-        raise InvalidPromptError(at, "needs a `type` and a `default`")
+        raise InvalidPromptError(at, "A variable needs a `type` and a `default`.")
     if unknown := declared.keys() - {"type", "default", "description"}:
-        raise InvalidPromptError(f"{at}.{min(unknown)}", "is not known here")
+        raise InvalidPromptError(f"{at}.{min(unknown)}", "A variable has no field of this name.")
     if not _is_text(declared.get("description", "")):
-        raise InvalidPromptError(f"{at}.description", "is no text")
+        raise InvalidPromptError(f"{at}.description", "The description must be text.")
     is_one = _TYPES.get(str(declared["type"]))
     if is_one is None:
-        raise InvalidPromptError(f"{at}.type", f"must be one of {', '.join(_TYPES)}")
+        raise InvalidPromptError(
+            f"{at}.type", f"The type must be one of {', '.join(f'`{kind}`' for kind in _TYPES)}."
+        )
     if not is_one(declared["default"]):
-        raise InvalidPromptError(f"{at}.default", f"is no {declared['type']}")
+        raise InvalidPromptError(f"{at}.default", f"The default must be a {declared['type']}.")
 
 
 def _is_text(value: object) -> bool:

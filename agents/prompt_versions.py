@@ -8,8 +8,10 @@ from django.db.models import Max
 
 from agents import prompt_variables
 from agents.models import Prompt, PromptVersion
-from agents.prompt_checks import checked
+from agents.prompt_checks import InvalidPromptError, checked
 from agents.prompt_variables import Context
+from billing import audit
+from billing.audit import Action
 
 
 class ExtractionPromptExistsError(Exception):
@@ -48,6 +50,8 @@ def create(
             raise ExtractionPromptExistsError from error
         raise
     PromptVersion.objects.create(prompt=prompt, number=1, **said)
+    changes = audit.difference({}, audit.snapshot(prompt, ("name", "purpose")))
+    audit.record(Action.PROMPT_CREATED, prompt.pk, user_id=user_id, changes=changes)
     return prompt
 
 
@@ -71,7 +75,8 @@ def publish(
     )
     prompt = _locked(prompt_id)
     latest = prompt.versions.aggregate(latest=Max("number"))["latest"] or 0
-    return _point(prompt, PromptVersion.objects.create(prompt=prompt, number=latest + 1, **said))
+    version = PromptVersion.objects.create(prompt=prompt, number=latest + 1, **said)
+    return _point(prompt, version, Action.PROMPT_VERSION_PUBLISHED)
 
 
 @transaction.atomic
@@ -82,7 +87,7 @@ def rollback(*, prompt_id: str, to: int) -> PromptVersion:
     :raises PromptNotFoundError: if there is no such prompt or version
     """
     prompt = _locked(prompt_id)
-    return _point(prompt, _found(prompt_id, to))
+    return _point(prompt, _found(prompt_id, to), Action.PROMPT_ROLLED_BACK)
 
 
 @transaction.atomic
@@ -93,21 +98,29 @@ def rename(*, prompt_id: str, name: str) -> Prompt:
     :raises PromptNotFoundError: if there is no such prompt
     """
     prompt = _locked(prompt_id)
+    before = {"name": prompt.name}
     prompt.name = name
     prompt.save(update_fields=["name"])
+    audit.record_update(
+        Action.PROMPT_UPDATED, prompt.pk, user_id=prompt.user_id, before=before, after={"name": name}
+    )
     return prompt
 
 
 def preview(*, prompt_id: str, context: Context, version: int | None = None) -> str:
     """
-    Give the instructions of a version, the current one unless told otherwise, as the model would get them.
+    Return the instructions of a version, by default the current one, as the model would receive them.
 
     :raises PromptNotFoundError: if there is no such prompt or version
+    :raises InvalidPromptError: if the version is from before the limit of length, and beyond it
     """
     if version is None:
         version = Prompt.objects.values_list("current_version", flat=True).filter(pk=prompt_id).first() or 0
     found = _found(prompt_id, version)
-    return _filled(found.instructions, found.variables, context)
+    try:
+        return _filled(found.instructions, found.variables, context)
+    except prompt_variables.FilledTooLongError as error:
+        raise InvalidPromptError("version", str(error)) from error
 
 
 def preview_draft(
@@ -141,7 +154,11 @@ def _found(prompt_id: str, number: int) -> PromptVersion:
     return version
 
 
-def _point(prompt: Prompt, version: PromptVersion) -> PromptVersion:
+def _point(prompt: Prompt, version: PromptVersion, action: Action) -> PromptVersion:
+    """Make a version the current one; what it says stays readable in the version itself."""
+    before = {"current_version": prompt.current_version}
     prompt.current_version = version.number
     prompt.save(update_fields=["current_version"])
+    after = {"current_version": version.number}
+    audit.record_update(action, prompt.pk, user_id=prompt.user_id, before=before, after=after)
     return version

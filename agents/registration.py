@@ -5,6 +5,7 @@ import contextlib
 from django.db import transaction
 
 from agents import lifecycle
+from agents.models import DEFAULT_DISCLOSURE
 from agents.relinking import NumberTakenError
 from channels_app import numbers, ownership
 from channels_app.models import PhoneNumber
@@ -21,6 +22,7 @@ def register(
     name: str,
     fallback_message: str,
     channel: str = PhoneNumber.Type.WHATSAPP,
+    disclosure: str = DEFAULT_DISCLOSURE,
 ) -> PhoneNumber:
     """
     Register a number or account with an agent; what is registered already is left as it is but the token.
@@ -48,6 +50,7 @@ def register(
                 prompt_id=prompt_id,
                 name=name,
                 fallback_message=fallback_message,
+                disclosure=disclosure,
             )
     return number
 

@@ -6,8 +6,10 @@ from django.db.models.functions import Now
 
 from agents import directory
 from agents.models import Agent, ConversationArchive
+from billing import audit
+from billing.audit import Action
 from channels_app.models import PhoneNumber
-from config.lib import jobs, locks
+from config.lib import jobs, locks, tenancy
 from config.lib.jobs import Job
 from config.lib.locks import Lock
 
@@ -51,7 +53,9 @@ def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> Con
     locks.take(Lock.CLAIM, *numbers)
     if present:
         Agent.objects.filter(pk=present.pk).update(phone_number=None)
+        _record_move(present, None)
     Agent.objects.filter(pk=agent.pk).update(phone_number_id=phone_number_id)
+    _record_move(agent, phone_number_id)
     for number in numbers:
         directory.drop(user_id=agent.user_id, phone_number_id=number)
     if left:
@@ -70,6 +74,8 @@ def unlink(*, agent_id: str) -> ConversationArchive | None:
     if agent is None:
         raise NotFoundError(f"there is no agent {agent_id}")
     left = leave(agent)
+    if left is not None:
+        _record_move(agent, None)
     Agent.objects.filter(pk=agent_id).update(phone_number=None)
     return left
 
@@ -89,7 +95,8 @@ def locked(agent_id: str, phone_number_id: str) -> tuple[Agent, Agent | None]:
 
     :raises NotFoundError: if there is no such agent or number, or they belong to different users
     """
-    number = PhoneNumber.objects.live().select_for_update(no_key=True).filter(pk=phone_number_id).first()
+    live = PhoneNumber.objects.live().filter(tenancy.permitted("phone_number_id"))
+    number = live.select_for_update(no_key=True).filter(pk=phone_number_id).first()
     agents = {
         agent.agent_id: agent
         for agent in Agent.objects.live()
@@ -101,6 +108,16 @@ def locked(agent_id: str, phone_number_id: str) -> tuple[Agent, Agent | None]:
     if number is None or agent is None or agent.user_id != number.user_id:
         raise NotFoundError("there is no such agent, or its user has no such number")
     return agent, next(iter(agents.values()), None)
+
+
+def _record_move(agent: Agent, phone_number_id: str | None) -> None:
+    audit.record_update(
+        Action.AGENT_RELINKED,
+        agent.pk,
+        user_id=agent.user_id,
+        before={"phone_number_id": agent.phone_number_id},
+        after={"phone_number_id": phone_number_id},
+    )
 
 
 def _archive(number: str, *, old: Agent | None, new: Agent | None) -> ConversationArchive:

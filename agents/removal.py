@@ -5,6 +5,8 @@ from django.db.models.functions import Now
 
 from agents import relinking
 from agents.models import Agent
+from billing import audit
+from billing.audit import Action
 from channels_app import wiping
 from channels_app.models import PhoneNumber
 from channels_app.numbers import NumberNotFoundError
@@ -32,5 +34,6 @@ def remove(*, phone_number_id: str) -> None:
     if present:
         relinking.leave(present)
         Agent.objects.filter(pk=present.pk).update(phone_number=None)
-    PhoneNumber.objects.live().filter(pk=phone_number_id).update(deleted_at=Now())
+    if PhoneNumber.objects.live().filter(pk=phone_number_id).update(deleted_at=Now()):
+        audit.record(Action.PHONE_NUMBER_DELETED, phone_number_id, user_id=number.user_id)
     wiping.wipe(phone_number_id=phone_number_id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from agents import llm, openai_client
 from agents.attempts import retried
+from config.lib import event_loop
 from config.lib.errors import UnavailableError
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -52,12 +53,12 @@ def ask(
         "safety_identifier": safety_identifier,
     }
 
-    def attempt() -> Structured[Answer]:
-        response = openai_client.parse(request, text_format=text_format, deadline=deadline)
+    async def attempt() -> Structured[Answer]:
+        response = await openai_client.parse(request, text_format=text_format, deadline=deadline)
         llm.finished(response.to_dict())
         if response.output_parsed is None:
             raise UnavailableError("the answer holds nothing", code="refusal", request_id=response.id)
         tokens = response.usage.total_tokens if response.usage else 0
         return Structured(response.output_parsed, response.id, str(response.model), tokens)
 
-    return retried(attempt, deadline)
+    return event_loop.run(retried(attempt, deadline))

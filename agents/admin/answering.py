@@ -4,10 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.http import HttpRequest
 
-from agents import lifecycle, relinking, removal
+from agents import dashboard_prompts, lifecycle, relinking, removal
+from agents.admin.speaking import VersionForm
+from agents.dashboard_prompts import NoAgentsError
 from agents.lifecycle import IntervalOutOfRangeError
-from agents.models import Agent, ConversationArchive, Prompt
+from agents.models import DEFAULT_DISCLOSURE, LONGEST_DISCLOSURE, Agent, ConversationArchive, Prompt
+from agents.prompt_checks import InvalidPromptError
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
 from billing.models import User
@@ -63,6 +67,12 @@ class AgentForm(ButtonForm):
     handover_message = widgets.long_text(
         "Sent when it does", required=False, help_text="Empty: a general text."
     )
+    disclosure = widgets.text(
+        "Put before the first reply of a conversation",
+        required=False,
+        most=LONGEST_DISCLOSURE,
+        help_text="Tells the customer that an AI answers, as EU law asks. Empty: nothing is said.",
+    )
     extraction_interval = forms.IntegerField(
         label="Quiet before a talk is read for its lead, in milliseconds",
         required=False,
@@ -85,6 +95,7 @@ class NewAgentForm(AgentForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.fields["disclosure"].initial = DEFAULT_DISCLOSURE
         self.offer("phone_number_id", [("", "None yet"), *_numbers(self.row.pk)])
 
     def clean_phone_number_id(self) -> str | None:
@@ -128,12 +139,53 @@ def _remove_number(press: Press) -> str:
     return "deleted, and its token is wiped once nothing needs it"
 
 
+class ImportPromptForm(VersionForm):
+    """The text of the dashboard prompt, and what else a version has."""
+
+    name = widgets.text("Name of the new prompt", required=False, help_text="Empty: from the prompt's id.")
+    field_order = ("name",)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        del self.fields["parameters"]
+
+
+def _import_prompt(press: Press) -> Done:
+    fields = {name: press.data[name] for name in ("name", "instructions", "model", "variables")}
+    prompt, agent_ids = dashboard_prompts.replace(
+        user_id=press.row.user_id, prompt_id=press.row.prompt_id, **fields
+    )
+    return Done(f"prompt {prompt.name} was created for {len(agent_ids)} agents")
+
+
+class DashboardPromptFilter(admin.SimpleListFilter):
+    """Narrows the list to agents by whose prompt they name."""
+
+    title = "prompt"
+    parameter_name = "prompt"
+
+    def lookups(self, _request: HttpRequest, _page: Any) -> list[tuple[str, str]]:
+        """Return the one choice."""
+        return [("dashboard", "of OpenAI's dashboard (ended)")]
+
+    def queryset(self, _request: HttpRequest, queryset: Any) -> Any:
+        """Keep the live agents that name a prompt of OpenAI's dashboard."""
+        if self.value() != "dashboard":
+            return queryset
+        return queryset.filter(pk__in=dashboard_prompts.agents().values("pk"))
+
+
 @admin.register(Agent)
 class AgentPage(Page):
     """Agents."""
 
+    is_audited = True
     list_display = ("agent_id", "name", "business", "number", "prompt_id", "created_at", "deleted_at")
-    list_filter = (("deleted_at", admin.EmptyFieldListFilter), "handover_enabled")
+    list_filter = (
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "handover_enabled",
+        DashboardPromptFilter,
+    )
     search_fields = ("agent_id", "name", "phone_number__phone_number_id", "user__company_name")
     list_select_related = ("user", "phone_number")
     date_hierarchy = "created_at"
@@ -149,6 +201,23 @@ class AgentPage(Page):
             is_offered=lambda agent: agent.deleted_at is None,
             icon="edit",
             explanation="Holds from the next turn on.",
+        ),
+        Button(
+            name="import-prompt",
+            title="Import its dashboard prompt",
+            permission="agents.add_prompt",
+            press=_import_prompt,
+            form=ImportPromptForm,
+            errors={
+                **_ERRORS,
+                InvalidPromptError: "",
+                NoAgentsError: "No agent of the business names this prompt any more.",
+            },
+            initial=lambda _agent: {"variables": {}},
+            is_offered=dashboard_prompts.is_named_by,
+            icon="download",
+            explanation="OpenAI has ended the prompts of its dashboard. Paste this one's text: it becomes a "
+            "prompt here, for all agents of the business that name it.",
         ),
         Button(
             name="relink",

@@ -106,6 +106,7 @@ def _current(prompt: Prompt) -> dict[str, Any]:
 class PromptPage(Page):
     """Prompts."""
 
+    is_audited = True
     list_display = ("prompt_id", "name", "purpose", "business", "current_version", "created_at")
     search_fields = ("prompt_id", "name", "user__company_name")
     list_select_related = ("user",)

@@ -1,28 +1,25 @@
 """Agents: who answers on a number."""
 
-import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
-from django.core.validators import RegexValidator
 from django.db import transaction
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import lifecycle, relinking
-from agents.lifecycle import IntervalOutOfRangeError
-from agents.models import Agent, AgentQuerySet
+from agents.lifecycle import LONGEST_INTERVAL, SHORTEST_INTERVAL, IntervalOutOfRangeError
+from agents.models import DEFAULT_DISCLOSURE, LONGEST_DISCLOSURE, Agent, AgentQuerySet
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
 from billing.api.access import TenantView
-from billing.idempotency import idempotent
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import FlagField, IntegerField, PageQuery, StrictSerializer, TextField
+from config.lib.api.serializers import FlagField, IntegerField, PageQuery, StrictSerializer, TextField, is_id
 
 TAG = "Agents"
 LONGEST_MESSAGE = 4096
@@ -37,13 +34,14 @@ EXAMPLE: dict[str, Any] = {
     "unavailable_message": "",
     "handover_enabled": True,
     "handover_message": "A colleague will answer you shortly.",
+    "disclosure": DEFAULT_DISCLOSURE,
     "extraction_interval": None,
     "created_at": "2026-11-24T12:00:00Z",
 }
-_SHORTEST, _LONGEST = 1_000, 900_000
 _NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
 _PROMPT_NOT_FOUND = ("prompt_not_found", "You have no such prompt for replies, or it has no such version.")
-_INTERVAL = ("interval_out_of_range", "must be from 300000 to 900000 milliseconds")
+_RANGE = f"The interval must be from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL} milliseconds."
+_INTERVAL = ("interval_out_of_range", _RANGE)
 _TAKEN = ("phone_number_taken", "Another agent answers on this number: the one with this `agent_id`.")
 
 
@@ -58,8 +56,8 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         model = Agent
         fields: tuple[str, ...] = (
             *("agent_id", "phone_number_id", "prompt_id", "prompt_version", "name", "fallback_message"),
-            *("unavailable_message", "handover_enabled", "handover_message", "extraction_interval"),
-            "created_at",
+            *("unavailable_message", "handover_enabled", "handover_message", "disclosure"),
+            *("extraction_interval", "created_at"),
         )
         read_only_fields = fields
 
@@ -72,15 +70,16 @@ class AgentInput(StrictSerializer):
         required=False,
         allow_null=True,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[A-Za-z0-9_-]{1,50}\Z", "is no id")],
+        validators=[is_id(most=50)],
         help_text="A number of the same user; null = it answers nowhere.",
     )
     prompt_id = TextField(
         max_length=100,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[A-Za-z0-9_-]{1,100}\Z", "is no id")],
-        help_text="A prompt of the same user. A prompt of OpenAI's dashboard (`pmpt_…`) works until OpenAI "
-        "switches those off on 30 November 2026.",
+        validators=[is_id(most=100)],
+        help_text="A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 "
+        "November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the "
+        "`fallback_message`.",
     )
     prompt_version = IntegerField(
         min_value=1,
@@ -110,13 +109,20 @@ class AgentInput(StrictSerializer):
         allow_blank=True,
         help_text="Sent when it does; empty = a general text.",
     )
+    disclosure = TextField(
+        max_length=LONGEST_DISCLOSURE,
+        required=False,
+        allow_blank=True,
+        help_text="Put before the first AI reply of each conversation, in the same message: it tells the "
+        f"customer that an AI answers. Empty = nothing is said; if not given, “{DEFAULT_DISCLOSURE}”.",
+    )
     extraction_interval = IntegerField(
-        min_value=_SHORTEST,
-        max_value=_LONGEST,
+        min_value=lifecycle.SHORTEST_TRIAL_INTERVAL,
+        max_value=LONGEST_INTERVAL,
         required=False,
         allow_null=True,
         help_text="Milliseconds a talk must have been quiet before it is read for its lead; null = the "
-        "service's own. In production 300000 at least.",
+        f"service's own. In production {SHORTEST_INTERVAL} at least.",
     )
 
 
@@ -154,7 +160,7 @@ class _AgentsOfTenant(TenantView):
         rows = self.rows().select_for_update(no_key=True) if to_change else self.rows()
         agent = rows.filter(pk=agent_id).first()
         if agent is None:
-            raise not_found()
+            raise not_found("agent_id")
         return agent
 
 
@@ -186,7 +192,6 @@ class AgentsView(_AgentsOfTenant):
         request=AgentInput,
         responses={201: AgentSerializer},
         errors={409: [_TAKEN], 422: [_NUMBER_NOT_FOUND, _PROMPT_NOT_FOUND, _INTERVAL]},
-        idempotency="optional",
         request_example={
             "phone_number_id": "109876543210987",
             "prompt_id": "prm_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
@@ -195,7 +200,6 @@ class AgentsView(_AgentsOfTenant):
         },
         response_example=EXAMPLE,
     )
-    @idempotent()
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
         with _told():
@@ -272,7 +276,7 @@ def _move(agent_id: str, number: str | None, *, replace: bool) -> None:
     if number is None:
         relinking.unlink(agent_id=agent_id)
     else:
-        with contextlib.suppress(AlreadyThereError):
+        with suppress(AlreadyThereError):
             relinking.relink(agent_id=agent_id, phone_number_id=number, replace=replace)
 
 

@@ -6,15 +6,86 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents import number_states
 from agents.api import webchat_shapes
 from agents.api.webchat_shapes import WebChatInput, WebChatSerializer
+from agents.number_states import Status
 from channels_app.models import PhoneNumber
-from config.lib.api.serializers import ChoiceField, FlagField, PageQuery, StrictSerializer, TextField
+from config.lib.api.serializers import (
+    ChoiceField,
+    FlagField,
+    PageQuery,
+    StrictSerializer,
+    TextField,
+    is_id,
+)
 
 _VERIFY = (
     "Have Graph confirm, before anything is kept, that `access_token` may read this number. In production it "
     "always does."
 )
+
+
+EXAMPLE: dict[str, Any] = {
+    "phone_number_id": "109876543210987",
+    "type": "whatsapp",
+    "external_number": "+12025550100",
+    "display_name": "Example Bakery",
+    "has_access_token": True,
+    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "sender_id": "",
+    "api_base_url": "",
+    "webchat": None,
+    "state": {
+        "status": "active",
+        "last_received_at": "2026-11-24T12:03:01Z",
+        "last_sent_at": "2026-11-24T12:03:04Z",
+        "last_error": None,
+    },
+    "created_at": "2026-11-24T12:00:00Z",
+}
+
+
+class LastErrorSerializer(serializers.Serializer[Any]):
+    """The last error of a number."""
+
+    code = serializers.CharField(
+        allow_blank=True, help_text="The channel's code, or a word of ours; empty = none is known."
+    )
+    message = serializers.CharField(allow_blank=True, help_text="What it said.")
+    at = serializers.DateTimeField(help_text="When.")
+
+
+class NumberStateSerializer(serializers.Serializer[Any]):
+    """The state of a number."""
+
+    status = serializers.ChoiceField(
+        choices=[status.value for status in Status],
+        help_text="`active` = customers are answered; `no_agent` = no agent answers here; "
+        "`channel_error` = the channel refuses everything until a person acts; `no_credits` = no credits are "
+        "left. The first that applies.",
+    )
+    last_received_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the last message of a customer arrived."
+    )
+    last_sent_at = serializers.DateTimeField(
+        allow_null=True, help_text="The time of the last message that the channel took."
+    )
+    last_error = LastErrorSerializer(
+        allow_null=True,
+        help_text="The last error of the channel, or of a message that is still failed; null = none.",
+    )
+
+
+class _NumberListSerializer(serializers.ListSerializer[PhoneNumber]):
+    """Reads the states of all numbers of a page at once."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        numbers = list(data)
+        states = number_states.states([number.pk for number in numbers])
+        for number in numbers:
+            number.state = states.get(number.pk)
+        return super().to_representation(numbers)
 
 
 class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
@@ -26,14 +97,18 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
     )
 
     webchat = serializers.SerializerMethodField(help_text="Of a web chat; null on other channels.")
+    state = serializers.SerializerMethodField(
+        help_text="Whether customers are answered here; not part of the `ETag`."
+    )
 
     class Meta:
         model = PhoneNumber
         fields: tuple[str, ...] = (
             *("phone_number_id", "type", "external_number", "display_name", "has_access_token", "agent_id"),
-            *("sender_id", "api_base_url", "webchat", "created_at"),
+            *("sender_id", "api_base_url", "webchat", "state", "created_at"),
         )
         read_only_fields = fields
+        list_serializer_class = _NumberListSerializer
 
     def get_has_access_token(self, number: PhoneNumber) -> bool:
         """Tell whether there is one."""
@@ -43,6 +118,12 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
     def get_webchat(self, number: PhoneNumber) -> dict[str, Any] | None:
         """Show how it looks."""
         return webchat_shapes.shown(number)
+
+    @extend_schema_field(NumberStateSerializer)
+    def get_state(self, number: PhoneNumber) -> dict[str, Any]:
+        """Return its state, which a list has read already."""
+        state = getattr(number, "state", None) or number_states.states([number.pk])[number.pk]
+        return dict(NumberStateSerializer(state).data)
 
 
 class NewPhoneNumberSerializer(PhoneNumberSerializer):
@@ -68,7 +149,7 @@ class NumberChangesInput(StrictSerializer):
         required=False,
         write_only=True,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[\x21-\x7e]+\Z", "may hold visible ASCII characters only")],
+        validators=[RegexValidator(r"^[\x21-\x7e]+\Z", "An access token has visible ASCII characters only.")],
         help_text="Meta's access token, needed but for web chats. Kept encrypted and never shown.",
     )
     display_name = TextField(
@@ -98,7 +179,7 @@ class NumberInput(NumberChangesInput):
         required=False,
         max_length=50,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[A-Za-z0-9_-]{1,50}\Z", "is no id")],
+        validators=[is_id(most=50)],
         help_text="Meta's id of the number or account. Required but for a web chat, which gets a `web_…`.",
     )
     type = ChoiceField(choices=PhoneNumber.Type.choices, help_text="The channel.")
@@ -107,6 +188,14 @@ class NumberInput(NumberChangesInput):
 class NumberListQuery(PageQuery):
     """What the list of numbers can be narrowed to."""
 
-    type = serializers.ChoiceField(
-        choices=PhoneNumber.Type.choices, required=False, help_text="Only this channel."
+    type = ChoiceField(choices=PhoneNumber.Type.choices, required=False, help_text="Only this channel.")
+    status = ChoiceField(
+        choices=[status.value for status in Status],
+        required=False,
+        help_text="Only numbers whose `state` has this `status`.",
     )
+
+
+def version(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return what the ETag is made of: all but the state, which each message changes."""
+    return {name: value for name, value in shown.items() if name != "state"}

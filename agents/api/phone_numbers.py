@@ -10,8 +10,10 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents import removal
+from agents import number_states, removal
+from agents.api import number_shapes
 from agents.api.number_shapes import (
+    EXAMPLE,
     NewPhoneNumberSerializer,
     NumberChangesInput,
     NumberInput,
@@ -32,24 +34,12 @@ from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
 
 TAG = "Phone numbers"
-EXAMPLE: dict[str, Any] = {
-    "phone_number_id": "109876543210987",
-    "type": "whatsapp",
-    "external_number": "+12025550100",
-    "display_name": "Example Bakery",
-    "has_access_token": True,
-    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
-    "sender_id": "",
-    "api_base_url": "",
-    "webchat": None,
-    "created_at": "2026-11-24T12:00:00Z",
-}
 _EXISTS = ("phone_number_exists", "This number is registered already.")
-_INVALID = ("invalid_phone_number", "must be Meta's id: digits")
+_INVALID = ("invalid_phone_number", "An access token is needed to send on this channel.")
 _TOKEN_NOT_VALID = ("token_not_valid", "The access token cannot read this number from Graph.")
 _NOTHING_TO_VERIFY = ("nothing_to_verify", "Only a WhatsApp or Instagram access token can be verified.")
-_NOT_A_WEB_CHAT = ("not_a_web_chat", "The number is no web chat.")
-_INVALID_SETTING = ("invalid_webchat_setting", "must be https")
+_NOT_A_WEB_CHAT = ("not_a_web_chat", "Only a number of type `webchat` has a web chat's settings and secret.")
+_INVALID_SETTING = ("invalid_webchat_setting", "The origin must begin with https://.")
 _OF_WEB_CHATS = (_NOT_A_WEB_CHAT, _INVALID_SETTING)
 
 
@@ -68,8 +58,13 @@ class _NumbersOfTenant(TenantView):
         """
         number = self.rows().filter(pk=phone_number_id).first()
         if number is None:
-            raise not_found()
+            raise not_found("phone_number_id")
         return dict(PhoneNumberSerializer(number).data)
+
+    def tagged(self, phone_number_id: str) -> Response:
+        """Answer a number with its ETag."""
+        number = self.shown(phone_number_id)
+        return etags.tagged(number, version=number_shapes.version(number))
 
 
 class PhoneNumbersView(_NumbersOfTenant):
@@ -90,6 +85,9 @@ class PhoneNumbersView(_NumbersOfTenant):
         rows = self.rows()
         if channel := query.get("type"):
             rows = rows.filter(type=channel)
+        if status := query.get("status"):
+            states = number_states.states(list(rows.values_list("pk", flat=True)))
+            rows = rows.filter(pk__in=[pk for pk, state in states.items() if state.status == status])
         return self.page(
             rows, query=query, order=("-created_at", "-phone_number_id"), serializer=PhoneNumberSerializer
         )
@@ -111,33 +109,39 @@ class PhoneNumbersView(_NumbersOfTenant):
             "access_token": "EAAG-example-token",
             "display_name": "Example Bakery",
         },
+        shows_secret=True,
         response_example={**EXAMPLE, "agent_id": None, "webchat_secret": None},
     )
     def post(self, _request: Request, user_id: str) -> Response:
-        """Register it; Graph is asked before there is a transaction."""
-        asked = {"external_number": "", **self.read_body(NumberInput)}
-        is_asked, chat = asked.pop("verify"), asked.pop("webchat", None)
-        with _told():
-            if asked.get("access_token") or is_asked:
-                _verify(
-                    type=asked["type"],
-                    phone_number_id=asked.get("phone_number_id", ""),
-                    access_token=asked.get("access_token", ""),
-                    api_base_url=asked.get("api_base_url", ""),
-                    is_asked=is_asked,
-                )
-            with transaction.atomic():
-                number = numbers.register(user_id=user_id, **asked)
-                _set_up(number.phone_number_id, number.type, chat)
+        """Register it."""
+        fields = {"external_number": "", **self.read_body(NumberInput)}
+        del fields["verify"]
+        chat = fields.pop("webchat", None)
+        with _told(), transaction.atomic():
+            number = numbers.register(user_id=user_id, **fields)
+            _set_up(number.phone_number_id, number.type, chat)
         shown = self.shown(number.phone_number_id)
-        return Response(
+        return etags.tagged(
             {**shown, "webchat_secret": number.new_secret or None},
+            version=number_shapes.version(shown),
             status=HTTPStatus.CREATED,
-            headers={
-                "Location": f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
-                "ETag": etags.of(shown),
-            },
+            Location=f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
         )
+
+    def prepare_post(self, request: Request, **kwargs: str) -> None:  # noqa: ARG002
+        """Verify the access token with Graph, where it has to be."""
+        fields = self.read_body(NumberInput)
+        is_asked = fields["verify"]
+        if not (fields.get("access_token") or is_asked):
+            return
+        with _told():
+            _verify(
+                type=fields["type"],
+                phone_number_id=fields.get("phone_number_id", ""),
+                access_token=fields.get("access_token", ""),
+                api_base_url=fields.get("api_base_url", ""),
+                is_asked=is_asked,
+            )
 
 
 class PhoneNumberView(_NumbersOfTenant):
@@ -145,7 +149,8 @@ class PhoneNumberView(_NumbersOfTenant):
 
     @operation(
         summary="Get a phone number",
-        description="Tells what is known of the number, and who answers there.",
+        description="Tells what is known of the number, who answers there, and in `state` whether anything "
+        "keeps customers from being answered.",
         tag=TAG,
         operation_id="get_phone_number",
         responses={200: PhoneNumberSerializer},
@@ -153,7 +158,7 @@ class PhoneNumberView(_NumbersOfTenant):
     )
     def get(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
         """Answer the number."""
-        return etags.tagged(self.shown(phone_number_id))
+        return self.tagged(phone_number_id)
 
     @operation(
         summary="Change a phone number",
@@ -177,15 +182,15 @@ class PhoneNumberView(_NumbersOfTenant):
             self._verify_new(phone_number_id, asked, is_asked=is_asked)
             with transaction.atomic():
                 self.rows().select_for_update(no_key=True, of=("self",)).filter(pk=phone_number_id).first()
-                etags.check(request, self.shown(phone_number_id))
+                etags.check(request, number_shapes.version(self.shown(phone_number_id)))
                 number = numbers.change(phone_number_id=phone_number_id, **asked)
                 _set_up(phone_number_id, number.type, chat)
-                return etags.tagged(self.shown(phone_number_id))
+                return self.tagged(phone_number_id)
 
     def _verify_new(self, phone_number_id: str, asked: dict[str, Any], *, is_asked: bool) -> None:
         number = self.rows().filter(pk=phone_number_id).first()
         if number is None:
-            raise not_found()
+            raise not_found("phone_number_id")
         if is_asked and "access_token" not in asked:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
         if "access_token" in asked:
@@ -208,7 +213,7 @@ class PhoneNumberView(_NumbersOfTenant):
     def delete(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
         """Delete it."""
         if not self.rows().filter(pk=phone_number_id).exists():
-            raise not_found()
+            raise not_found("phone_number_id")
         removal.remove(phone_number_id=phone_number_id)
         return Response(status=HTTPStatus.NO_CONTENT)
 
@@ -219,17 +224,18 @@ class WebChatSecretView(_NumbersOfTenant):
     @operation(
         summary="Rotate a web chat's secret",
         description="The old one is not good any more at once, and sessions of users it vouched for end: "
-        "their pages begin new ones with hashes of the new secret, which is shown in this answer only.",
+        "their pages begin new ones with tokens of the new secret, which is shown in this answer only.",
         tag=TAG,
         operation_id="rotate_webchat_secret",
         responses={200: WebChatSecretSerializer},
         errors={422: [_NOT_A_WEB_CHAT]},
+        shows_secret=True,
         response_example={"webchat_secret": SECRET_EXAMPLE},
     )
     def post(self, _request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
         """Rotate it."""
         if not self.rows().filter(pk=phone_number_id).exists():
-            raise not_found()
+            raise not_found("phone_number_id")
         try:
             secret = chats.rotate_secret(phone_number_id=phone_number_id)
         except ChatNotFoundError as error:
@@ -284,4 +290,4 @@ def _told() -> Iterator[None]:
     except NumberExistsError as error:
         raise conflict(*_EXISTS) from error
     except NumberNotFoundError as error:
-        raise not_found() from error
+        raise not_found("phone_number_id") from error

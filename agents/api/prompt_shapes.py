@@ -8,16 +8,23 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from agents.prompt_variables import LONGEST_FILLED
 from config.lib.api.problems import field_error
-from config.lib.api.serializers import ChoiceField, IntegerField, StrictSerializer, TextField
+from config.lib.api.serializers import ChoiceField, DictField, IntegerField, StrictSerializer, TextField
 
 LONGEST_INSTRUCTIONS = 100_000
 MOST_VARIABLES = 100
+_NAME_RULE = "A variable's name begins with a small letter and has at most 50 small letters, digits and `_`."
 _NAME = "^[a-z][a-z0-9_]{0,49}$"
 
 
 class NumberField(serializers.FloatField):
     """A number that is given as a number."""
+
+    default_error_messages = {
+        "invalid": "This field must be a number.",
+        "overflow": "This number is too large.",
+    }
 
     def to_internal_value(self, data: Any) -> float:
         """
@@ -66,7 +73,7 @@ class ParametersSerializer(StrictSerializer):
         max_length=64,
         required=False,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[\x20-\x7e]+\Z", "may hold ASCII characters only")],
+        validators=[RegexValidator(r"^[\x20-\x7e]+\Z", "A cache key has printable ASCII characters only.")],
         help_text="Requests with the same one are more likely to find OpenAI's cache.",
     )
 
@@ -77,7 +84,7 @@ class ParametersSerializer(StrictSerializer):
 class ValueField(serializers.Field[Any, Any, Any, Any]):
     """A text, a number, or true or false."""
 
-    default_error_messages = {"invalid": "must be a string, a number or a boolean"}
+    default_error_messages = {"invalid": "This field must be a string, a number or a boolean."}
 
     def to_internal_value(self, data: Any) -> Any:
         """
@@ -110,10 +117,14 @@ class VariableSerializer(StrictSerializer):
     description = TextField(max_length=1000, required=False, allow_blank=True, help_text="For people.")
 
 
-class VariablesField(serializers.DictField):
+class VariablesField(DictField):
     """The variables of a prompt by their names."""
 
     child = VariableSerializer()
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Create the field."""
+        super().__init__(max_entries=MOST_VARIABLES, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         """
@@ -121,14 +132,13 @@ class VariablesField(serializers.DictField):
 
         :raises ValidationError: naming each name that is none
         """
-        if isinstance(data, dict):
-            if len(data) > MOST_VARIABLES:
-                raise serializers.ValidationError(
-                    [field_error("max_length", f"A prompt has at most {MOST_VARIABLES} variables.")]
-                )
+        if isinstance(data, dict) and len(data) <= MOST_VARIABLES:
             wrong = [name for name in data if not re.fullmatch(_NAME, name)]
             if wrong:
-                told = field_error("invalid", "A name is small letters, digits and _, at most 50 of them.")
+                told = field_error(
+                    "invalid",
+                    _NAME_RULE,
+                )
                 raise serializers.ValidationError({name: [told] for name in wrong})
         return super().to_internal_value(data)
 
@@ -157,14 +167,17 @@ class VersionInput(StrictSerializer):
         trim_whitespace=False,
         help_text="What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: "
         "`customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write "
-        "`\\{{` for the characters themselves. What changes from talk to talk belongs at the end.",
+        "`\\{{` for the characters themselves. What changes from talk to talk belongs at the end. "
+        f"With the variables filled in at most {LONGEST_FILLED:,} characters.",
     )
     model = TextField(
         max_length=100,
         required=False,
         allow_blank=True,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[A-Za-z0-9_.:/-]+\Z", "is no name of a model")],
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9_.:/-]+\Z", "A model's name has letters, digits and `_.:/-` only.")
+        ],
         help_text="A model of OpenAI's; empty = the service's own choice.",
     )
     parameters = ParametersSerializer(required=False, help_text="Further arguments for the model.")

@@ -24,7 +24,6 @@ from agents.api.prompts import (
 )
 from agents.prompt_variables import Context
 from agents.prompt_versions import PromptNotFoundError
-from billing.idempotency import idempotent
 from billing.models import User
 from channels_app.models import PhoneNumber
 from config.lib.api import etags
@@ -39,6 +38,8 @@ from config.lib.api.serializers import (
     TimestampField,
 )
 
+# In one page: a version may hold a megabyte.
+MOST_VERSIONS = 20
 _NO_VERSION = ("prompt_version_not_found", "The prompt has no such version.")
 _OUT_OF_RANGE = ("time_out_of_range", "No calendar has this moment in the business's time zone.")
 _EITHER = ("version_and_draft", "Name a version, or give the instructions of a draft: not both.")
@@ -90,7 +91,8 @@ class PromptVersionsView(PromptsOfTenant):
 
     @operation(
         summary="List versions of a prompt",
-        description="Newest first, with what they say.",
+        description="Newest first, with what they say. "
+        f"A page holds {MOST_VERSIONS} at most, whatever `limit` is.",
         tag=TAG,
         operation_id="list_prompt_versions",
         query=PageQuery,
@@ -99,9 +101,10 @@ class PromptVersionsView(PromptsOfTenant):
     )
     def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer a page."""
+        query = self.read_query(PageQuery)
         return self.page(
             self.found(prompt_id).versions.all(),
-            query=self.read_query(PageQuery),
+            query={**query, "limit": min(query["limit"], MOST_VERSIONS)},
             order=("-number",),
             serializer=PromptVersionSerializer,
         )
@@ -115,11 +118,9 @@ class PromptVersionsView(PromptsOfTenant):
         request=VersionInput,
         responses={201: PromptVersionSerializer},
         errors={422: [INVALID]},
-        idempotency="optional",
         request_example=DRAFT,
         response_example={**VERSION, "number": 2},
     )
-    @idempotent()
     def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
         """Publish it."""
         asked = self.read_body(VersionInput)

@@ -7,18 +7,18 @@ from typing import Any
 
 from django.db import transaction
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import prompt_versions
 from agents.api.prompt_shapes import KeptParametersField, VariablesField, VersionInput
 from agents.models import Prompt, PromptVersion
-from agents.prompt_checks import InvalidPromptError
+from agents.prompt_checks import InvalidPromptError, PromptTooLongError
 from agents.prompt_versions import ExtractionPromptExistsError, PromptNotFoundError
 from billing.api.access import TenantView
-from billing.idempotency import idempotent
 from config.lib.api import etags
-from config.lib.api.problems import conflict, not_found, unprocessable
+from config.lib.api.problems import conflict, field_error, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
 from config.lib.api.serializers import ChoiceField, PageQuery, StrictSerializer, TextField
 
@@ -26,7 +26,7 @@ TAG = "Prompts"
 VERSION: dict[str, Any] = {
     "number": 1,
     "instructions": "You answer for {{business_name}}. We open at {{opening}}.",
-    "model": "gpt-5-mini",
+    "model": "gpt-6-luna",
     "parameters": {"max_output_tokens": 500, "reasoning": {"effort": "low"}},
     "variables": {"opening": {"type": "string", "default": "8:00", "description": "When the shop opens"}},
     "created_at": "2026-11-24T12:00:00Z",
@@ -44,10 +44,10 @@ _ONE_ONLY = (
     "extraction_prompt_exists",
     "You have a prompt for extraction already. Publish a version of that one.",
 )
-INVALID = ("invalid_prompt", "there is no variable `opening`")
+INVALID = ("invalid_prompt", "There is no variable `opening`. Did you mean `opening_hours`?")
 DASHBOARD = (
-    "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI switches them off on 30 November "
-    "2026: until then agents can name one as their `prompt_id`, and each has to be created here instead."
+    "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: "
+    "agents can still name one as their `prompt_id`, but each has to be created here instead."
 )
 
 
@@ -116,7 +116,7 @@ class PromptsOfTenant(TenantView):
             rows = rows.select_for_update(no_key=True)
         prompt = rows.filter(pk=prompt_id).first()
         if prompt is None:
-            raise not_found()
+            raise not_found("prompt_id")
         return prompt
 
 
@@ -131,10 +131,12 @@ def told() -> Iterator[None]:
     """Tell in the API's words what is wrong with a version."""
     try:
         yield
+    except PromptTooLongError as error:
+        raise ValidationError({error.field: [field_error("max_length", error.reason)]}) from error
     except InvalidPromptError as error:
         raise unprocessable(INVALID[0], error.reason, field=error.field) from error
     except PromptNotFoundError as error:
-        raise not_found() from error
+        raise not_found("prompt_id") from error
     except ExtractionPromptExistsError as error:
         raise conflict(*_ONE_ONLY) from error
 
@@ -168,11 +170,9 @@ class PromptsView(PromptsOfTenant):
         request=PromptInput,
         responses={201: PromptDetailSerializer},
         errors={409: [_ONE_ONLY], 422: [INVALID]},
-        idempotency="optional",
         request_example={"name": "Bakery", **DRAFT},
         response_example=EXAMPLE,
     )
-    @idempotent()
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
         with told():

@@ -7,7 +7,16 @@ from rest_framework import serializers
 from channels_app.models import PhoneNumber, WebChat
 from channels_app.models.web_chat import MOST_ORIGINS
 from channels_app.webchat import chats, origins
-from config.lib.api.serializers import ChoiceField, IntegerField, StrictSerializer, TextField
+from channels_app.webchat.texts import KEYS
+from config.lib.api.serializers import (
+    ChoiceField,
+    DictField,
+    IntegerField,
+    ListField,
+    StrictSerializer,
+    TextField,
+    TimestampField,
+)
 
 EXAMPLE: dict[str, Any] = {
     "embed_snippet": '<script src="https://agents.example/widget.js" '
@@ -24,6 +33,7 @@ EXAMPLE: dict[str, Any] = {
     "theme": "auto",
     "texts": {"send": "Off it goes"},
     "daily_limit": 5000,
+    "identity_hashes_until": None,
 }
 SECRET_EXAMPLE = "wcs_Zx3vQm1sT7uYb9cKd2eFg4hJ6kLp8nRqSwVyXzA1B2C"  # noqa: S105  (an example)
 
@@ -51,7 +61,7 @@ class WebChatSerializer(serializers.ModelSerializer[WebChat]):
 class WebChatInput(StrictSerializer):
     """What can be set of a web chat. Only what is sent is changed."""
 
-    allowed_origins = serializers.ListField(
+    allowed_origins = ListField(
         child=TextField(max_length=origins.LONGEST),
         max_length=MOST_ORIGINS,
         required=False,
@@ -76,8 +86,9 @@ class WebChatInput(StrictSerializer):
     theme = ChoiceField(
         choices=WebChat.Theme.choices, required=False, help_text="`auto` follows the visitor's device."
     )
-    texts = serializers.DictField(
+    texts = DictField(
         child=TextField(max_length=chats.MOST_TEXT),
+        max_entries=len(KEYS),
         required=False,
         help_text="The widget's own words, where others are wanted; replaces all that were set.",
     )
@@ -86,6 +97,12 @@ class WebChatInput(StrictSerializer):
         max_value=chats.MOST_A_DAY,
         required=False,
         help_text="Messages of all visitors a day: what is more is refused, and costs nothing.",
+    )
+    identity_hashes_until = TimestampField(
+        required=False,
+        allow_null=True,
+        help_text="Until then the chat accepts hashes of user ids beside identity tokens; null = tokens "
+        "only. Can be brought forward or set to null, not extended.",
     )
 
 

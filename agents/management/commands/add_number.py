@@ -4,15 +4,16 @@ import getpass
 import os
 from argparse import ArgumentParser
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from agents import demo
 from agents.models import Prompt
 from agents.registration import register
 from channels_app.ownership import NotTheOwnerError
+from config.lib.commands import AuditedCommand
 
 
-class Command(BaseCommand):
+class Command(AuditedCommand):
     """Registers a WhatsApp number for the demo business; its token comes from ACCESS_TOKEN, or is asked."""
 
     help = __doc__

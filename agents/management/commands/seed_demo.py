@@ -4,13 +4,14 @@ import json
 from dataclasses import asdict
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from agents import demo
+from config.lib.commands import AuditedCommand
 
 
-class Command(BaseCommand):
-    """Makes a demo business with a WhatsApp number, an agent and 1,000 credits; the same on a second run."""
+class Command(AuditedCommand):
+    """Makes a demo business with numbers, agents, 1,000 credits and keys; the same on a second run."""
 
     help = __doc__
 
