@@ -2,6 +2,7 @@
 
 from django.db.models import Q, QuerySet
 
+from channels_app import taken_back
 from channels_app.models import ChannelEvent, InboundMessage
 from conversations.models import Message
 
@@ -19,6 +20,9 @@ def react(event: ChannelEvent) -> bool:
 
 def edit(event: ChannelEvent) -> bool:
     """Put the new text in place of the old, in the inbox too if it still waits there."""
+    if _is_taken_back(event):
+        ChannelEvent.objects.filter(pk=event.pk).update(data={}, payload={})
+        return True
     text = str(event.data.get("text") or "")
     waiting = _waiting(event).update(text=text)
     said = Message.objects.filter(pk__in=[message.pk for message in _said(event)], sender=Message.Sender.USER)
@@ -26,10 +30,33 @@ def edit(event: ChannelEvent) -> bool:
 
 
 def revoke(event: ChannelEvent) -> bool:
-    """Forget what a customer took back; it is not answered if that has not happened yet."""
-    waiting = _waiting(event).update(status=InboundMessage.Status.IGNORED, reason="taken back", text="")
-    said = Message.objects.filter(pk__in=[message.pk for message in _said(event)], sender=Message.Sender.USER)
-    return bool(said.update(text="", media=[], deleted_at=event.occurred_at) or waiting)
+    """
+    Wipe a message that a customer took back, with its files; it is not answered if that has not begun yet.
+
+    The row of the inbox is locked before the message's.
+    """
+    is_known = taken_back.wipe(
+        phone_number_id=event.phone_number_id, provider_message_id=event.provider_message_id
+    )
+    said = Message.objects.select_for_update(no_key=True).filter(
+        pk__in=[message.pk for message in _said(event)], sender=Message.Sender.USER
+    )
+    for message in said:
+        taken_back.delete_files([entry["name"] for entry in message.media if entry.get("name")])
+        message.text, message.context, message.media = "", "", []
+        message.deleted_at = event.occurred_at
+        message.save(update_fields=["text", "context", "media", "deleted_at"])
+        is_known = True
+    return is_known
+
+
+def _is_taken_back(event: ChannelEvent) -> bool:
+    return ChannelEvent.objects.filter(
+        kind="revoke",
+        phone_number_id=event.phone_number_id,
+        provider_message_id=event.provider_message_id,
+        applied_at__isnull=False,
+    ).exists()
 
 
 def _waiting(event: ChannelEvent) -> QuerySet[InboundMessage]:

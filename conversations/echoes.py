@@ -3,12 +3,13 @@
 from django.db.models import F
 
 from agents.models import Agent
+from billing.events import EventType
 from channels_app import customers
 from channels_app.meta.types import Person
 from channels_app.models import ChannelEvent, Customer
 from config.lib import locks
 from config.lib.locks import Lock
-from conversations import statuses, takeover
+from conversations import message_events, statuses, takeover
 from conversations.models import Conversation, Delivery, Message
 
 _IN_FLIGHT = (Delivery.State.SENDING, Delivery.State.UNKNOWN)
@@ -23,8 +24,8 @@ def note_echo(event: ChannelEvent) -> bool:
     key = (event.phone_number_id, person)
     customer = Customer.objects.get(pk=customers.resolve([key])[key])
     if not _is_our_send(event, customer):
-        _keep_staff_message(event, customer)
         takeover.pause(customer_id=customer.customer_id, reason="a person answered in the app")
+        _keep_staff_message(event, customer)
     return True
 
 
@@ -54,12 +55,16 @@ def _is_our_send(event: ChannelEvent, customer: Customer) -> bool:
         provider_message_id=None,
         text=str(event.data.get("text") or ""),
     ).order_by("created_at")
-    oldest = in_flight.values_list("pk", flat=True).first()
-    return oldest is not None and bool(
-        Delivery.objects.filter(pk=oldest, state__in=_IN_FLIGHT).update(
-            provider_message_id=event.provider_message_id, state=Delivery.State.SENT
-        )
+    oldest = in_flight.first()
+    if oldest is None:
+        return False
+    statuses.lock([oldest.message_id])
+    is_proven = Delivery.objects.filter(pk=oldest.pk, state__in=_IN_FLIGHT).update(
+        provider_message_id=event.provider_message_id, state=Delivery.State.SENT, error=""
     )
+    if is_proven:
+        statuses.refresh([oldest.message_id])
+    return bool(is_proven)
 
 
 def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
@@ -90,4 +95,4 @@ def _keep_staff_message(event: ChannelEvent, customer: Customer) -> None:
         provider_message_id=event.provider_message_id,
         openai_knows=False,
     )
-    statuses.tell_sent(message.pk)
+    message_events.record_if_wanted(message.pk, EventType.MESSAGE_SENT, user_id=message.user_id)

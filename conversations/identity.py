@@ -18,20 +18,27 @@ _IDS = ("wa_id", "bsuid", "visitor_id")
 
 
 def move(event: ChannelEvent) -> bool:
-    """Give a customer their new ids; False while rows to be made one still have an open turn."""
+    """
+    Give a customer their new ids; False while rows to be merged still have an open turn.
+
+    Neither a webhook nor a claim of the number runs meanwhile: both hold rows of customers.
+    """
+    locks.take(Lock.CLAIM, event.phone_number_id)
     locks.take(Lock.INTAKE, event.phone_number_id)
     old, new = _ids(event.data.get("old")), _ids(event.data.get("new"))
-    rows = _known_as(event.phone_number_id, old) | _known_as(event.phone_number_id, new)
+    rows = _known_as(event.phone_number_id, old, new)
     if not rows:
         return False
     person, *others = sorted(rows, key=lambda customer: customer.created_at)
-    if others and Turn.objects.filter(customer__in=rows, state__in=Turn.OPEN).exists():
+    if others and Turn.objects.filter(customer__in=rows, closed_at=None).exists():
         return False
     for other in others:
         _merge(other, into=person)
     for name, value in new.items():
         setattr(person, name, value)
-    person.save(update_fields=list(new))
+    # The id that the business's server signed outweighs one that was set by hand before.
+    person.external_id = _external_id(event.data.get("new")) or person.external_id
+    person.save(update_fields=[*new, "external_id"])
     Conversation.objects.filter(customer=person, is_active=True).update(customer_phone=person.address)
     if person.visitor_id:
         bell.ring_for_visitor(
@@ -45,27 +52,43 @@ def _ids(told: object) -> dict[str, str]:
     return {name: str(found[name]) for name in _IDS if found.get(name)}
 
 
-def _known_as(phone_number_id: str, ids: dict[str, str]) -> set[Customer]:
+def _external_id(told: object) -> str | None:
+    return str(told.get("external_id") or "") or None if isinstance(told, dict) else None
+
+
+def _known_as(phone_number_id: str, *ids: dict[str, str]) -> list[Customer]:
+    """Return the customers with any of the ids, locked; the first of all row locks."""
     by_any = Q(pk__in=[])
-    for name, value in ids.items():
+    for name, value in (item for each in ids for item in each.items()):
         by_any |= Q(**{name: value})
-    return set(Customer.objects.filter(by_any, phone_number_id=phone_number_id))
+    found = Customer.objects.filter(by_any, phone_number_id=phone_number_id)
+    return list(found.order_by("pk").select_for_update())
 
 
 def _merge(other: Customer, *, into: Customer) -> None:
-    """Make two rows one person; of two conversations with one agent the one used last stays active."""
+    """
+    Merge two rows of one person; of two conversations with one agent the one used last stays active.
+
+    Rows are locked in the order of all locks: customers, inbox, turns, conversations.
+    """
+    InboundMessage.objects.filter(customer=other).update(customer=into)
+    Turn.objects.filter(customer=other).update(customer=into)
     agents = set()
-    both = Conversation.objects.filter(customer__in=[other, into], is_active=True)
-    for conversation in both.order_by("-last_message_at"):
-        if conversation.agent_id in agents:
+    both = Conversation.objects.filter(customer__in=[other, into])
+    talks = sorted(
+        both.order_by("pk").select_for_update(no_key=True),
+        key=lambda talk: talk.last_message_at,
+        reverse=True,
+    )
+    for conversation in talks:
+        if conversation.is_active and conversation.agent_id in agents:
             conversation.is_active = False
             conversation.save(update_fields=["is_active"])
-        agents.add(conversation.agent_id)
+        if conversation.is_active:
+            agents.add(conversation.agent_id)
     Conversation.objects.filter(customer=other).update(customer=into)
-    Turn.objects.filter(customer=other).update(customer=into)
-    InboundMessage.objects.filter(customer=other).update(customer=into)
     due = [moment for moment in (other.due_at, into.due_at) if moment]
-    ids = {name: getattr(into, name) or getattr(other, name) for name in _IDS}
+    ids = {name: getattr(into, name) or getattr(other, name) for name in (*_IDS, "external_id")}
     other.delete()
     for name, value in ids.items():
         setattr(into, name, value)
@@ -73,4 +96,4 @@ def _merge(other: Customer, *, into: Customer) -> None:
     # A person who answers one of them goes on to.
     if other.paused_until and (into.paused_until is None or into.paused_until < other.paused_until):
         into.paused_until, into.pause_reason = other.paused_until, other.pause_reason
-    into.save(update_fields=[*_IDS, "due_at", "paused_until", "pause_reason"])
+    into.save(update_fields=[*ids, "due_at", "paused_until", "pause_reason"])

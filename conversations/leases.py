@@ -34,9 +34,9 @@ class _Keeper:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def held(self, token: str) -> Iterator[None]:
+    def held(self, token: str, *, since: float | None = None) -> Iterator[None]:
         with self._lock:
-            self._held[token] = _lease_from(time.monotonic())
+            self._held[token] = _lease_from(time.monotonic() if since is None else since)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
                 self._thread.start()
@@ -93,6 +93,7 @@ class _Keeper:
             try:
                 self._renewed(renew(tokens), asked_at)
             except Error as error:
+                sql.discard_if_read_only(error)
                 log.warning("leases.not_renewed", held=len(tokens), reason=type(error).__name__)
             finally:
                 connection.close()
@@ -111,7 +112,7 @@ def _lease_from(moment: float) -> float:
 _keeper = _Keeper()
 stopping.register(hand_back=_keeper.hand_back, is_busy=_keeper.is_busy)
 
-# While the body runs: the lease is kept alive; …
+# While the body runs: the lease, which was given at `since` on the monotonic clock, is kept alive; …
 held = _keeper.held
 # It has not run out by our own clock, which goes on while this process is frozen.
 is_valid = _keeper.is_valid
@@ -119,6 +120,8 @@ is_valid = _keeper.is_valid
 waiting = _keeper.waiting
 # … the process must not end, unless whatever it works on is waiting.
 working = _keeper.working
+# Whether there is such work.
+is_busy = _keeper.is_busy
 
 
 def renew(tokens: list[str]) -> list[str]:
@@ -127,7 +130,7 @@ def renew(tokens: list[str]) -> list[str]:
         """
         UPDATE turns
            SET lease_expires_at = LEAST(statement_timestamp() + make_interval(secs => %s), deadline_at)
-         WHERE lease_token = ANY(%s::uuid[]) AND state IN ('claimed', 'answered')
+         WHERE lease_token = ANY(%s::uuid[]) AND closed_at IS NULL
         RETURNING lease_token::text
         """,
         [settings.TURN_LEASE / 1000, tokens],
@@ -148,7 +151,7 @@ def hand_back(tokens: list[str]) -> int:
     )
 
 
-def defer(*, turn_id: str, token: str, seconds: float, until_age: float) -> bool:
+def defer(turn_id: str, token: str, seconds: float, until_age: float) -> bool:
     """
     Hand a turn back until `seconds` from now, at the latest until it is `until_age` seconds old.
 

@@ -6,6 +6,7 @@ Where no index finds what is asked for, `walked` are the rows to be looked throu
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar, Unpack
@@ -15,6 +16,8 @@ from django.db.models.functions import Concat
 
 from agents.models import Agent
 from channels_app.models import PhoneNumber
+from config.lib import tenancy
+from conversations import customers
 from conversations.models import Conversation, Message
 from conversations.models.conversation import ConversationQuerySet
 from conversations.models.message import MessageQuerySet
@@ -41,10 +44,12 @@ _OF_TALKS_WALKED = {
     "since": "last_message_at__gte",
     "until": "last_message_at__lt",
 }
+_OF_CUSTOMERS = ("customer_id", "external_id")
 _OF_ONE = {"conversation_id": "pk", "customer_phone": "customer_phone"}
 _OF_NUMBER = {"phone_number_id": "phone_number_id"}
 _OF_TIME = {"since": "timestamp__gte", "until": "timestamp__lt"}
 _OF_MESSAGES = {"sender": "sender", "author": "author", "status": "status"}
+_INDEXED_STATUSES = {Message.Status.FAILED: "failed_at", Message.Status.UNKNOWN: "unknown_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class TalkFilters(TypedDict, total=False):
     agent_id: str
     phone_number_id: str
     customer_phone: str
+    customer_id: str
+    external_id: str
     is_active: bool
     paused: bool
     handover: bool
@@ -75,6 +82,8 @@ class MessageFilters(TypedDict, total=False):
     conversation_id: str
     phone_number_id: str
     customer_phone: str
+    customer_id: str
+    external_id: str
     sender: str
     author: str
     status: str
@@ -100,13 +109,27 @@ def conversations(*, user_id: str, **asked: Unpack[TalkFilters]) -> Listing[Conv
 
 
 def _talks(user_id: str, asked: TalkFilters) -> ConversationQuerySet:
-    """Give the conversations of the business, or of one of its agents."""
+    """Return the conversations of the business, or of some of its customers, or of one of its agents."""
+    if (people := customers_of(user_id, asked)) is not None:
+        of_agent = {"agent_id": asked["agent_id"]} if "agent_id" in asked else {}
+        return Conversation.objects.filter(customer__in=people, **of_agent)
     if "agent_id" not in asked:
         return Conversation.objects.of(user_id)
     is_theirs = Agent.objects.of(user_id).filter(pk=asked["agent_id"]).exists()
     return (
-        Conversation.objects.filter(agent_id=asked["agent_id"]) if is_theirs else Conversation.objects.none()
+        # The agent may have answered on other numbers before.
+        Conversation.objects.filter(
+            tenancy.permitted("customer__phone_number_id"), agent_id=asked["agent_id"]
+        )
+        if is_theirs
+        else Conversation.objects.none()
     )
+
+
+def customers_of(user_id: str, asked: Mapping[str, Any]) -> list[str] | None:
+    """Return the ids of the business's customers that a list is filtered by; None = by none."""
+    given = {name: asked[name] for name in _OF_CUSTOMERS if name in asked}
+    return customers.find(user_id=user_id, **given) if given else None
 
 
 def messages(*, user_id: str, newest_first: bool = True, **asked: Unpack[MessageFilters]) -> Listing[Message]:
@@ -117,16 +140,16 @@ def messages(*, user_id: str, newest_first: bool = True, **asked: Unpack[Message
 
     :raises TenantMissingError: if `user_id` is empty
     """
-    if "conversation_id" in asked or "customer_phone" in asked:
+    if asked.keys() & {*_OF_ONE, *_OF_CUSTOMERS}:
         return _said_by_one(user_id, asked, newest_first=newest_first)
     order = _NEWEST if newest_first else _OLDEST
     narrow = _given(asked, _OF_MESSAGES)
-    if narrow.get("status") == Message.Status.FAILED:
-        # What failed has an index of its own. The status says the same once more, and Postgres, taking that
-        # for another filter, would expect far fewer and sort them.
+    if (since := _INDEXED_STATUSES.get(narrow.get("status", ""))) is not None:
+        # These have an index of their own. The status says the same once more, and Postgres, taking that for
+        # another filter, would expect far fewer and sort them.
         del narrow["status"]
-        failed = Message.objects.of(user_id).filter(failed_at__isnull=False)
-        rows = failed.filter(**narrow, **_given(asked, _OF_TIME, _OF_NUMBER))
+        rows = Message.objects.of(user_id).filter(**{f"{since}__isnull": False})
+        rows = rows.filter(**narrow, **_given(asked, _OF_TIME, _OF_NUMBER))
         return Listing(_saying(rows, asked), order)
     scope = _scope(user_id, asked).filter(**_given(asked, _OF_TIME))
     if "text" in asked and (rare := _saying_rarely(scope, asked["text"])) is not None:
@@ -136,16 +159,20 @@ def messages(*, user_id: str, newest_first: bool = True, **asked: Unpack[Message
 
 
 def _scope(user_id: str, asked: MessageFilters) -> MessageQuerySet:
-    """Give the messages of the business, or of one of its numbers."""
-    if "phone_number_id" not in asked:
+    """Return the messages of a business, or of one number: the filter's, or the only permitted one."""
+    permitted = tenancy.permitted_numbers() or ()
+    number = asked.get("phone_number_id", permitted[0] if len(permitted) == 1 else None)
+    if number is None:
         return Message.objects.of(user_id)
-    numbers = PhoneNumber.objects.of(user_id).filter(pk=asked["phone_number_id"])
-    return Message.objects.filter(**_given(asked, _OF_NUMBER)) if numbers.exists() else Message.objects.none()
+    is_theirs = PhoneNumber.objects.of(user_id).filter(pk=number).exists()
+    return Message.objects.filter(phone_number_id=number) if is_theirs else Message.objects.none()
 
 
 def _said_by_one(user_id: str, asked: MessageFilters, *, newest_first: bool) -> Listing[Message]:
-    """List a customer's messages, or those of one conversation."""
+    """List the messages of some customers, or of one conversation."""
     talks = Conversation.objects.of(user_id).filter(**_given(asked, _OF_ONE))
+    if (people := customers_of(user_id, asked)) is not None:
+        talks = talks.filter(customer__in=people)
     scope = Message.objects.filter(conversation_id__in=list(talks.values_list("pk", flat=True)))
     narrow = _given(asked, _OF_TIME, _OF_NUMBER, _OF_MESSAGES)
     rows = _saying(scope.filter(**narrow), asked)

@@ -1,12 +1,12 @@
-"""The POST of a delivery: once, with no connection to Postgres held meanwhile."""
+"""The POST of a delivery: once, on the process's event loop."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import connection
 
 from channels_app import senders
 from channels_app.models import PhoneNumber
@@ -16,11 +16,50 @@ from channels_app.senders.contract import (
     OutcomeUnknownError,
     Outgoing,
 )
+from config.lib import masking
 from config.lib.crypto import DecryptionError
 from conversations.leases import LeaseLostError
 
 log = structlog.get_logger(__name__)
-_SAID = ("phone_number_id", "wa_id", "bsuid", "ig_id", "text", "api_base_url", "sender_id")
+
+# What a statement returns for `Posting`, from deliveries and what they belong to: `number` and `customer`.
+POSTING_COLUMNS = """
+    deliveries.delivery_id, deliveries.message_id, deliveries.text, deliveries.attempt, deliveries.part,
+    number.phone_number_id, number.type, number.access_token, number.api_base_url, number.sender_id,
+    customer.customer_id, customer.wa_id, customer.bsuid, customer.ig_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """
+    One part of a reply that is to be posted, with the number and the customer it goes to.
+
+    `type` is the number's channel, `access_token` still encrypted. `is_last` says that no other part waits.
+    """
+
+    delivery_id: str
+    message_id: str
+    text: str
+    attempt: int
+    part: int
+    phone_number_id: str
+    type: str
+    access_token: str
+    api_base_url: str
+    sender_id: str
+    customer_id: str
+    wa_id: str | None
+    bsuid: str | None
+    ig_id: str | None
+    reply_to: str | None = None
+    is_last: bool = False
+    is_sent_wanted: bool = False
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "Posting":
+        """Return the posting of a row that has POSTING_COLUMNS."""
+        return cls(**{field.name: row[field.name] for field in fields(cls) if field.name in row})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +72,57 @@ class Outcome:
     is_channel_broken: bool = False
 
 
-def post(delivery: dict[str, Any], *, may_go: Callable[[], bool]) -> Outcome:
+async def post(posting: Posting, *, may_go: Callable[[], bool]) -> Outcome:
     """
-    Post one delivery, once.
+    Post one delivery, once, and log how that ended.
 
     :raises LeaseLostError: if it may not go any more: nothing is posted
     """
-    number = PhoneNumber(**{name: delivery[name] for name in ("phone_number_id", "type", "access_token")})
-    # No connection is held while a foreign API is called.
-    connection.close()
+    began = time.monotonic()
+    outcome = await _post(posting, may_go=may_go)
+    code = {"code": outcome.error.partition(": ")[0]} if outcome.error else {}
+    write = log.info if outcome.state == "sent" else log.warning
+    write(
+        f"delivery.{outcome.state}",
+        delivery_id=posting.delivery_id,
+        message_id=posting.message_id,
+        phone_number_id=posting.phone_number_id,
+        attempt=posting.attempt,
+        part=posting.part,
+        provider_message_id=masking.tail(outcome.provider_message_id or ""),
+        ms=round(1000 * (time.monotonic() - began)),
+        **code,
+    )
+    return outcome
+
+
+async def _post(posting: Posting, *, may_go: Callable[[], bool]) -> Outcome:
+    number = PhoneNumber(
+        phone_number_id=posting.phone_number_id, type=posting.type, access_token=posting.access_token
+    )
     try:
         outgoing = Outgoing(
-            **{name: delivery[name] for name in _SAID},
+            phone_number_id=posting.phone_number_id,
             access_token=number.get_access_token(),
-            callback_data=delivery["delivery_id"],
+            wa_id=posting.wa_id,
+            bsuid=posting.bsuid,
+            ig_id=posting.ig_id,
+            text=posting.text,
+            callback_data=posting.delivery_id,
             timeout=settings.GRAPH_TIMEOUT / 1000,
-            reply_to=delivery["reply_to"] or "",
+            api_base_url=posting.api_base_url,
+            sender_id=posting.sender_id,
+            reply_to=posting.reply_to or "",
         )
         if not may_go():
             raise LeaseLostError
-        provider_message_id = senders.for_channel(delivery["type"]).send(outgoing)
+        provider_message_id = await senders.for_channel(posting.type).send(outgoing)
     except DecryptionError as error:
-        log.error("delivery.no_token", delivery_id=delivery["delivery_id"], reason=str(error))
-        said = "no_token: the access token cannot be read"
-        return Outcome("failed", error=said, is_channel_broken=True)
+        log.error("delivery.no_token", delivery_id=posting.delivery_id, reason=str(error))
+        return Outcome("failed", error="no_token: the access token cannot be read", is_channel_broken=True)
     except NotDeliveredError as error:
-        log.warning("delivery.failed", delivery_id=delivery["delivery_id"], code=error.code)
         is_broken = isinstance(error, ChannelBrokenError)
         return Outcome("failed", error=f"{error.code}: {error}", is_channel_broken=is_broken)
     except OutcomeUnknownError as error:
-        log.warning("delivery.unknown", delivery_id=delivery["delivery_id"], code=error.code)
         return Outcome("unknown", error=f"{error.code}: {error}")
     return Outcome("sent", provider_message_id)

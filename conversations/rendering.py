@@ -3,9 +3,13 @@
 import base64
 from typing import Any
 
-from django.core.files.storage import default_storage
+import structlog
 
+from config.lib import errors, stored_files
+from conversations.input_budget import InputBudget
 from conversations.models import Message
+
+log = structlog.get_logger(__name__)
 
 _UNREADABLE = {
     "image": "an image that could not be opened",
@@ -17,11 +21,14 @@ _PICTURES = {"image": "an image", "sticker": "a sticker"}
 _REFERENCED = {"video": "a video", "document": "a document"}
 
 
-def content(message: Message, *, quoted: str | None, written: str = "") -> str | list[dict[str, Any]]:
+def content(
+    message: Message, *, quoted: str | None, budget: InputBudget, written: str = ""
+) -> str | list[dict[str, Any]]:
     """
-    Give the content of one input item of the Responses API: text, with its pictures if there are any.
+    Return the content of one input item of the Responses API: text, with its pictures if there are any.
 
-    With the text it answers, if it is `quoted`, and the time it was `written`, if that is not now.
+    With the text it answers, if it is `quoted`, and the time it was `written`, if that is not now. What does
+    not fit into the `budget` is cut or named in words.
     """
     lines = [f"[Written on {written}]"] if written else []
     if message.context:
@@ -30,18 +37,37 @@ def content(message: Message, *, quoted: str | None, written: str = "") -> str |
         lines.append(f'[In reply to: "{quoted[:500]}"]')
     pictures = []
     for media in message.media:
-        if "name" in media and media["kind"] in _PICTURES:
-            pictures.append({"type": "input_image", "detail": "auto", "image_url": _data_url(media)})
+        picture = _picture(media, budget) if is_stored_picture(media) else _words(media)
+        if isinstance(picture, str):
+            lines.append(picture)
         else:
-            lines.append(_words(media))
+            pictures.append(picture)
     if message.text:
         lines.append(message.text)
     if not lines and not pictures:
         lines.append(f"[The customer sent something that cannot be shown here: {message.kind}]")
-    text = "\n".join(lines)
+    text = budget.fitted("\n".join(lines))
     if not pictures:
         return text
     return [{"type": "input_text", "text": text}, *pictures] if text else pictures
+
+
+def is_stored_picture(media: dict[str, Any]) -> bool:
+    """Tell whether an entry of `media` is a picture whose file is stored."""
+    return "name" in media and media["kind"] in _PICTURES
+
+
+def _picture(media: dict[str, Any], budget: InputBudget) -> dict[str, Any] | str:
+    """Return a picture as a part of the content; in words if it does not fit or cannot be opened."""
+    try:
+        content = stored_files.read(media["name"], admits=budget.takes_picture)
+    except OSError as error:
+        log.warning("picture.not_opened", reason=errors.summary(error))
+        return f"[The customer sent {_UNREADABLE[media['kind']]}]"
+    if content is None:
+        return f"[The customer sent {_PICTURES[media['kind']]} that was not shown]"
+    url = f"data:{media['mime_type']};base64,{base64.b64encode(content).decode()}"
+    return {"type": "input_image", "detail": "auto", "image_url": url}
 
 
 def words(message: Message) -> str:
@@ -74,12 +100,6 @@ def _words(media: dict[str, Any], *, sender: str = "customer") -> str:
     if kind in _REFERENCED:
         name = f": {media['filename']}" if media.get("filename") else ""
         return f"[The {sender} sent {_REFERENCED[kind]}{name}]"
-    if "name" in media and kind in _PICTURES:
+    if is_stored_picture(media):
         return f"[The {sender} sent {_PICTURES[kind]}]"
     return f"[The {sender} sent {_UNREADABLE.get(kind, 'a file that could not be opened')}]"
-
-
-def _data_url(media: dict[str, Any]) -> str:
-    with default_storage.open(media["name"]) as file:
-        encoded = base64.b64encode(file.read()).decode()
-    return f"data:{media['mime_type']};base64,{encoded}"

@@ -1,8 +1,9 @@
 """
-Replay: has what failed or was not understood looked at again. Twice is the same as once.
+Replay: failed messages and dead letters are processed again. Twice is the same as once.
 
-A failed, rejected or ignored message waits in the inbox again; if it is answered, it keeps its place in the
-conversation. What was answered is never answered again.
+A message that failed, was rejected, or was ignored for a reason on the allow list (`channels_app.ignored`)
+waits in the inbox again; if it is answered, it keeps its place in the conversation. A message that was
+answered is never answered again, nor one that its customer took back.
 """
 
 from dataclasses import dataclass
@@ -10,17 +11,21 @@ from datetime import datetime
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from channels_app import intake
+from channels_app.ignored import REPLAYABLE
 from channels_app.models import Customer, DeadLetter, InboundMessage
 from config.lib.jobs import Job, ring
 
 log = structlog.get_logger(__name__)
 
 Status = InboundMessage.Status
-_AGAIN = (Status.FAILED, Status.REJECTED, Status.IGNORED)
+_REPLAYABLE = (
+    Q(status__in=[Status.FAILED, Status.REJECTED]) | Q(status=Status.IGNORED, reason__in=sorted(REPLAYABLE))
+) & Q(customer__isnull=False)
+_TAKEN_BACK = Q(message__deleted_at__isnull=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Replayed:
 def inbound(rows: QuerySet[InboundMessage]) -> Replayed:
     """Put those of the rows that were not answered back into the inbox."""
     waiting = 0
-    for row in rows.filter(status__in=_AGAIN).order_by("phone_number_id", "id"):
+    for row in rows.filter(_REPLAYABLE).order_by("phone_number_id", "id"):
         waiting += wait_again(row)
     return Replayed(messages=waiting, dead_letters=0)
 
@@ -57,9 +62,18 @@ def between(since: datetime, until: datetime, *, phone_number_id: str = "") -> R
     return Replayed(inbound(messages).messages, dead_letters(letters).dead_letters)
 
 
+def is_replayable(row: InboundMessage) -> bool:
+    """Check whether a message may wait again: the channel's customer is known and nothing forbids it."""
+    return InboundMessage.objects.filter(_REPLAYABLE, pk=row.pk).exclude(_TAKEN_BACK).exists()
+
+
 @transaction.atomic
 def wait_again(row: InboundMessage) -> bool:
-    """Have one message wait again, unless somebody else was quicker, or it is ignored for good reason."""
+    """Put a message back into the inbox; return whether it was, and not before or for good reason never."""
+    # In the order of all locks: the customer, then the inbox.
+    customer = Customer.objects.select_for_update(no_key=True).filter(pk=row.customer_id).first()
+    if customer is None or not is_replayable(row):
+        return False
     fresh = intake.read_again(row) if row.status == Status.IGNORED else None
     if row.status == Status.IGNORED and fresh is None:
         return False
@@ -69,6 +83,7 @@ def wait_again(row: InboundMessage) -> bool:
     )
     if not changed:
         return False
-    Customer.objects.filter(pk=row.customer_id).update(due_at=timezone.now())
+    customer.due_at = timezone.now()
+    customer.save(update_fields=["due_at"])
     ring(Job.DRAIN, phone_number_id=row.phone_number_id)
     return True

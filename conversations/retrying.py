@@ -2,7 +2,8 @@
 Retry by hand: a message that could not be answered is answered, a reply that did not arrive is sent again.
 
 Both do nothing the second time, and both need the channel's window to be open: on WhatsApp and Instagram a
-business may write within 24 hours of the customer's last message.
+business may write within 24 hours of the customer's last message. A reply whose outcome is unknown may have
+arrived, so it is sent again only for a person who says that it may.
 """
 
 import time
@@ -11,15 +12,15 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing import ledger
-from billing.models import CreditEntry
 from channels_app.models import InboundMessage, PhoneNumber
 from channels_app.webchat import bell
-from config.lib import failpoints, sql, stopping
+from config.lib import event_loop, failpoints, sql, stopping
 from config.lib.jobs import Job, ring
-from conversations import leases, outbox, posting, replay, statuses, windows
+from conversations import leases, posting, refunds, replay, statuses, windows
+from conversations.answering import send as sending
 from conversations.leases import LeaseLostError
 from conversations.models import Message
 
@@ -27,17 +28,28 @@ log = structlog.get_logger(__name__)
 
 
 class NotFailedError(Exception):
-    """It has not failed, so there is nothing to try again."""
+    """The message has not failed, so there is nothing to retry."""
 
 
-def retry(*, message_id: str, actor: str = "") -> bool:
+class MayHaveArrivedError(Exception):
+    """Nobody knows whether the customer has the message already, and the caller did not allow a repeat."""
+
+
+class TakenBackError(Exception):
+    """The customer took the message back, so it must not be answered."""
+
+
+def retry(*, message_id: str, actor: str = "", may_repeat: bool = False) -> bool:
     """
-    Try a failed message again, whoever said it; tell whether that was begun now, and not before.
+    Retry a message that failed; return whether the retry began now, and not before.
 
-    The `actor` who wants it so goes into the log.
+    With `may_repeat` also one whose outcome is unknown, which the customer may then get twice. The `actor`
+    goes into the log.
 
     :raises Message.DoesNotExist: if there is none
     :raises NotFailedError: if it has not failed
+    :raises MayHaveArrivedError: if its outcome is unknown, without `may_repeat`
+    :raises TakenBackError: if the customer took it back
     :raises WindowClosedError: if the channel would not take an answer
     :raises InsufficientCreditsError: if a reply was refunded and there are no credits to send it again
     """
@@ -45,14 +57,16 @@ def retry(*, message_id: str, actor: str = "") -> bool:
         pk=message_id
     )
     is_question = message.sender == Message.Sender.USER
-    is_begun = _answer_again(message) if is_question else _send_again(message)
-    log.info("message.retried", message_id=message_id, actor=actor, is_begun=is_begun)
+    is_begun = _answer_again(message) if is_question else _send_again(message, may_repeat=may_repeat)
+    log.info("message.retried", message_id=message_id, actor=actor, is_begun=is_begun, may_repeat=may_repeat)
     return is_begun
 
 
 def _answer_again(message: Message) -> bool:
     """Let a message wait in the inbox again: the next turn takes it along, in its old place."""
     row = message.inbound
+    if message.deleted_at is not None:
+        raise TakenBackError
     if row is not None and row.status == InboundMessage.Status.PENDING and message.status == "failed":
         return False
     if row is None or row.status not in {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED}:
@@ -65,61 +79,73 @@ def _answer_again(message: Message) -> bool:
 
 
 @transaction.atomic
-def _send_again(message: Message) -> bool:
-    """Make a new attempt of those parts that did not arrive; it is charged if the last one was refunded."""
-    status = sql.row("SELECT status FROM messages WHERE message_id = %s FOR UPDATE", [message.pk])
-    assert status is not None
+def _send_again(message: Message, *, may_repeat: bool) -> bool:
+    """Make a new attempt of the parts that did not arrive; it is charged if the reply was refunded."""
+    statuses.lock([message.pk])
+    message.refresh_from_db(fields=["status"])
     newest = sql.row(_NEWEST_ATTEMPT, [message.pk])
-    if status["status"] != "failed":
-        if newest and newest["attempt"] > 1 and newest["is_pending"]:
+    attempt = newest["attempt"] if newest else 1
+    is_unknown = message.status == Message.Status.UNKNOWN
+    if message.status != Message.Status.FAILED and not is_unknown:
+        if newest and attempt > 1 and newest["is_pending"]:
             return False
         raise NotFailedError("the reply did not fail")
+    if is_unknown and not may_repeat:
+        raise MayHaveArrivedError
     windows.check(message.conversation.customer)
-    attempt = newest["attempt"] if newest else 1
-    sql.execute(_NEW_ATTEMPT, {"message": message.pk, "attempt": attempt})
+    sql.execute(_NEW_ATTEMPT, {"messages": [message.pk], "attempt": attempt + 1, "may_repeat": may_repeat})
     statuses.refresh([message.pk])
-    if message.turn_id and _was_refunded(outbox.charge_reference(message.turn_id, attempt)):
-        ledger.charge(
-            user_id=message.conversation.agent.user_id,
-            amount=settings.CREDITS_PER_REPLY,
-            reference=outbox.charge_reference(message.turn_id, attempt + 1),
-        )
+    _charge_again(message, attempt + 1)
     ring(Job.SEND, message_id=message.pk)
     return True
 
 
-def _was_refunded(reference: str) -> bool:
-    return CreditEntry.objects.filter(kind=CreditEntry.Kind.REFUND, reference=reference).exists()
+def _charge_again(message: Message, attempt: int) -> None:
+    """Charge a retry of a reply that was refunded; the agent's fixed messages are free."""
+    if not message.turn_id or message.kind in Message.FREE_KINDS:
+        return
+    if refunds.is_refunded(turn_id=message.turn_id, attempts=attempt - 1):
+        ledger.charge(
+            user_id=message.conversation.agent.user_id,
+            amount=settings.CREDITS_PER_REPLY,
+            reference=refunds.charge_reference(message.turn_id, attempt),
+        )
 
 
 _NEWEST_ATTEMPT = """
-    SELECT attempt, bool_or(state IN ('pending', 'sending')) AS is_pending
-      FROM deliveries WHERE message_id = %s GROUP BY attempt ORDER BY attempt DESC LIMIT 1
+    SELECT max(attempt) AS attempt, bool_or(state IN ('pending', 'sending')) AS is_pending
+      FROM deliveries WHERE message_id = %s
+    HAVING count(*) > 0
 """
-_NEW_ATTEMPT = """
+_NEW_ATTEMPT = f"""
     INSERT INTO deliveries (delivery_id, message_id, phone_number_id, attempt, part, text, state, error,
                             created_at, updated_at)
-    SELECT 'dlv_' || replace(gen_random_uuid()::text, '-', ''), message_id, phone_number_id, attempt + 1,
+    SELECT 'dlv_' || replace(gen_random_uuid()::text, '-', ''), message_id, phone_number_id, %(attempt)s,
            part, text, 'pending', '', statement_timestamp(), statement_timestamp()
-      FROM deliveries
-     WHERE message_id = %(message)s AND attempt = %(attempt)s AND state IN ('failed', 'cancelled')
-"""
+      FROM ({statuses.PARTS_SQL}) AS parts
+     WHERE state IN ('failed', 'cancelled') OR (%(may_repeat)s AND state = 'unknown')
+"""  # noqa: S608  (columns, all our own words)
 
 
 def send(*, message_id: str) -> None:
     """Send what waits of a message that belongs to no open turn; several at once send each part once."""
     token = str(uuid.uuid4())
     with leases.working():
-        while not stopping.is_stopping.is_set() and (delivery := _begin(message_id, token)) is not None:
-            failpoints.reach("P10", about=delivery["phone_number_id"])
+        while not stopping.is_stopping.is_set() and (row := _begin(message_id, token)) is not None:
+            part = posting.Posting.from_row(row)
+            failpoints.reach("P10", about=part.phone_number_id)
             deadline = time.monotonic() + 1.5 * settings.GRAPH_TIMEOUT / 1000
+            # No connection is held while a foreign API is called.
+            connection.close()
             try:
-                outcome = posting.post(delivery, may_go=lambda: time.monotonic() < deadline)  # noqa: B023
+                outcome = event_loop.run(
+                    posting.post(part, may_go=lambda: time.monotonic() < deadline)  # noqa: B023
+                )
             except LeaseLostError:
                 return
-            outbox.finish_sending(delivery, outcome, token=token, turn_id=delivery["turn_id"])
-            if delivery["type"] == PhoneNumber.Type.WEBCHAT:
-                bell.ring(delivery["customer_id"])
+            sending.finish_sending(part, outcome, token, row["turn_id"])
+            if part.type == PhoneNumber.Type.WEBCHAT:
+                bell.ring(part.customer_id)
 
 
 def _begin(message_id: str, token: str) -> dict[str, Any] | None:
@@ -146,6 +172,6 @@ _BEGIN = f"""
        AND number.phone_number_id = deliveries.phone_number_id
        AND customer.customer_id = conversation.customer_id
        AND NOT EXISTS (SELECT 1 FROM turns
-                        WHERE turns.turn_id = message.turn_id AND turns.state IN ('claimed', 'answered'))
-    RETURNING {outbox.WHAT_TO_POST}, NULL AS reply_to, message.turn_id
+                        WHERE turns.turn_id = message.turn_id AND turns.closed_at IS NULL)
+    RETURNING {posting.POSTING_COLUMNS}, NULL AS reply_to, message.turn_id
 """  # noqa: S608  (columns, all our own words)

@@ -11,14 +11,19 @@ from channels_app.models import Customer
 from channels_app.senders.contract import NotDeliveredError
 from config.lib import ids, sql
 from config.lib.jobs import Job, ring
-from conversations import replies, takeover, windows
+from conversations import takeover, windows
+from conversations.answering import store
 from conversations.models import Conversation, Delivery, Message
 
 log = structlog.get_logger(__name__)
 
 
 class ConversationClosedError(Exception):
-    """The conversation has ended: there is nothing to answer in it."""
+    """The conversation has ended; the customer's messages go to `active_id` now, if they wrote again."""
+
+    def __init__(self, active_id: str | None) -> None:
+        super().__init__(f"the conversation has ended; active is {active_id or 'none'}")
+        self.active_id = active_id
 
 
 class ChannelGoneError(Exception):
@@ -61,7 +66,7 @@ def say(
     )
     conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
     if not conversation.is_active:
-        raise ConversationClosedError("the conversation has ended")
+        raise ConversationClosedError(_active_id(conversation))
     message_id = message_id or ids.new("msg")
     if said := Message.objects.filter(pk=message_id, conversation=conversation).first():
         return said
@@ -73,6 +78,12 @@ def say(
     ring(Job.SEND, message_id=message.pk)
     log.info("staff.answered", conversation_id=conversation_id, message_id=message.pk, actor=actor)
     return message
+
+
+def _active_id(closed: Conversation) -> str | None:
+    """Return the id of the conversation that the customer's messages go to now; None without one."""
+    active = Conversation.objects.filter(customer_id=closed.customer_id, is_active=True)
+    return active.values_list("pk", flat=True).first()
 
 
 def _parts(text: str, customer: Customer) -> list[str]:
@@ -87,7 +98,7 @@ def _parts(text: str, customer: Customer) -> list[str]:
         senders.for_channel(number["type"])
     except NotDeliveredError as error:
         raise ChannelGoneError(str(error)) from error
-    return replies.parts(text, channel=number["type"])
+    return store.parts(text, channel=number["type"])
 
 
 def _store(conversation: Conversation, message_id: str, *, number: str, text: str, actor: str) -> Message:

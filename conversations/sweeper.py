@@ -5,29 +5,31 @@ A plain process that needs neither Redis nor beat. Several may run; a row elects
 Redis is away it answers turns itself.
 """
 
-import contextlib
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import Error, connection
+from django.db import connection
 from django.utils import timezone
 
 from billing import mail
 from billing.webhooks import delivery
-from channels_app import intake
-from config.lib import failpoints, heartbeat, redis, sql, stopping
+from channels_app import spool_drain
+from config.lib import errors, failpoints, heartbeat, redis, sql, stopping
 from config.lib.jobs import Job, ring_now
-from conversations import archiving, events, turns
-from conversations.holding import QUARANTINED_AFTER
+from conversations import archiving, events, leases, unknown
+from conversations.answering import engine
+from conversations.answering.open_turn import QUARANTINED_AFTER
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=10)
-THREADS = 20
+# Failures in a row from which on a step is logged as an error.
+MANY_FAILURES = 3
 
 
 class Sweeper:
@@ -36,8 +38,21 @@ class Sweeper:
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._beaten_at = timezone.now() - LEASE
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sweeper-drain")
-        self._draining: set[str] = set()
+        # All that a sweep does, in this order. Most only ring: what kills workers must not kill the sweeper.
+        self.steps: dict[str, Callable[[], object]] = {
+            "drain_spool": spool_drain.drain,
+            "ring_waiting_numbers": self._ring_waiting_numbers,
+            "ring_quarantined_numbers": _ring_quarantined_numbers,
+            "ring_unsent_messages": _ring_unsent_messages,
+            "ring_archives": _ring_archives,
+            "ring_webhooks": delivery.ring_due,
+            "ring_emails": _ring_emails,
+            "give_up_stuck_deliveries": unknown.give_up_stuck,
+            "report_unknown_deliveries": unknown.report_overdue,
+            "apply_events": events.apply,
+        }
+        # Failures in a row, by step.
+        self.failures: Counter[str] = Counter()
 
     def run(self) -> None:
         """Sweep until stopped; while Postgres is away, wait for it."""
@@ -46,39 +61,58 @@ class Sweeper:
                 self._beat()
                 if lead():
                     self.sweep()
-            except Error as error:
-                log.warning("sweeper.postgres_away", reason=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the next sweep comes)
+                sql.discard_if_read_only(error)
+                event = "sweeper.postgres_away" if sql.is_unavailable(error) else "sweeper.sweep_failed"
+                log.warning(event, reason=errors.summary(error))
             finally:
                 connection.close()
             self._stop.wait(settings.WORKER_POLL_INTERVAL / 1000)
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        # Turns that this process answers, since Redis was away, are handed back or brought to their end.
+        deadline = time.monotonic() + stopping.GRACE
+        while leases.is_busy() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def sweep(self) -> None:
-        """Ring once for each number with work that nobody is doing, and apply events that wait."""
-        self._empty_spool()
+        """
+        Take all steps, whatever becomes of each.
+
+        :raises Exception: for which `sql.is_unavailable` holds, if Postgres is away
+        """
+        for name, step in self.steps.items():
+            self._take(name, step)
+
+    def _take(self, name: str, step: Callable[[], object]) -> None:
+        try:
+            failpoints.reach("SWEEP", about=name)
+            step()
+        except redis.RedisUnavailableError:
+            log.debug("sweeper.redis_away", step=name)
+        except Exception as error:  # noqa: BLE001  (the other steps have nothing to do with it)
+            self._note_failure(name, error)
+        else:
+            if self.failures.pop(name, 0):
+                log.warning("sweeper.step_recovered", step=name)
+
+    def _note_failure(self, name: str, error: Exception) -> None:
+        self.failures[name] += 1
+        count = self.failures[name]
+        level = log.error if count >= MANY_FAILURES else log.warning
+        level("sweeper.step_failed", step=name, error=errors.summary(error), failures=count)
+        sql.discard_if_read_only(error)
+        connection.close()
+        if sql.is_unavailable(error):
+            # Raises if Postgres is away for all; else it was a lock or a timeout of this step.
+            lead()
+
+    def _ring_waiting_numbers(self) -> None:
+        """Ring for each number with work that nobody is doing; without Redis, do it here."""
         failpoints.reach("P18")
         for phone_number_id in waiting_numbers():
             try:
                 ring_now(Job.DRAIN, phone_number_id=phone_number_id)
             except redis.RedisUnavailableError:
-                self._drain_here(phone_number_id)
-        # None of these is done here: what kills workers must not kill the sweeper, the rest can wait.
-        with contextlib.suppress(redis.RedisUnavailableError):
-            for phone_number_id in quarantined_numbers():
-                ring_now(Job.QUARANTINE, phone_number_id=phone_number_id)
-            for message_id in unsent_messages():
-                ring_now(Job.SEND, message_id=message_id)
-            for archive_id in archiving.unfinished_archives():
-                ring_now(Job.CLOSE_CONVERSATIONS, archive_id=archive_id)
-            delivery.ring_due()
-            if mail.is_due():
-                ring_now(Job.SEND_EMAILS)
-        give_up_stuck_deliveries()
-        events.apply()
-
-    def _empty_spool(self) -> None:
-        with contextlib.suppress(redis.RedisUnavailableError):
-            intake.empty_spool()
+                engine.wake(phone_number_id)
 
     def _beat(self) -> None:
         now = timezone.now()
@@ -86,20 +120,25 @@ class Sweeper:
             heartbeat.beat("sweeper")
             self._beaten_at = now
 
-    def _drain_here(self, phone_number_id: str) -> None:
-        if phone_number_id in self._draining:
-            return
-        self._draining.add(phone_number_id)
-        self._pool.submit(self._drain, phone_number_id)
 
-    def _drain(self, phone_number_id: str) -> None:
-        try:
-            turns.drain(phone_number_id=phone_number_id)
-        except Error as error:
-            log.warning("sweeper.drain_failed", reason=type(error).__name__)
-        finally:
-            self._draining.discard(phone_number_id)
-            connection.close()
+def _ring_quarantined_numbers() -> None:
+    for phone_number_id in quarantined_numbers():
+        ring_now(Job.QUARANTINE, phone_number_id=phone_number_id)
+
+
+def _ring_unsent_messages() -> None:
+    for message_id in unsent_messages():
+        ring_now(Job.SEND, message_id=message_id)
+
+
+def _ring_archives() -> None:
+    for archive_id in archiving.unfinished_archives():
+        ring_now(Job.CLOSE_CONVERSATIONS, archive_id=archive_id)
+
+
+def _ring_emails() -> None:
+    if mail.is_due():
+        ring_now(Job.SEND_EMAILS)
 
 
 def lead() -> bool:
@@ -134,18 +173,18 @@ _WAITING = """
          WHERE message.status = 'pending'
            AND customer.due_at <= statement_timestamp() - interval '500 milliseconds'
            AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = message.customer_id
-                                                 AND turns.state IN ('claimed', 'answered')))
+                                                 AND turns.closed_at IS NULL))
     SELECT phone_number_id
       FROM waiting
       JOIN agents USING (phone_number_id)
       JOIN phone_numbers AS number USING (phone_number_id)
      WHERE agents.deleted_at IS NULL AND number.deleted_at IS NULL
        AND (SELECT count(*) FROM turns WHERE turns.phone_number_id = waiting.phone_number_id
-                                         AND turns.state IN ('claimed', 'answered')) < %(concurrency)s
+                                         AND turns.closed_at IS NULL) < %(concurrency)s
      UNION
     SELECT phone_number_id
       FROM turns
-     WHERE state IN ('claimed', 'answered') AND lease_expires_at <= statement_timestamp()
+     WHERE closed_at IS NULL AND lease_expires_at <= statement_timestamp()
        AND (not_before IS NULL OR not_before <= statement_timestamp())
        AND attempts + (lease_token IS NOT NULL AND state = 'claimed')::int < %(quarantined_after)s
 """
@@ -159,7 +198,7 @@ def quarantined_numbers() -> list[str]:
 _QUARANTINED = """
     SELECT DISTINCT phone_number_id
       FROM turns
-     WHERE state IN ('claimed', 'answered') AND lease_expires_at <= statement_timestamp()
+     WHERE closed_at IS NULL AND lease_expires_at <= statement_timestamp()
        AND (not_before IS NULL OR not_before <= statement_timestamp())
        AND attempts + (lease_token IS NOT NULL AND state = 'claimed')::int >= %s
 """
@@ -173,23 +212,12 @@ def unsent_messages() -> list[str]:
 _UNSENT = """
     SELECT DISTINCT message_id
       FROM deliveries JOIN messages USING (message_id)
-     WHERE deliveries.state = 'pending'
+     WHERE deliveries.is_open AND deliveries.state = 'pending'
        AND deliveries.created_at < statement_timestamp() - interval '5 seconds'
        AND NOT EXISTS (SELECT 1 FROM turns WHERE turns.turn_id = messages.turn_id
-                                             AND turns.state IN ('claimed', 'answered'))
+                                             AND turns.closed_at IS NULL)
      LIMIT 100
 """
-
-
-def give_up_stuck_deliveries() -> int:
-    """Mark sends whose holder died as unknown, also where no claim will look at their turn again."""
-    return sql.execute(
-        """
-        UPDATE deliveries
-           SET state = 'unknown', error = 'its sender died', updated_at = statement_timestamp()
-         WHERE state = 'sending' AND lease_expires_at < statement_timestamp() - interval '1 minute'
-        """
-    )
 
 
 def until(stop: threading.Event) -> Callable[[int, object], None]:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from billing import events
+from channels_app import customer_object
 from channels_app.webchat import bell
 from config.lib import sql
 from conversations.models import Conversation
@@ -90,6 +91,10 @@ def hand_over(*, customer_id: str, conversation_id: str, user_id: str, reason: s
     events.record(
         user_id=user_id,
         type=events.EventType.CONVERSATION_HANDOVER,
-        data={"conversation_id": conversation_id, "reason": reason[:500]},
+        data={
+            "conversation_id": conversation_id,
+            "reason": reason[:500],
+            "customer": customer_object.find([customer_id])[customer_id],
+        },
         conversation_id=conversation_id,
     )

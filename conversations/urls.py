@@ -10,9 +10,12 @@ from conversations.api.conversations import (
     PauseView,
     ResumeView,
 )
+from conversations.api.customers import CustomersView, CustomerView
+from conversations.api.media import MediaView
 from conversations.api.messages import MessagesView, MessageView, RetryView
 from conversations.api.replies import RepliesView
 from conversations.api.usage import UsageView
+from conversations.api.waiting import WaitingMessagesView
 from conversations.api.webchat import ConfigView, SessionsView
 from conversations.api.webchat_files import FilesView, FileView
 from conversations.api.webchat_messages import ChatMessagesView, ReadView
@@ -23,6 +26,8 @@ _MESSAGE = f"{_USER}/messages/<slug:message_id>"
 _CHAT = "webchat/<slug:phone_number_id>"
 
 urlpatterns = [
+    path(f"{_USER}/customers", CustomersView.as_view(), name="customers"),
+    path(f"{_USER}/customers/<slug:customer_id>", CustomerView.as_view(), name="customer"),
     path(f"{_USER}/conversations", ConversationsView.as_view(), name="conversations"),
     path(_CONVERSATION, OneConversationView.as_view(), name="conversation"),
     path(f"{_CONVERSATION}/messages", RepliesView.as_view(), name="conversation-messages"),
@@ -32,6 +37,12 @@ urlpatterns = [
     path(f"{_USER}/messages", MessagesView.as_view(), name="messages"),
     path(_MESSAGE, MessageView.as_view(), name="message"),
     path(f"{_MESSAGE}/retry", RetryView.as_view(), name="message-retry"),
+    path(
+        f"{_USER}/phone_numbers/<slug:phone_number_id>/waiting_messages",
+        WaitingMessagesView.as_view(),
+        name="waiting-messages",
+    ),
+    path("media/<slug:message_id>/<int:index>", MediaView.as_view(), name="media-file"),
     path(f"{_USER}/usage", UsageView.as_view(), name="usage"),
     path(f"{_CHAT}/config", ConfigView.as_view(), name="webchat-config"),
     path(f"{_CHAT}/sessions", SessionsView.as_view(), name="webchat-sessions"),

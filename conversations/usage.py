@@ -26,6 +26,7 @@ def daily(
         "since": datetime.combine(since, time.min, UTC),
         "until": datetime.combine(until + timedelta(days=1), time.min, UTC),
         "number": phone_number_id or None,
+        "permitted": tenancy.permitted_numbers(),
     }
     days: dict[tuple[date, str], dict[str, Any]] = {}
     for row in (*sql.rows(_SAID, span), *sql.rows(_SPENT, span)):
@@ -44,6 +45,7 @@ _SAID = """
       FROM messages AS said
      WHERE said.user_id = %(user)s AND said.timestamp >= %(since)s AND said.timestamp < %(until)s
        AND (%(number)s::text IS NULL OR said.phone_number_id = %(number)s)
+       AND (%(permitted)s::text[] IS NULL OR said.phone_number_id = ANY (%(permitted)s))
      GROUP BY 1, 2
 """
 
@@ -62,5 +64,6 @@ _SPENT = """
                                 ORDER BY older.id DESC
                                 LIMIT 1), 0)
        AND (%(number)s::text IS NULL OR turns.phone_number_id = %(number)s)
+       AND (%(permitted)s::text[] IS NULL OR turns.phone_number_id = ANY (%(permitted)s))
      GROUP BY 1, 2
 """

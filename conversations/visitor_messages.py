@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from channels_app.models import Customer
 from channels_app.webchat import files
 from channels_app.webchat.messages import client_id_of
 from config.lib import sql
 from config.lib.texts import timestamp
+from conversations import models
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,16 @@ def message_of(row: dict[str, Any]) -> Message:
         client_id=client_id_of(row["provider_message_id"]) if is_own else None,
         status=status_of(row),
     )
+
+
+def has_reply(*, phone_number_id: str, visitor_id: str) -> bool:
+    """Check whether the AI or staff have replied to a visitor."""
+    stored = models.Message
+    replies = stored.objects.filter(
+        conversation__customer__in=Customer.objects.filter(
+            phone_number_id=phone_number_id, visitor_id=visitor_id
+        ),
+        sender=stored.Sender.AGENT,
+        status__in=(stored.Status.SENT, stored.Status.READ),
+    )
+    return replies.exists()

@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from config.admin.buttons import page_of
-from conversations.admin.messages import RETRY
+from conversations.admin import files
+from conversations.admin.messages import RETRY, SEND_AGAIN
 from conversations.models import Conversation, Message
 
 LINES = 100
@@ -17,6 +18,7 @@ _TICKS = {
     "delivered": "done_all",
     "read": "done_all",
     "failed": "error",
+    "unknown": "help",
 }
 
 
@@ -40,16 +42,19 @@ def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
 def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str, Any]:
     page: Any = admin.site.get_model_admin(Message)
     is_failed = message.status == Message.Status.FAILED
+    is_unknown = message.status == Message.Status.UNKNOWN
     side = "left" if message.sender == Message.Sender.USER else "right"
     return {
         "message": message,
         "side": f"{side} staff-bubble-staff" if message.author == Message.Author.STAFF else side,
         "author": _author(message, talk),
         "kind": "" if message.kind == "text" else message.kind,
-        "heard": [entry["transcript"] for entry in message.media if entry.get("transcript")],
+        "files": files.of_message(message),
         "status": message.get_status_display(),
         "tick": "" if side == "left" and not is_failed else _TICKS.get(message.status, "help"),
         "is_failed": is_failed,
+        "is_unknown": is_unknown,
+        "send_again": SEND_AGAIN.url(page, message) if is_unknown and may_retry else "",
         "retry": RETRY.url(page, message) if is_failed and may_retry else "",
         "page": page_of(message),
     }

@@ -1,4 +1,4 @@
-"""Messages, and the button that tries a failed one again."""
+"""Messages, and the buttons for those that failed or whose outcome is unknown."""
 
 from typing import Any
 
@@ -7,11 +7,13 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from billing.ledger import InsufficientCreditsError
-from config.admin.buttons import Button, Press, page_of
+from config.admin import widgets
+from config.admin.buttons import Button, ButtonForm, Press, page_of
 from config.admin.pages import Page, link, since
-from conversations import retrying
+from conversations import refunds, retrying
 from conversations.models import Message
-from conversations.retrying import NotFailedError
+from conversations.refunds import NotRefundableError
+from conversations.retrying import MayHaveArrivedError, NotFailedError, TakenBackError
 from conversations.windows import WindowClosedError
 
 STATUS_LABELS = {
@@ -20,7 +22,14 @@ STATUS_LABELS = {
     "delivered": "success",
     "read": "success",
     "failed": "danger",
+    "unknown": "warning",
 }
+
+
+class RefundForm(ButtonForm):
+    """Why."""
+
+    reason = widgets.text("Reason", most=200)
 
 
 def _retry(press: Press) -> str:
@@ -28,20 +37,59 @@ def _retry(press: Press) -> str:
     return "is tried again" if is_begun else "is being tried again already"
 
 
+def _send_again(press: Press) -> str:
+    is_begun = retrying.retry(message_id=press.row.pk, actor=press.actor, may_repeat=True)
+    return "is sent again" if is_begun else "is being sent again already"
+
+
+def _refund(press: Press) -> str:
+    refunded = refunds.refund_by_hand(message_id=press.row.pk, reason=press.data["reason"], actor=press.actor)
+    return f"{refunded} credits refunded ({press.data['reason']})"
+
+
+_RETRY_ERRORS = {
+    NotFailedError: "It did not fail, so there is nothing to try again.",
+    MayHaveArrivedError: "The customer may already have it: use “Send again” to send it all the same.",
+    TakenBackError: "The customer took it back, so it is not answered.",
+    WindowClosedError: "The customer last wrote more than 24 hours ago: nothing can be sent now.",
+    InsufficientCreditsError: "The business has no credits to send it again.",
+}
 RETRY = Button(
     name="retry",
     title="Retry",
     permission="conversations.retry_message",
     press=_retry,
-    errors={
-        NotFailedError: "It did not fail, so there is nothing to try again.",
-        WindowClosedError: "The customer last wrote more than 24 hours ago: nothing can be sent now.",
-        InsufficientCreditsError: "The business has no credits to send it again.",
-    },
+    errors=_RETRY_ERRORS,
     is_offered=lambda message: message.status == Message.Status.FAILED,
     back=lambda message: page_of(message.conversation),
     icon="replay",
     explanation="A customer's message is answered, a reply is sent again; one that was refunded is charged.",
+)
+
+SEND_AGAIN = Button(
+    name="send-again",
+    title="Send again",
+    permission="conversations.retry_message",
+    press=_send_again,
+    errors=_RETRY_ERRORS,
+    is_offered=lambda message: message.status == Message.Status.UNKNOWN,
+    back=lambda message: page_of(message.conversation),
+    icon="replay",
+    is_dangerous=True,
+    explanation="Nobody knows whether the customer has it already. If so, they get it twice. It costs "
+    "nothing more, unless it was refunded.",
+)
+REFUND = Button(
+    name="refund",
+    title="Refund",
+    permission="conversations.refund_message",
+    press=_refund,
+    form=RefundForm,
+    errors={NotRefundableError: "There is no open charge to refund for it."},
+    is_offered=lambda message: message.status == Message.Status.UNKNOWN and message.author == "ai",
+    icon="undo",
+    explanation="The business gets back what the reply cost, once. It stays refunded if the reply proves to "
+    "have arrived.",
 )
 
 
@@ -55,7 +103,7 @@ class MessagePage(Page):
     search_help_text = "Id of a message, a conversation or a turn, or the channel's id"
     list_select_related = ("conversation",)
     secret = ("media", "openai_item_ids", "inbound")
-    buttons = (RETRY,)
+    buttons = (RETRY, SEND_AGAIN, REFUND)
 
     @display(description="status", label=STATUS_LABELS)
     def shown_status(self, row: Message) -> str:

@@ -9,8 +9,6 @@ from config.admin.pages import extend
 from conversations import replay
 from conversations.replay import Replayed
 
-_AGAIN = {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED, InboundMessage.Status.IGNORED}
-
 
 class SpanForm(ButtonForm):
     """From when until when, and on which number."""
@@ -52,8 +50,8 @@ def _span_button(permission: str) -> Button:
         press=_between,
         form=SpanForm,
         icon="replay",
-        explanation="What failed, was rejected or ignored waits again, and dead letters are read again. "
-        "What was answered is never answered again.",
+        explanation="Messages that failed or were rejected wait again, and those without readable text; dead "
+        "letters are read again. Messages that were answered or taken back are left alone.",
     )
 
 
@@ -65,7 +63,7 @@ extend(
             title="Replay",
             permission="channels_app.replay_inboundmessage",
             press=_inbound,
-            is_offered=lambda row: row.status in _AGAIN,
+            is_offered=replay.is_replayable,
             icon="replay",
             explanation="It waits in the inbox again and is answered in its old place.",
         )

@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from unfold.decorators import display
 
@@ -16,6 +17,7 @@ from config.admin.buttons import Button, ButtonForm, Press
 from config.admin.pages import Page, link, since
 from config.lib import ids
 from conversations import closing, staff, takeover
+from conversations.admin import files
 from conversations.admin.chat import newest_lines
 from conversations.models import Conversation
 from conversations.staff import ChannelGoneError, ConversationClosedError, NothingSaidError
@@ -153,6 +155,10 @@ class ConversationPage(Page):
         ),
     )
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of the files in the chat."""
+        return [files.route(self), *super().get_urls()]
+
     def matches(self, term: str) -> Q:
         """Look for the customer as well."""
         people = list(Customer.objects.filter(known_as(term)).values_list("pk", flat=True)[:_MOST_CUSTOMERS])
@@ -180,6 +186,7 @@ class ConversationPage(Page):
         facts: list[tuple[str, Any]] = [
             ("Customer", link(customer, customer.name or customer.address)),
             ("Known as", talk.customer_phone),
+            *([("External id", customer.external_id)] if customer.external_id else []),
             ("Agent", link(talk.agent)),
             ("Number", customer.phone_number_id),
             ("State", "open" if talk.is_active else "ended"),

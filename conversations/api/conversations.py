@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import TenantView
-from channels_app.models import Customer
 from config.lib.api import etags
 from config.lib.api.problems import not_found, unprocessable
 from config.lib.api.schema import operation, page_of
@@ -23,6 +22,8 @@ from config.lib.api.serializers import (
     filters,
 )
 from conversations import closing, listing, takeover
+from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
+from conversations.api.customer_shapes import CustomerSerializer, customer_id_filter, external_id_filter
 from conversations.models import Conversation
 
 TAG = "Conversations"
@@ -32,13 +33,14 @@ EXAMPLE: dict[str, Any] = {
     "phone_number_id": "106540352242922",
     "channel": "whatsapp",
     "customer_phone": "12025550123",
-    "customer": {"customer_id": "cus_01KB2T7M3G5Q8R9S0T1V2W3X4Y", "name": "Ada", "username": ""},
+    "customer": CUSTOMER,
     "openai_conversation_id": "conv_68a1b2c3",
     "is_active": True,
     "paused_until": None,
     "pause_reason": "",
     "handover_at": None,
     "handover_reason": "",
+    "disclosed_at": "2026-11-24T12:00:03Z",
     "created_at": "2026-11-24T12:00:00Z",
     "last_message_at": "2026-11-24T12:03:00Z",
 }
@@ -48,15 +50,6 @@ SHORT_PAGES = (
     "Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, "
     "or none, and still have a `next_cursor`: go on until it is null."
 )
-
-
-class CustomerSerializer(serializers.ModelSerializer[Customer]):
-    """A customer, as far as the channel tells."""
-
-    class Meta:
-        model = Customer
-        fields: tuple[str, ...] = ("customer_id", "name", "username")
-        read_only_fields = fields
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -83,12 +76,18 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         read_only=True, allow_null=True, help_text="The AI asked for a person, and none has taken over yet."
     )
 
+    disclosed_at = serializers.DateTimeField(
+        read_only=True,
+        allow_null=True,
+        help_text="When the customer was first told that an AI answers (the agent's `disclosure`).",
+    )
+
     class Meta:
         model = Conversation
         fields: tuple[str, ...] = (
             *("conversation_id", "agent_id", "phone_number_id", "channel", "customer_phone", "customer"),
             *("openai_conversation_id", "is_active", "paused_until", "pause_reason"),
-            *("handover_at", "handover_reason", "created_at", "last_message_at"),
+            *("handover_at", "handover_reason", "disclosed_at", "created_at", "last_message_at"),
         )
         read_only_fields = fields
 
@@ -110,6 +109,8 @@ class ConversationListQuery(PageQuery):
     customer_phone = serializers.CharField(
         required=False, max_length=150, help_text="With this customer, exactly as it is shown."
     )
+    customer_id = customer_id_filter()
+    external_id = external_id_filter()
     is_active = QueryFlagField(required=False, help_text="Those that go on (`true`) or have ended.")
     paused = QueryFlagField(required=False, help_text="Those in which the AI is silent now (`true`) or not.")
     handover = QueryFlagField(
@@ -137,7 +138,7 @@ class ConversationView(TenantView):
         """
         found = _rows(Conversation.objects.of(self.user_id)).filter(pk=conversation_id).first()
         if found is None:
-            raise not_found()
+            raise not_found("conversation_id")
         data: dict[str, Any] = ConversationSerializer(found).data
         return data
 
@@ -148,7 +149,7 @@ class ConversationView(TenantView):
         :raises ProblemError: 404 if there is none
         """
         if not Conversation.objects.of(self.user_id).filter(pk=conversation_id).exists():
-            raise not_found()
+            raise not_found("conversation_id")
 
 
 def _rows(rows: Any) -> Any:

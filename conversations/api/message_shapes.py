@@ -1,19 +1,25 @@
-"""How messages are shown."""
+"""How messages are shown: a description of what `conversations.message_object` makes of them."""
 
 from typing import Any
 
-from django.db.models import F, QuerySet
 from rest_framework import serializers
 
+from channels_app.models import PhoneNumber
 from config.lib.api.problems import not_found
+from conversations import message_object
+from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
+from conversations.api.customer_shapes import CustomerSerializer
 from conversations.models import Delivery, Message
 
 TAG = "Messages"
 EXAMPLE: dict[str, Any] = {
     "message_id": "msg_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
     "conversation_id": "cnv_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "agent_id": "agt_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
     "phone_number_id": "106540352242922",
+    "channel": "whatsapp",
     "customer_phone": "12025550123",
+    "customer": CUSTOMER,
     "sender": "agent",
     "author": "ai",
     "actor": "",
@@ -25,11 +31,15 @@ EXAMPLE: dict[str, Any] = {
     "deleted_at": None,
     "timestamp": "2026-11-24T12:03:00Z",
     "status": "delivered",
+    "reason": None,
     "failure_reason": "",
     "failed_at": None,
+    "unknown_at": None,
     "sequence_no": 2,
     "tokens_used": 412,
     "turn_id": "trn_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
+    "in_reply_to": "msg_01KB2T7K9H4P7Q8R9S0T1V2W3X",
+    "client_message_id": None,
 }
 WINDOW_CLOSED = (
     "window_closed",
@@ -45,43 +55,69 @@ class MediaSerializer(serializers.Serializer[Any]):
         default="", help_text="As the channel told it, or as it was found to be."
     )
     filename = serializers.CharField(default="", help_text="As the customer named it.")
-    name = serializers.CharField(default="", help_text="Where it is stored here; empty = not fetched.")
+    name = serializers.CharField(default="", help_text="Where it is stored here; empty = not fetched yet.")
     transcript = serializers.CharField(default="", help_text="What is said in it, if it was written down.")
+    url = serializers.URLField(
+        allow_null=True,
+        help_text="Where the file can be downloaded until `expires_at`, without an API key; null = there is "
+        "no file, or no longer.",
+    )
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When `url` expires.")
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why something happened."""
+
+    code = serializers.CharField(help_text="To act on: the channel's code, such as `131056`, or one of ours.")
+    message = serializers.CharField(help_text="For people; its wording may change.")
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    """A message."""
+    """A message; `to_representation` returns the message object, and the fields here describe it."""
 
     conversation_id = serializers.CharField(read_only=True)
+    agent_id = serializers.CharField(read_only=True, help_text="The agent of the conversation.")
+    channel = serializers.ChoiceField(
+        choices=PhoneNumber.Type.choices, read_only=True, help_text="The channel."
+    )
+    customer = CustomerSerializer(read_only=True, help_text="The customer of the conversation.")
+    reason = ReasonSerializer(
+        read_only=True,
+        allow_null=True,
+        help_text="Why it failed, was not answered, or may not have arrived; null = nothing went wrong.",
+    )
     phone_number_id = serializers.CharField(read_only=True)
     customer_phone = serializers.CharField(
-        source="address",
         read_only=True,
         help_text="The customer's phone, or the id the channel knows them by.",
     )
     actor = serializers.CharField(read_only=True, help_text="Who of the staff said it, if known.")
-    text = serializers.SerializerMethodField(help_text="Empty if the customer took it back.")
-    media = serializers.SerializerMethodField(help_text="Files that came with it.")
+    text = serializers.CharField(read_only=True, help_text="Empty if the customer took it back.")
+    media = MediaSerializer(many=True, read_only=True, help_text="Files that came with it.")
     turn_id = serializers.CharField(
         read_only=True, allow_null=True, help_text="The same for a reply and what it answers."
     )
 
+    in_reply_to = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a "
+        "customer's messages, the one they quote. null = none that is known.",
+    )
+    client_message_id = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="In a web chat, the `message_id` that your server or the widget gave it; else null.",
+    )
+
     class Meta:
         model = Message
-        fields: tuple[str, ...] = (
-            *("message_id", "conversation_id", "phone_number_id", "customer_phone", "sender", "author"),
-            *("actor", "kind", "text", "media", "reaction", "edited_at", "deleted_at", "timestamp", "status"),
-            *("failure_reason", "failed_at", "sequence_no", "tokens_used", "turn_id"),
-        )
+        fields: tuple[str, ...] = tuple(EXAMPLE)
         read_only_fields = fields
 
-    def get_text(self, row: Message) -> str:
-        """Give what was said."""
-        return "" if row.deleted_at else row.text
-
-    def get_media(self, row: Message) -> MediaSerializer(many=True):  # type: ignore[valid-type]
-        """Give what is known of the files, without where the channel has them."""
-        return [] if row.deleted_at else MediaSerializer(row.media, many=True).data
+    def to_representation(self, instance: Message) -> dict[str, Any]:
+        """Return the message object of a row that `message_object.rows` has read."""
+        return message_object.of(instance)
 
 
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
@@ -121,19 +157,13 @@ class RetriedMessageSerializer(MessageSerializer):
         read_only_fields = fields
 
 
-def shown(rows: QuerySet[Message]) -> QuerySet[Message]:
-    """Add what `MessageSerializer` shows beside a message's own, and leave out what it does not."""
-    unseen = ("context", "openai_item_ids")
-    return rows.annotate(address=F("conversation__customer_phone")).defer(*unseen)
-
-
 def get_message(user_id: str, message_id: str) -> Message:
     """
-    Give a message of the business.
+    Return a message of the business.
 
     :raises ProblemError: 404 if there is none
     """
-    found = shown(Message.objects.of(user_id)).filter(pk=message_id).first()
+    found = message_object.rows(Message.objects.of(user_id)).filter(pk=message_id).first()
     if found is None:
-        raise not_found()
+        raise not_found("message_id")
     return found

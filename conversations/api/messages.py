@@ -8,14 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing.api.access import TenantView
-from billing.idempotency import idempotent
 from billing.ledger import InsufficientCreditsError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, unprocessable
 from config.lib.api.schema import operation, page_of
-from config.lib.api.serializers import NothingInput, PageQuery, TimestampField
-from conversations import listing, retrying
+from config.lib.api.serializers import ChoiceField, FlagField, PageQuery, StrictSerializer, TimestampField
+from conversations import listing, message_object, retrying
 from conversations.api.conversations import SHORT_PAGES
+from conversations.api.customer_shapes import customer_id_filter, external_id_filter
 from conversations.api.message_shapes import (
     EXAMPLE,
     TAG,
@@ -25,10 +25,9 @@ from conversations.api.message_shapes import (
     MessageSerializer,
     RetriedMessageSerializer,
     get_message,
-    shown,
 )
 from conversations.models import Message
-from conversations.retrying import NotFailedError
+from conversations.retrying import MayHaveArrivedError, NotFailedError, TakenBackError
 from conversations.windows import WindowClosedError
 
 _DELIVERY: dict[str, Any] = {
@@ -42,6 +41,11 @@ _DELIVERY: dict[str, Any] = {
     "provider_message_id": "wamid.HBgLMTIwMjU1NTAxMjMVAgA",
 }
 _NOT_FAILED = ("not_failed", "The message has not failed, so there is nothing to try again.")
+_MAY_HAVE_ARRIVED = (
+    "may_have_arrived",
+    "The customer may already have the message. Retry with `may_repeat: true` to send it all the same.",
+)
+_TAKEN_BACK = ("taken_back", "The customer took the message back, so it is not answered.")
 _TOO_FEW = (
     "insufficient_credits",
     "The failed reply was refunded, and there are no credits to send it again.",
@@ -56,14 +60,16 @@ class MessageListQuery(PageQuery):
     customer_phone = serializers.CharField(
         required=False, max_length=150, help_text="With this customer, exactly as it is shown."
     )
-    sender = serializers.ChoiceField(
+    customer_id = customer_id_filter()
+    external_id = external_id_filter()
+    sender = ChoiceField(
         required=False, choices=["user", "agent"], help_text="`user` = the customer, `agent` = the business."
     )
-    author = serializers.ChoiceField(
-        required=False, choices=["customer", "ai", "staff"], help_text="Who said it."
-    )
-    status = serializers.ChoiceField(
-        required=False, choices=Message.Status.values, help_text="How far it got; `failed` may be retried."
+    author = ChoiceField(required=False, choices=["customer", "ai", "staff"], help_text="Who said it.")
+    status = ChoiceField(
+        required=False,
+        choices=Message.Status.values,
+        help_text="How far it got; `failed` may be retried, and `unknown` with `may_repeat`.",
     )
     since = TimestampField(required=False, help_text="Said at this moment or later.")
     until = TimestampField(required=False, help_text="Said before this moment.")
@@ -74,9 +80,7 @@ class MessageListQuery(PageQuery):
         max_length=200,
         help_text="Has these words in it, in upper or lower case.",
     )
-    order = serializers.ChoiceField(
-        choices=["newest", "oldest"], default="newest", help_text="Which come first."
-    )
+    order = ChoiceField(choices=["newest", "oldest"], default="newest", help_text="Which come first.")
 
 
 class MessagesView(TenantView):
@@ -98,7 +102,7 @@ class MessagesView(TenantView):
         asked = {name: value for name, value in query.items() if name not in {"limit", "cursor", "order"}}
         found = listing.messages(user_id=user_id, newest_first=query["order"] == "newest", **asked)
         return self.page(
-            shown(found.rows),
+            message_object.rows(found.rows),
             query=query,
             order=found.order,
             serializer=MessageSerializer,
@@ -122,7 +126,22 @@ class MessageView(TenantView):
         message = get_message(user_id, message_id)
         sent = message.deliveries.order_by("attempt", "part")
         data = {**MessageSerializer(message).data, "deliveries": DeliverySerializer(sent, many=True).data}
-        return etags.tagged(data)
+        return etags.tagged(data, version=_without_links(data))
+
+
+def _without_links(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without the links to its files, which are signed anew for each answer."""
+    media = [{**file, "url": None, "expires_at": None} for file in shown["media"]]
+    return {**shown, "media": media}
+
+
+class RetryInput(StrictSerializer):
+    """How to retry."""
+
+    may_repeat = FlagField(
+        default=False,
+        help_text="Also send parts whose outcome is `unknown`, which the customer may then get twice.",
+    )
 
 
 class RetryView(TenantView):
@@ -130,27 +149,30 @@ class RetryView(TenantView):
 
     @operation(
         summary="Retry a failed message",
-        description="A customer's message is answered after all; of a reply, what did not arrive is sent "
-        "again. It begins once: while it is under way, `started` is false. A reply that was refunded is "
-        "charged again.",
+        description="A customer's message is answered after all; of a reply, the parts that did not arrive "
+        "are sent again. It begins once: while it is under way, `started` is false. A reply that was "
+        "refunded is charged again. A message whose status is `unknown` may have arrived: it is sent again "
+        "only with `may_repeat`.",
         tag=TAG,
         operation_id="retry_message",
-        request=NothingInput,
+        request=RetryInput,
         responses={202: RetriedMessageSerializer},
-        errors={409: [_NOT_FAILED, WINDOW_CLOSED], 422: [_TOO_FEW]},
-        idempotency="optional",
+        errors={409: [_NOT_FAILED, _MAY_HAVE_ARRIVED, _TAKEN_BACK, WINDOW_CLOSED], 422: [_TOO_FEW]},
         request_example={},
         response_example={"started": True, **EXAMPLE, "status": "pending"},
     )
-    @idempotent()
     def post(self, _request: Request, user_id: str, message_id: str) -> Response:
         """Try it again."""
         get_message(user_id, message_id)
-        self.read_body(NothingInput)
+        may_repeat = self.read_body(RetryInput)["may_repeat"]
         try:
-            is_begun = retrying.retry(message_id=message_id, actor=self.caller.actor)
+            is_begun = retrying.retry(message_id=message_id, actor=self.caller.actor, may_repeat=may_repeat)
         except NotFailedError as error:
             raise conflict(*_NOT_FAILED) from error
+        except MayHaveArrivedError as error:
+            raise conflict(*_MAY_HAVE_ARRIVED) from error
+        except TakenBackError as error:
+            raise conflict(*_TAKEN_BACK) from error
         except WindowClosedError as error:
             raise conflict(*WINDOW_CLOSED) from error
         except InsufficientCreditsError as error:

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.idempotency import idempotent
 from config.lib.api.problems import conflict
 from config.lib.api.schema import operation
 from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
@@ -25,7 +24,10 @@ _STAFF = {
     "tokens_used": 0,
     "turn_id": None,
 }
-_CLOSED = ("conversation_closed", "The conversation has ended. Answer in the customer's newest one.")
+_CLOSED = (
+    "conversation_closed",
+    "The conversation has ended. The customer's newest one has this `conversation_id`.",
+)
 _GONE = ("channel_gone", "The number was deleted, or nothing can be sent on its channel.")
 
 
@@ -50,11 +52,9 @@ class RepliesView(ConversationView):
         request=ReplyInput,
         responses={201: MessageSerializer},
         errors={409: [_CLOSED, WINDOW_CLOSED, _GONE], 422: [OVER_ALREADY]},
-        idempotency="optional",
         request_example={"text": "Yes, we are open until six."},
         response_example=_STAFF,
     )
-    @idempotent()
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
         """Send one."""
         self.is_to_be_there(conversation_id)
@@ -63,7 +63,7 @@ class RepliesView(ConversationView):
         try:
             message = staff.say(conversation_id=conversation_id, actor=self.caller.actor, **asked)
         except ConversationClosedError as error:
-            raise conflict(*_CLOSED) from error
+            raise conflict(*_CLOSED, conversation_id=error.active_id) from error
         except WindowClosedError as error:
             raise conflict(*WINDOW_CLOSED) from error
         except ChannelGoneError as error:

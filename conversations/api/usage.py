@@ -21,7 +21,7 @@ _FIRST, _LAST = date(2000, 1, 1), date(2100, 1, 1)
 _COUNTED = ("messages_received", "replies_sent", "staff_messages", "tokens_used", "credits_used")
 _TOO_LONG = (
     "span_out_of_range",
-    f"since must not be after until, and they may be at most {MOST_DAYS} days together.",
+    f"`since` must not be after `until`, and both span at most {MOST_DAYS} days.",
 )
 _TOTALS: dict[str, Any] = {
     "messages_received": 41,

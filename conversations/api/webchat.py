@@ -1,5 +1,6 @@
 """How a web chat looks, and how a visitor becomes one."""
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -12,9 +13,15 @@ from rest_framework.response import Response
 
 from agents import directory
 from agents.api import webchat_shapes
-from channels_app.webchat import arrivals, limits, sessions
-from channels_app.webchat.sessions import Identity, IdentityInvalidError, SessionInvalidError, Visitor
-from config.lib.api.problems import ProblemError, not_found
+from channels_app.webchat import arrivals, identities, limits, sessions
+from channels_app.webchat.identities import (
+    IdentityExpiredError,
+    IdentityInvalidError,
+    IdentityOutdatedError,
+    User,
+)
+from channels_app.webchat.sessions import SessionInvalidError, Visitor
+from config.lib.api.problems import not_found, unprocessable
 from config.lib.api.schema import operation
 from config.lib.texts import timestamp
 from conversations import visitor
@@ -30,7 +37,17 @@ _EXAMPLE: dict[str, Any] = {
     "is_available": True,
     "events_url": "https://agents.example/webchat/web_01KB2T7M3G5Q8R9S0T1V2W3X4Y/events",
 }
-_IDENTITY_INVALID = ("identity_invalid", "The hash was not made from this user_id with the chat's secret.")
+# With the claims aud, sub (4711), name (Ana) and exp.
+_IDENTITY_EXAMPLE = (
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJ3ZWJjaGF0LWlkZW50aXR5LXYyIiwic3ViIjoiNDcxMSIsIm5hbWUiOi"
+    "JBbmEiLCJleHAiOjE3OTAyNTQ4MDB9.c2lnbmF0dXJlLW9mLXRoaXMtZXhhbXBsZQ"
+)
+_IDENTITY_INVALID = ("identity_invalid", "The identity was not signed with the chat's secret.")
+_IDENTITY_EXPIRED = ("identity_expired", "The identity token has expired. Make a new one.")
+_IDENTITY_OUTDATED = (
+    "identity_outdated",
+    "This chat does not accept hashes of user ids any more. Send an identity_token.",
+)
 
 
 class ConfigView(WebChatView):
@@ -54,7 +71,7 @@ class ConfigView(WebChatView):
     def get(self, _request: Request, phone_number_id: str) -> Response:
         """Answer it."""
         if directory.get(phone_number_id) is None:
-            raise not_found()
+            raise not_found("phone_number_id")
         found = {name: getattr(self.chat, name) for name in _SHOWN}
         found["is_available"] = visitor.state(phone_number_id=phone_number_id).is_available
         found["events_url"] = f"{settings.WEBCHAT_EVENTS_URL}/webchat/{phone_number_id}/events"
@@ -71,23 +88,17 @@ class SessionsView(WebChatView):
     @operation(
         summary="Begin a session",
         description="With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they "
-        "were, and gets a token that lasts longer; one that is not good any more is as none. With an "
-        "`identity` they are who the business's server says; what they wrote before, without one, becomes "
-        "part of that user's chat.",
+        "were; an anonymous one gets a token that lasts longer. A token that has ended counts as none. "
+        "With an `identity_token` they are the user whom the business's server vouches for; what they wrote "
+        "before, without one, becomes part of that user's chat.",
         tag=TAG,
         operation_id="create_webchat_session",
         request=SessionInput,
         responses={201: SessionSerializer},
-        errors={422: [_IDENTITY_INVALID]},
+        errors={422: [_IDENTITY_INVALID, _IDENTITY_EXPIRED, _IDENTITY_OUTDATED]},
         is_public=True,
         visitors=f"Rate limit: {limits.SESSIONS_BY_ADDRESS} a minute per address.",
-        request_example={
-            "identity": {
-                "user_id": "4711",
-                "name": "Ana",
-                "hash": "f2b1f1f3c2f0e9a3f0b3d6b5c1a4e7d8f2b1f1f3c2f0e9a3f0b3d6b5c1a4e7d8",
-            }
-        },
+        request_example={"identity_token": _IDENTITY_EXAMPLE},
         response_example={
             "token": "eyJuIjoid2ViXzAxS0IyVCJ9:dGhlLXNpZ25hdHVyZQ",
             "expires_at": "2026-12-24T12:00:00Z",
@@ -96,15 +107,12 @@ class SessionsView(WebChatView):
     )
     @transaction.atomic
     def post(self, request: Request, phone_number_id: str) -> Response:  # noqa: ARG002  (the URL's)
-        """Begin it."""
+        """Begin or renew a session."""
         with_limits(lambda: limits.count_session(address=self.address))
-        given = self.read_body(SessionInput).get("identity")
+        given = self.read_body(SessionInput)
         now, earlier = timezone.now(), self._earlier(request)
-        try:
-            identity = Identity(**given) if given else None
-            session = sessions.begin(self.chat, now=now, identity=identity, earlier=earlier)
-        except IdentityInvalidError as error:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, *_IDENTITY_INVALID) from error
+        user = self._user(given, now=now)
+        session = sessions.begin(self.chat, now=now, user=user, earlier=earlier)
         arrivals.note_identity(session.visitor, now=now)
         shown = {
             "token": session.token,
@@ -112,6 +120,22 @@ class SessionsView(WebChatView):
             "visitor": {"name": session.visitor.name},
         }
         return Response(shown, status=HTTPStatus.CREATED)
+
+    def _user(self, given: dict[str, Any], *, now: datetime) -> User | None:
+        try:
+            if "identity_token" in given:
+                return identities.verify(given["identity_token"], chat=self.chat, now=now)
+            if "identity" in given:
+                user_id, proof = given["identity"]["user_id"], given["identity"]["hash"]
+                return identities.verify_hash(user_id, given=proof, chat=self.chat, now=now)
+        except IdentityInvalidError as error:
+            code, detail = _IDENTITY_INVALID
+            raise unprocessable(code, str(error) or detail) from error
+        except IdentityExpiredError as error:
+            raise unprocessable(*_IDENTITY_EXPIRED) from error
+        except IdentityOutdatedError as error:
+            raise unprocessable(*_IDENTITY_OUTDATED) from error
+        return None
 
     def _earlier(self, request: Request) -> Visitor | None:
         try:

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 from channels_app.models import WebChat
 from channels_app.webchat import chats, limits, origins, sessions
 from channels_app.webchat.sessions import Visitor
-from config.lib import networks
+from config.lib import access_log, networks
 from config.lib.api.problems import ProblemError, not_found
 from conversations import visitor
 
@@ -35,7 +35,11 @@ PREFLIGHT = {
 }
 ORIGIN_NOT_ALLOWED = ("origin_not_allowed", "This chat may not be used on that page.")
 SESSION_INVALID = ("session_invalid", "There is no session, or it has ended. Begin a new one.")
-DAILY_LIMIT = ("daily_limit_reached", "As much was written in this chat as may be in a day.")
+DAILY_LIMIT = (limits.DAILY, "As much was written in this chat as may be in a day.")
+ADDRESS_LIMIT = (limits.ADDRESS_DAILY, "This network has sent as many messages as it may in a day.")
+PICTURE_LIMIT = (limits.PICTURE_BYTES, "No more pictures can be sent here today.")
+REPLY_AWAITED = (limits.REPLY_AWAITED, "Further pictures can be sent after the first reply.")
+_DETAILS = dict((DAILY_LIMIT, ADDRESS_LIMIT, PICTURE_LIMIT, REPLY_AWAITED))
 
 
 class Somebody:
@@ -121,7 +125,8 @@ class WebChatView(APIView):
         """Look whether the page may use the chat, and only then who is calling."""
         chat = chats.known(kwargs["phone_number_id"])
         if chat is None:
-            raise not_found()
+            raise not_found("phone_number_id")
+        access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
         self.chat = chat
         self._origin = page_of(
             chat,
@@ -132,7 +137,7 @@ class WebChatView(APIView):
         if request.method == "OPTIONS":
             return
         if chat.phone_number.deleted_at is not None:
-            raise not_found()
+            raise not_found("phone_number_id")
         super().initial(request, *args, **kwargs)
         if request.method in {"GET", "HEAD"}:
             with_limits(lambda: limits.count_read(address=self.address))
@@ -182,7 +187,8 @@ class WebChatView(APIView):
 
         :raises ValidationError: if they do not fit
         """
-        return _valid(serializer(data=self.request.query_params.dict()))
+        query = self.request.query_params.dict()
+        return _valid(serializer(data=query, context={"kind": "query parameter"}))
 
 
 def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
@@ -200,7 +206,7 @@ def with_limits(count: Any) -> None:
     try:
         count()
     except limits.TooManyError as error:
-        code, detail = DAILY_LIMIT if error.is_daily else ("throttled", f"Too many requests: {error}.")
+        detail = _DETAILS.get(error.code, f"Too many requests: {error}.")
         raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS, code, detail, headers={"Retry-After": str(error.seconds)}
+            HTTPStatus.TOO_MANY_REQUESTS, error.code, detail, headers={"Retry-After": str(error.seconds)}
         ) from error

@@ -8,6 +8,7 @@ from django.utils import timezone
 from channels_app.models import WebChat
 from channels_app.webchat import chats, limits, sessions
 from channels_app.webchat.sessions import SessionInvalidError, Visitor
+from config.lib import access_log
 from config.lib.api.problems import ProblemError, not_found
 from conversations import visitor
 from conversations.api.webchat_access import (
@@ -52,7 +53,8 @@ def admit(call: Call) -> Admitted:
     """
     chat = chats.known(call.phone_number_id)
     if chat is None:
-        raise not_found()
+        raise not_found("phone_number_id")
+    access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
     origin = page_of(
         chat,
         method=call.method,
@@ -73,7 +75,7 @@ def admit(call: Call) -> Admitted:
 
 def _visitor(chat: WebChat, call: Call) -> Visitor:
     if chat.phone_number.deleted_at is not None:
-        raise not_found()
+        raise not_found("phone_number_id")
     try:
         who = sessions.read(token_of(call.headers.get("authorization", "")), chat=chat, now=timezone.now())
     except SessionInvalidError as error:

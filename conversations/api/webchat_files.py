@@ -15,10 +15,11 @@ from channels_app.webchat.files import MOST_BYTES, NoPictureError
 from config.lib.api.problems import ProblemError, not_found, unprocessable
 from config.lib.api.schema import operation
 from conversations import visitor
-from conversations.api.webchat_access import DAILY_LIMIT, TAG, WebChatView, with_limits
+from conversations.api.webchat_access import DAILY_LIMIT, PICTURE_LIMIT, REPLY_AWAITED, TAG, WebChatView
 from conversations.api.webchat_shapes import FileSerializer
+from conversations.api.webchat_uploads import ADMITTED, announced_bytes, check_upload, count_bytes
 
-_NO_PICTURE = ("not_a_picture", "The content is no PNG, JPEG, GIF or WebP.")
+_NO_PICTURE = ("not_a_picture", "The content is not a PNG, JPEG, GIF or WebP picture.")
 _TOO_LARGE = ("payload_too_large", f"A picture may have at most {MOST_BYTES} bytes.")
 _FILE_ID = "0f3a9c1b2d4e5f60718293a4b5c6d7e8f9a0b1c2d3e4f506-png"
 
@@ -55,25 +56,29 @@ class FilesView(WebChatView):
     @operation(
         summary="Send a picture",
         description="The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and "
-        "not by what it is called. Send its `file_id` with a message within two days, else "
+        "not by what it is called. Send its `file_id` with a message within six hours, else "
         "it is deleted.",
         tag=TAG,
         operation_id="create_webchat_file",
         request={"image/png": OpenApiTypes.BINARY},
         responses={201: FileSerializer},
-        errors={422: [_NO_PICTURE], 429: [DAILY_LIMIT]},
+        errors={422: [_NO_PICTURE], 429: [DAILY_LIMIT, PICTURE_LIMIT, REPLY_AWAITED]},
         visitors=f"Rate limit: {limits.FILES_BY_VISITOR} a minute per visitor, {limits.FILES_BY_ADDRESS} per "
-        f"address, {limits.FILES_BY_CHAT} per chat, and the chat's `daily_limit` a day.",
+        f"address, {limits.FILES_BY_CHAT} per chat; a day, the chat's `daily_limit` and the limits in bytes. "
+        f"Until somebody has replied to an anonymous visitor, {limits.PICTURES_BEFORE_REPLY} a day.",
         request_example="the picture's bytes",
         response_example={"file_id": _FILE_ID},
         media_type="image/png",
     )
     def post(self, request: Request, phone_number_id: str) -> Response:
-        """Keep it."""
+        """Store a picture."""
         visitor_id = self.visitor.visitor_id
-        with_limits(lambda: limits.count_file(self.chat, visitor_id=visitor_id, address=self.address))
+        if not request.META.get(ADMITTED):
+            length = announced_bytes(request.META.get("CONTENT_LENGTH"))
+            check_upload(self.chat, self.visitor, address=self.address, content_length=length)
         # Without a body there is none of its type either.
         content: Any = request.data or b""
+        count_bytes(self.chat, address=self.address, size_bytes=len(content))
         try:
             picture = files.store(content, phone_number_id=phone_number_id, visitor_id=visitor_id)
         except NoPictureError as error:
@@ -102,11 +107,11 @@ class FileView(WebChatView):
             files.is_of(picture, phone_number_id=phone_number_id, visitor_id=who)
             or visitor.has_sent(customer_id=self.customer_id, name=picture.name)
         ):
-            raise not_found()
+            raise not_found("file_id")
         try:
             content = files.read(picture)
         except FileNotFoundError as error:
-            raise not_found() from error
+            raise not_found("file_id") from error
         return HttpResponse(
             content,
             content_type=picture.mime_type,

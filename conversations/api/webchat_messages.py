@@ -15,7 +15,7 @@ from channels_app.webchat.messages import VisitorMessage
 from config.lib.api.problems import field_error, unavailable, unprocessable
 from config.lib.api.schema import operation
 from conversations import visitor
-from conversations.api.webchat_access import DAILY_LIMIT, TAG, WebChatView, with_limits
+from conversations.api.webchat_access import ADDRESS_LIMIT, DAILY_LIMIT, TAG, WebChatView, with_limits
 from conversations.api.webchat_shapes import (
     ChatPageQuery,
     ChatPageSerializer,
@@ -50,8 +50,8 @@ _EXAMPLE: dict[str, Any] = {
     "has_more": False,
     "state": {"is_available": True, "is_paused": False},
 }
-_FILE_UNKNOWN = ("file_unknown", "There is no such file of this visitor's.")
-_NO_CURSOR = field_error("invalid_cursor", "This is no cursor that was given out.")
+_FILE_UNKNOWN = ("file_unknown", "There is no picture of this visitor with this `file_id`.")
+_NO_CURSOR = field_error("invalid_cursor", "This is not a cursor of this chat.")
 _READING = f"Rate limit: {limits.READS_BY_ADDRESS} readings a minute per address."
 
 
@@ -66,10 +66,10 @@ class ChatMessagesView(WebChatView):
         operation_id="send_webchat_message",
         request=MessageInput,
         responses={202: TakenSerializer},
-        errors={422: [_FILE_UNKNOWN], 429: [DAILY_LIMIT]},
+        errors={422: [_FILE_UNKNOWN], 429: [DAILY_LIMIT, ADDRESS_LIMIT]},
         visitors=f"Rate limit: {limits.MESSAGES_BY_VISITOR} messages a minute per visitor, "
-        f"{limits.MESSAGES_BY_ADDRESS} per address, {limits.MESSAGES_BY_CHAT} per chat, and the chat's "
-        "`daily_limit` a day.",
+        f"{limits.MESSAGES_BY_ADDRESS} per address, {limits.MESSAGES_BY_CHAT} per chat; a day, the chat's "
+        "`daily_limit`, of which one address has a tenth.",
         request_example={"message_id": "f3b1c8e2a4d5", "text": "Do you bake rye bread?"},
         response_example={"message_id": "f3b1c8e2a4d5"},
     )
@@ -94,6 +94,7 @@ class ChatMessagesView(WebChatView):
             sent_at=messages.written_at(said.get("sent_at"), now=now).isoformat(),
             picture=picture.name if picture else "",
             mime_type=picture.mime_type if picture else "",
+            external_id=who.user_id,
         )
         try:
             arrivals.take(message, now=now)

@@ -5,10 +5,11 @@ from typing import Any
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from channels_app.webchat import messages, sessions
+from channels_app.webchat import identities, messages
 from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
 from conversations import visitor
 
+_JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z"
 _FILE_ID = r"^[0-9a-f]{48}-(png|jpg|gif|webp)\Z"
 
 
@@ -30,20 +31,21 @@ class ConfigSerializer(serializers.Serializer[Any]):
     events_url = serializers.CharField(help_text="Where the event stream is.")
 
 
-class IdentityInput(StrictSerializer):
-    """Who a visitor is, as the business's server vouches."""
+class HashIdentityInput(StrictSerializer):
+    """The identity format before tokens."""
 
     user_id = TextField(max_length=200, trim_whitespace=False, help_text="The business's id of the user.")
     name = TextField(
-        max_length=sessions.MOST_NAME,
+        max_length=identities.MAX_NAME_LENGTH,
         required=False,
         allow_blank=True,
         default="",
-        help_text="What they are called.",
+        help_text="Ignored: the hash does not cover it.",
     )
     hash = TextField(
         max_length=64,
-        min_length=64,
+        trim_whitespace=False,
+        validators=[RegexValidator(r"^[0-9a-f]{64}\Z", "A hash is 64 lower-case hexadecimal digits.")],
         help_text="HMAC-SHA256 of `user_id` with the chat's secret, in lower-case hex.",
     )
 
@@ -51,20 +53,34 @@ class IdentityInput(StrictSerializer):
 class SessionInput(StrictSerializer):
     """A new session."""
 
-    identity = IdentityInput(required=False, help_text="None: somebody nobody vouches for.")
+    identity_token = TextField(
+        required=False,
+        max_length=identities.MAX_TOKEN_LENGTH,
+        trim_whitespace=False,
+        validators=[
+            RegexValidator(_JWT, "An identity token is three parts of base64url with dots between them.")
+        ],
+        help_text="A JSON Web Token by which the business's server vouches for the visitor. None: an "
+        "anonymous visitor.",
+    )
+    identity = HashIdentityInput(
+        required=False,
+        help_text="Deprecated; accepted until the chat's `identity_hashes_until`, and ignored beside an "
+        "`identity_token`.",
+    )
 
 
 class VisitorSerializer(serializers.Serializer[Any]):
-    """Who the session speaks of."""
+    """The visitor of the session."""
 
-    name = serializers.CharField(help_text="What the business called them; empty for an anonymous one.")
+    name = serializers.CharField(help_text="The name in the token; empty where there is none.")
 
 
 class SessionSerializer(serializers.Serializer[Any]):
     """A session."""
 
     token = serializers.CharField(help_text="Send it as `Authorization: Bearer …`, never in a URL.")
-    expires_at = serializers.DateTimeField(help_text="A new one is given for it until then.")
+    expires_at = serializers.DateTimeField(help_text="Until then a new one is issued for it.")
     visitor = VisitorSerializer()
 
 
@@ -74,7 +90,9 @@ class MessageInput(StrictSerializer):
     message_id = TextField(
         max_length=64,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[A-Za-z0-9_-]{8,64}\Z", "must be 8 to 64 letters, digits, _ or -")],
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9_-]{8,64}\Z", "A message id is 8 to 64 letters, digits, `_` or `-`.")
+        ],
         help_text="The browser's own: sent again with the same one, nothing happens.",
     )
     text = TextField(
@@ -88,7 +106,8 @@ class MessageInput(StrictSerializer):
     file_id = TextField(
         max_length=60,
         required=False,
-        validators=[RegexValidator(_FILE_ID, "is no id of a file")],
+        trim_whitespace=False,
+        validators=[RegexValidator(_FILE_ID, "This is not the id of a file.")],
         help_text="Of a picture that this visitor sent.",
     )
     sent_at = TimestampField(required=False, help_text="When it was written, if that is some time ago.")

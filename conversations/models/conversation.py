@@ -21,7 +21,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(user_id=tenancy.required(user_id))
+        return self.filter(tenancy.permitted("customer__phone_number_id"), user_id=tenancy.required(user_id))
 
     def with_pause(self) -> "ConversationQuerySet":
         """Give each row `is_paused`: a person has taken over and the AI is silent; it can be filtered by."""
@@ -60,6 +60,12 @@ class Conversation(models.Model):
         null=True, blank=True, help_text="the model asked for a person, and none has taken over yet"
     )
     handover_reason = models.CharField(max_length=500, blank=True, db_default="")
+    disclosed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a reply with the agent's disclosure was stored"
+    )
+    disclosed_by = models.CharField(
+        max_length=50, blank=True, db_default="", help_text="the reply; empty = none that arrived"
+    )
     created_at = models.DateTimeField(db_default=Now())
     last_message_at = models.DateTimeField(db_default=Now())
     extract_at = models.DateTimeField(
@@ -73,11 +79,6 @@ class Conversation(models.Model):
     class Meta:
         db_table = "conversations"
         constraints = [
-            models.UniqueConstraint(
-                fields=["agent", "customer_phone"],
-                name="conversations_one_active_per_address",
-                condition=Q(is_active=True),
-            ),
             models.UniqueConstraint(
                 fields=["agent", "customer"],
                 name="conversations_one_active_per_customer",

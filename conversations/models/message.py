@@ -23,7 +23,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(user_id=tenancy.required(user_id))
+        return self.filter(tenancy.permitted("phone_number_id"), user_id=tenancy.required(user_id))
 
     def failed(self) -> "MessageQuerySet":
         """Keep what could not be answered or did not arrive, and may be retried."""
@@ -52,6 +52,10 @@ class Message(models.Model):
         DELIVERED = "delivered"
         READ = "read"
         FAILED = "failed"
+        UNKNOWN = "unknown"
+
+    # Sent without being asked for, so nothing is charged for them.
+    FREE_KINDS = ("fallback", "unavailable")
 
     message_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "msg"))
     # Its conversation's. No constraint of its own: each message would lock the business's one row.
@@ -100,6 +104,12 @@ class Message(models.Model):
     sequence_no = models.PositiveIntegerField()
     failure_reason = models.TextField(blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    unknown_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when nobody knows whether it arrived"
+    )
+    unknown_reported_at = models.DateTimeField(
+        null=True, blank=True, help_text="when `message.unknown` was raised for it"
+    )
     tokens_used = models.PositiveIntegerField(default=0)
     openai_response_id = models.CharField(max_length=100, blank=True)
     openai_knows = models.BooleanField(
@@ -126,6 +136,12 @@ class Message(models.Model):
                 condition=Q(status="failed", failed_at__isnull=False)
                 | (~Q(status="failed") & Q(failed_at__isnull=True)),
                 name="messages_failed_at_if_failed",
+            ),
+            # Lists of unknown outcomes go by unknown_at alone.
+            models.CheckConstraint(
+                condition=Q(status="unknown", unknown_at__isnull=False)
+                | (~Q(status="unknown") & Q(unknown_at__isnull=True)),
+                name="messages_unknown_at_if_unknown",
             ),
             models.UniqueConstraint(
                 fields=["turn"],
@@ -158,9 +174,27 @@ class Message(models.Model):
                 name="messages_failed_by_user",
                 condition=Q(failed_at__isnull=False),
             ),
+            # read by agents.number_states (the last failure of a number) and by lists
+            models.Index(
+                fields=["phone_number", "timestamp", "message_id"],
+                name="messages_failed_by_number",
+                condition=Q(failed_at__isnull=False),
+            ),
             # read by the dashboard: what failed lately
             models.Index(
                 fields=["failed_at"], name="messages_failed_lately", condition=Q(failed_at__isnull=False)
+            ),
+            # read by lists of messages whose outcome is unknown, and by the dashboard
+            models.Index(
+                fields=["user", "timestamp", "message_id"],
+                name="messages_unknown_by_user",
+                condition=Q(unknown_at__isnull=False),
+            ),
+            # read by unknown.report_overdue
+            models.Index(
+                fields=["unknown_at"],
+                name="messages_unknown_unreported",
+                condition=Q(unknown_at__isnull=False, unknown_reported_at__isnull=True),
             ),
             # read by MessageQuerySet.saying; costs a message 0.1 ms, and more with a pending list below 4 MB
             GinIndex(OpClass(Upper("text"), name="gin_trgm_ops"), name="messages_by_words"),

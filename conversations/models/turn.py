@@ -23,7 +23,10 @@ class Turn(models.Model):
     OPEN = (State.CLAIMED, State.ANSWERED)
 
     turn_id = models.CharField(primary_key=True, max_length=50, default=partial(ids.new, "trn"))
-    phone_number = models.ForeignKey(PhoneNumber, models.PROTECT, db_index=False, related_name="turns")
+    # Its customer's. No constraint of its own: each turn would lock the number's one row.
+    phone_number = models.ForeignKey(
+        PhoneNumber, models.PROTECT, db_constraint=False, db_index=False, related_name="turns"
+    )
     customer = models.ForeignKey(Customer, models.PROTECT, db_index=False, related_name="turns")
     conversation = models.ForeignKey(Conversation, models.PROTECT, db_index=False, related_name="turns")
     state = models.CharField(max_length=10, choices=State.choices, default=State.CLAIMED)
@@ -49,7 +52,7 @@ class Turn(models.Model):
             models.UniqueConstraint(
                 fields=["customer"],
                 name="turns_one_open_per_customer",
-                condition=Q(state__in=["claimed", "answered"]),
+                condition=Q(closed_at__isnull=True),
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["claimed", "answered"]) | Q(closed_at__isnull=False),
@@ -57,13 +60,12 @@ class Turn(models.Model):
             ),
         ]
         indexes = [
-            # read by claims.claim (turns to resume, and how many are open), the sweeper and leases
+            # read by claims (turns to resume, and which are open), the sweeper and leases. By
+            # closed_at, and without the lease: a turn that is answered or renewed writes no index.
             models.Index(
-                fields=["phone_number", "lease_expires_at"],
-                name="turns_open_by_number",
-                condition=Q(state__in=["claimed", "answered"]),
+                fields=["phone_number"], name="turns_open_by_number", condition=Q(closed_at__isnull=True)
             ),
-            # read by claims.claim: how many replies a customer had lately
+            # read by claims: how many replies a customer had lately
             models.Index(fields=["customer", "created_at"], name="turns_by_customer"),
             models.Index(fields=["conversation"], name="turns_by_conversation"),
         ]

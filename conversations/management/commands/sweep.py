@@ -3,8 +3,10 @@
 import signal
 import threading
 
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
 
+from config.checks import refuse_to_start_half_configured
 from conversations.sweeper import Sweeper, until
 
 
@@ -15,6 +17,10 @@ class Command(BaseCommand):
 
     def handle(self, *_args: object, **_options: object) -> None:
         """Run until SIGTERM or SIGINT."""
+        try:
+            refuse_to_start_half_configured()
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, until(stop))

@@ -14,9 +14,9 @@ from psycopg.types.json import Jsonb
 from agents.llm import ToolCall
 from config.lib import sql
 from config.lib.errors import RejectedError
-from conversations.holding import Turn
+from conversations.answering.open_turn import AnswerSettings, OpenTurn
+from conversations.answering.store import MAX_DRAFTS, Origin
 from conversations.leases import LeaseLostError
-from conversations.replies import MAX_DRAFTS, Origin
 
 # https://platform.openai.com/docs/guides/function-calling
 HAND_OVER: dict[str, Any] = {
@@ -34,13 +34,13 @@ HAND_OVER: dict[str, Any] = {
 }
 
 
-def offered(snapshot: dict[str, Any]) -> list[dict[str, Any]]:
-    """List the tools a turn offers the model."""
-    return [HAND_OVER] if snapshot.get("handover_enabled") else []
+def offered(settings: AnswerSettings) -> list[dict[str, Any]]:
+    """Return the tools that a turn offers the model."""
+    return [HAND_OVER] if settings.handover_enabled else []
 
 
 def handover_reason(calls: Sequence[ToolCall]) -> str | None:
-    """Give the reason the model hands over for; None if it does not."""
+    """Return the reason the model hands over for; None if it does not."""
     for call in calls:
         if call.name == HAND_OVER["name"]:
             try:
@@ -52,18 +52,18 @@ def handover_reason(calls: Sequence[ToolCall]) -> str | None:
 
 
 def output(call: ToolCall) -> dict[str, str]:
-    """Give the item that answers a call."""
+    """Return the item that answers a call."""
     is_known = call.name == HAND_OVER["name"]
     said = "A person has been told and takes over." if is_known else "There is no such tool. Answer in words."
     return {"type": "function_call_output", "call_id": call.call_id, "output": said}
 
 
-def owe(turn: Turn, origin: Origin) -> None:
+def store_owed_outputs(turn: OpenTurn, origin: Origin) -> None:
     """
-    Note that the model called tools without saying anything: it is asked again with their outputs.
+    Store that the model called tools without saying anything: it is asked again with their outputs.
 
     :raises RejectedError: if it does so again and again
-    :raises LeaseLostError: if somebody else holds the turn
+    :raises LeaseLostError: if another process holds the turn
     """
     facts = {
         "turn": turn.turn_id,
@@ -72,21 +72,25 @@ def owe(turn: Turn, origin: Origin) -> None:
         "owed": Jsonb(list(origin.owed)),
         "last_item": origin.item_ids[-1] if origin.item_ids else "",
     }
-    if not sql.execute(_OWE, facts):
+    if not sql.execute(_OWE_SQL, facts):
         raise LeaseLostError
     turn.drafts += 1
     if turn.drafts > MAX_DRAFTS:
         raise RejectedError("the model calls tools again and again", code="tool_loop")
 
 
-_OWE = """
+_OWE_SQL = """
     WITH turn AS (
         UPDATE turns SET drafts = drafts + 1
          WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'claimed'
         RETURNING conversation_id),
+    locked AS (
+        SELECT message_id FROM messages
+         WHERE message_id = ANY(%(known)s) AND EXISTS (SELECT 1 FROM turn)
+         ORDER BY message_id FOR NO KEY UPDATE),
     known AS (
-        UPDATE messages SET openai_knows = true, reaction_known = true FROM turn
-         WHERE message_id = ANY(%(known)s))
+        UPDATE messages SET openai_knows = true, reaction_known = true FROM locked
+         WHERE messages.message_id = locked.message_id)
     UPDATE conversations SET openai_owed = %(owed)s, openai_last_item_id = %(last_item)s
       FROM turn
      WHERE conversations.conversation_id = turn.conversation_id

@@ -1,0 +1,1 @@
+"""The story of a message, read from the tables; nothing here writes."""
