@@ -5,6 +5,7 @@ from typing import Any
 
 from billing import events
 from billing.events import EventType
+from channels_app import customer_object
 from extraction.models import FIELDS, Extraction
 from extraction.values import shown
 
@@ -22,6 +23,7 @@ def data(extraction: Extraction, *, changed: Sequence[str], source: str) -> dict
         "phone_number_id": talk.customer.phone_number_id,
         "agent_id": talk.agent_id,
         "customer_phone": talk.customer_phone,
+        "customer": customer_object.of(talk.customer),
         "lead": {**values(extraction), "demo_source_text": extraction.demo_source_text},
         "changed": list(changed),
         "smart_notification": extraction.smart_notification,

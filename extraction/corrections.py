@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.prompt_variables import zone
+from config.lib.texts import timestamp
 from conversations.models import Conversation
 from extraction import announcing, demo_times, notification, transcripts, values
 from extraction.models import FIELDS, SCORES, Extraction
@@ -58,7 +59,7 @@ def correct(*, extraction_id: str, changes: Mapping[str, Any], actor: str, sourc
     news = notification.facts(before)
     for name in changed:
         setattr(lead, name, fit[name])
-        lead.corrected[name] = {"by": actor, "at": timezone.now().isoformat()}
+        lead.corrected[name] = {"by": actor, "at": timestamp(timezone.now())}
         lead.evidence.pop(name, None)
         lead.refused.pop(name, None)
     if "demo_datetime" in changed:
@@ -96,7 +97,7 @@ def _checked(name: str, value: Any, lead: Extraction) -> Any:
     :raises InvalidCorrectionError: if the field cannot hold it, or there is no such field
     """
     if name not in FIELDS:
-        raise InvalidCorrectionError(name, "unknown_field", "is no field of a lead")
+        raise InvalidCorrectionError(name, "unknown_field", "A lead has no field of this name.")
     try:
         if value is None:
             return None
@@ -105,9 +106,9 @@ def _checked(name: str, value: Any, lead: Extraction) -> Any:
         if name == "demo_datetime":
             return _moment(value, lead)
         if not isinstance(value, str):
-            raise UnfitValueError("invalid", "is no text")
+            raise UnfitValueError("invalid", "The value must be text.")
         if name == "intent" and len(value) > values.LONGEST[name]:
-            raise UnfitValueError("too_long", f"is longer than {values.LONGEST[name]} characters")
+            raise UnfitValueError("too_long", f"The value is longer than {values.LONGEST[name]} characters.")
         return values.text_rules(_place(lead))[name](value)
     except UnfitValueError as error:
         raise InvalidCorrectionError(name, error.code, error.detail) from error
@@ -122,9 +123,9 @@ def _moment(value: object, lead: Extraction) -> datetime | None:
             return None
         at = demo_times.moment(value, timezone=lead.user.timezone)
     else:
-        raise UnfitValueError("not_a_time", "is no date with a time of day")
+        raise UnfitValueError("not_a_time", "The value must be a date with a time of day.")
     if at.year not in _YEARS:
-        raise UnfitValueError("out_of_range", "is in no year from 2000 to 2100")
+        raise UnfitValueError("out_of_range", "The year must be from 2000 to 2100.")
     return at
 
 

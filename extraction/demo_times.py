@@ -27,7 +27,7 @@ def moment(text: str, *, timezone: str) -> datetime:
         local = read if read.tzinfo else read.replace(tzinfo=zone(timezone))
         return local.astimezone(UTC).replace(second=0, microsecond=0)
     except (ValueError, OverflowError) as error:
-        raise UnfitValueError("not_a_time", "is no date with a time of day") from error
+        raise UnfitValueError("not_a_time", "The value must be a date with a time of day.") from error
 
 
 def agreed(text: str, *, timezone: str, said_at: datetime) -> datetime:
@@ -38,7 +38,7 @@ def agreed(text: str, *, timezone: str, said_at: datetime) -> datetime:
     """
     at = moment(text, timezone=timezone)
     if at <= said_at:
-        raise UnfitValueError("in_the_past", "lies before the message that names it")
+        raise UnfitValueError("in_the_past", "The time lies before the message that names it.")
     if at - said_at > _FARTHEST:
-        raise UnfitValueError("too_far_ahead", "lies more than two years ahead")
+        raise UnfitValueError("too_far_ahead", "The time lies more than two years ahead.")
     return at

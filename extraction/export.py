@@ -13,12 +13,14 @@ from conversations.listing import Listing
 from extraction import listing
 from extraction.models import FIELDS, Extraction
 
+# At the end, so that the columns before them keep their places.
+_OF_CUSTOMER = ("customer_id", "external_id", "customer_name", "customer_username", "customer_address")
 _OF_TALK = ("agent_id", "phone_number_id", "channel", "customer_phone")
 COLUMNS = (
     *("extraction_id", "conversation_id", *_OF_TALK, "status", "trigger", "is_current", *FIELDS),
     *("demo_source_text", "smart_notification", "notified_at", "evidence", "corrected", "suggestions"),
     *("refused", "changed", "reason", "prompt_id", "prompt_version", "model", "tokens_used"),
-    *("upto_sequence_no", "created_at", "extracted_at"),
+    *("upto_sequence_no", "created_at", "extracted_at", *_OF_CUSTOMER),
 )
 # https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -60,6 +62,11 @@ def _values(row: Extraction) -> Iterator[Any]:
         "phone_number_id": number.phone_number_id,
         "channel": number.type,
         "customer_phone": talk.customer_phone,
+        "customer_id": talk.customer.customer_id,
+        "external_id": talk.customer.external_id,
+        "customer_name": talk.customer.name,
+        "customer_username": talk.customer.username,
+        "customer_address": talk.customer.address,
     }
     for name in COLUMNS:
         yield of_talk[name] if name in of_talk else getattr(row, name)

@@ -32,8 +32,15 @@ _lock = threading.Lock()
 
 
 def extract(*, conversation_id: str) -> None:
-    """Read a conversation that waits to be read; nothing is done where somebody else does it."""
-    if stopping.is_stopping.is_set() or (run := runs.claim(conversation_id=conversation_id)) is None:
+    """Read a conversation that waits to be read, then those that wait longest, unless others read them."""
+    waiting = [conversation_id]
+    while waiting and not stopping.is_stopping.is_set():
+        _extract(waiting[0])
+        waiting = runs.unheld(most=1)
+
+
+def _extract(conversation_id: str) -> None:
+    if (run := runs.claim(conversation_id=conversation_id)) is None:
         return
     try:
         with _held(run), structlog.contextvars.bound_contextvars(extraction_id=run.extraction_id):

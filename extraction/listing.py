@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from django.db import connection
-
 from agents.models import Agent
 from channels_app.models import PhoneNumber
-from conversations.listing import Listing
+from config.lib import sql
+from conversations.listing import Listing, customers_of
 from conversations.models import Conversation
 from extraction.models import Extraction, ExtractionQuerySet
 
@@ -40,6 +39,8 @@ class ExtractionFilters(TypedDict, total=False):
     conversation_id: str
     agent_id: str
     phone_number_id: str
+    customer_id: str
+    external_id: str
     status: str
     min_urgency: int
     min_budget: int
@@ -77,7 +78,7 @@ def extractions(
 
 
 def _scope(user_id: str, asked: ExtractionFilters) -> ExtractionQuerySet:
-    """Give the readings of the business or of one of its conversations; none of what is not theirs."""
+    """Return the readings of the business, or of what it asks for; none of what is not theirs."""
     theirs = Extraction.objects.of(user_id)
     named = (
         (Conversation.objects.of(user_id), asked.get("conversation_id")),
@@ -86,6 +87,11 @@ def _scope(user_id: str, asked: ExtractionFilters) -> ExtractionQuerySet:
     )
     if not all(rows.filter(pk=key).exists() for rows, key in named if key is not None):
         return theirs.none()
+    if (people := customers_of(user_id, asked)) is not None:
+        talks = Conversation.objects.of(user_id).filter(customer__in=people)
+        if "conversation_id" in asked:
+            talks = talks.filter(pk=asked["conversation_id"])
+        return Extraction.objects.filter(conversation__in=list(talks.values_list("pk", flat=True)))
     if "conversation_id" in asked:
         # Known to be theirs: to name the business as well might have Postgres look through all it has.
         return Extraction.objects.filter(conversation_id=asked["conversation_id"])
@@ -113,6 +119,5 @@ def pages(listing: Listing[Extraction]) -> Iterator[list[Extraction]]:
             return
         last = keys[-1]
         found = list(listing.rows.filter(pk__lte=keys[0], pk__gte=last).order_by(*listing.order))
-        if not connection.in_atomic_block:
-            connection.close()
+        sql.release_connection()
         yield found

@@ -36,7 +36,9 @@ class ExtractionQuerySet(models.QuerySet["Extraction"]):
 
         :raises TenantMissingError: if it is not said which
         """
-        return self.filter(user_id=tenancy.required(user_id))
+        return self.filter(
+            tenancy.permitted("conversation__customer__phone_number_id"), user_id=tenancy.required(user_id)
+        )
 
     def current(self) -> "ExtractionQuerySet":
         """Keep the leads: the newest good reading of each conversation."""

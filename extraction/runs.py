@@ -75,16 +75,16 @@ def want(*, conversation_id: str) -> Extraction:
     return opened
 
 
-def unheld() -> list[str]:
-    """List the conversations with a reading that nobody holds, those that wait longest first."""
-    return [row["conversation_id"] for row in sql.rows(_UNHELD)]
+def unheld(*, most: int) -> list[str]:
+    """Return the conversations with a reading that nobody holds, those that wait longest first."""
+    return [row["conversation_id"] for row in sql.rows(_UNHELD, [most])]
 
 
 _UNHELD = """
     SELECT conversation_id FROM extractions
      WHERE status IN ('waiting', 'running') AND lease_expires_at <= statement_timestamp()
      ORDER BY lease_expires_at
-     LIMIT 500
+     LIMIT %s
 """
 
 
@@ -113,12 +113,16 @@ def claim(*, conversation_id: str) -> Run | None:
         return run if _pay(run) else None
 
 
-# A holder that handed it back left no token, and does not count.
+# A holder that handed it back left no token, and does not count. The conversation is locked before the
+# reading, as by whoever ends one.
 _CLAIM = """
+    WITH talk AS (
+        SELECT conversation_id FROM conversations WHERE conversation_id = %(conversation)s
+           FOR NO KEY UPDATE)
     UPDATE extractions
        SET status = 'running', attempts = attempts + (lease_token IS NOT NULL)::int, lease_token = %(token)s,
            lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s)
-     WHERE conversation_id = %(conversation)s AND status IN ('waiting', 'running')
+     WHERE conversation_id = (SELECT conversation_id FROM talk) AND status IN ('waiting', 'running')
        AND lease_expires_at <= statement_timestamp()
     RETURNING extraction_id, user_id, upto_sequence_no, attempts, created_at
 """

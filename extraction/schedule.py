@@ -13,6 +13,8 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from billing import events
+from billing.events import EventType, NewEvent
+from channels_app import customer_object
 from config.lib import ids, redis, sql
 from config.lib.jobs import Job, ring_now
 from extraction import runs
@@ -20,13 +22,16 @@ from extraction import runs
 log = structlog.get_logger(__name__)
 
 BATCH = 500
+# A ring wakes a thread, which goes on with what waits longest: enough for the threads of a few processes, so
+# that the others wait in Postgres and not in the memory of the first process to look.
+RINGS = 32
 
 
 def look() -> int:
-    """Open readings of talks that went quiet, ring for all that nobody holds, and say how many there are."""
+    """Open readings of talks that went quiet, ring for those that nobody holds, and return for how many."""
     while _look_at_some():
         pass
-    waiting = runs.unheld()
+    waiting = runs.unheld(most=RINGS)
     try:
         for conversation_id in waiting:
             ring_now(Job.EXTRACT, conversation_id=conversation_id)
@@ -60,7 +65,7 @@ _QUIET_AT = """
 # Busy: an answer is being made, or it is being read. Known: a reading by hand has seen all there is.
 _DUE = f"""
     SELECT talk.conversation_id, talk.user_id, talk.agent_id, talk.customer_phone, talk.last_message_at,
-           talk.last_sequence_no, customer.phone_number_id,
+           talk.last_sequence_no, talk.customer_id, customer.phone_number_id,
            {_QUIET_AT} <= statement_timestamp() AS is_quiet,
            EXISTS (SELECT 1 FROM turns WHERE turns.customer_id = talk.customer_id
                                          AND turns.state IN ('claimed', 'answered'))
@@ -100,9 +105,9 @@ def _open(talks: list[dict[str, Any]]) -> None:
         for talk in talks
     ]
     opened = {row["conversation_id"] for row in sql.rows(_OPEN, [Jsonb(rows)])}
-    for talk in talks:
-        if talk["conversation_id"] in opened:
-            _tell(talk)
+    idle = [talk for talk in talks if talk["conversation_id"] in opened]
+    customers = customer_object.find([talk["customer_id"] for talk in idle])
+    events.record_all([_idle(talk, customers[talk["customer_id"]]) for talk in idle])
 
 
 # Whoever looks at the same moment opens none: each quiet period has one.
@@ -115,14 +120,15 @@ _OPEN = """
 """
 
 
-def _tell(talk: dict[str, Any]) -> None:
-    events.record(
+def _idle(talk: dict[str, Any], customer: dict[str, Any]) -> NewEvent:
+    return NewEvent(
         user_id=talk["user_id"],
-        type=events.EventType.CONVERSATION_IDLE,
+        type=EventType.CONVERSATION_IDLE,
         data={
             "phone_number_id": talk["phone_number_id"],
             "agent_id": talk["agent_id"],
             "customer_phone": talk["customer_phone"],
+            "customer": customer,
             "last_message_at": talk["last_message_at"].isoformat(),
         },
         conversation_id=talk["conversation_id"],

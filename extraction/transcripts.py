@@ -126,15 +126,33 @@ def _lines(conversation_id: str, upto: int) -> tuple[Line, ...]:
             number=message.sequence_no,
             message_id=message.message_id,
             author=message.author,
-            text=rendering.words(message)[:LONGEST_MESSAGE],
-            own=rendering.said(message)[:LONGEST_MESSAGE],
+            text=_fitted(rendering.words(message)),
+            own=_fitted(rendering.said(message)),
             at=message.timestamp,
         )
-        room -= len(line.text)
+        room -= _size(line.text)
         if room < 0:
             break
         lines.append(line)
     return tuple(reversed(lines))
+
+
+def _fitted(text: str) -> str:
+    """Return the beginning of a text: LONGEST_MESSAGE characters, less where they grow when they are used."""
+    text = text[:LONGEST_MESSAGE]
+    while _size(text) > 2 * LONGEST_MESSAGE:
+        text = text[: len(text) // 2]
+    return text
+
+
+def _size(text: str) -> int:
+    """
+    Count the characters of a text as it is sent and as it is compared with a lead's fields.
+
+    An invisible character is sent as up to twelve, and some ligatures are compared as eighteen.
+    """
+    sent = len(_encoded({"text": text})) - len(_encoded({"text": ""}))
+    return max(sent, len(unicodedata.normalize("NFKC", text)))
 
 
 # --- For the model -----------------------------------------------------------------------------------

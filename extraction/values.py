@@ -55,7 +55,7 @@ def name(text: str) -> str | None:
     """
     line = _short("name", cleaning.meant(text))
     if line and (not _LETTER.search(line) or _is_contact(line)):
-        raise UnfitValueError("not_a_name", "is no name of a person")
+        raise UnfitValueError("not_a_name", "This is not the name of a person.")
     return line or None
 
 
@@ -67,7 +67,7 @@ def company(text: str) -> str | None:
     """
     line = _short("company", cleaning.meant(text))
     if line and ("@" in line or cleaning.without_urls(line) != line):
-        raise UnfitValueError("not_a_company", "is no name of a company")
+        raise UnfitValueError("not_a_company", "This is not the name of a company.")
     return line or None
 
 
@@ -88,7 +88,7 @@ def email(text: str) -> str | None:
     try:
         found = validate_email(line, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
-        raise UnfitValueError("not_an_email", "is no e-mail address") from error
+        raise UnfitValueError("not_an_email", "This is not an e-mail address.") from error
     return _short("email", found)
 
 
@@ -106,7 +106,7 @@ def phone(text: str, place: Place) -> str | None:
         return _short("phone", f"+{_digits(line)}")
     number = _parsed(line, place.region)
     if number is None or not phonenumbers.is_valid_number(number):
-        raise UnfitValueError("not_a_phone_number", "is no phone number that exists")
+        raise UnfitValueError("not_a_phone_number", "This is not a phone number that can exist.")
     return _short("phone", phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 
@@ -119,7 +119,7 @@ def score(number: object) -> int | None:
     if number is None:
         return None
     if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 3:
-        raise UnfitValueError("not_a_score", "is not 1, 2 or 3")
+        raise UnfitValueError("not_a_score", "The score must be 1, 2 or 3.")
     return number
 
 
@@ -137,7 +137,7 @@ def text_rules(place: Place) -> dict[str, Callable[[str], str | None]]:
 
 def _short(field: str, text: str) -> str:
     if len(text) > LONGEST[field]:
-        raise UnfitValueError("too_long", f"is longer than {LONGEST[field]} characters")
+        raise UnfitValueError("too_long", f"The value is longer than {LONGEST[field]} characters.")
     return text
 
 

@@ -35,7 +35,7 @@ class ExportView(TenantView):
         tag=TAG,
         operation_id="export_extractions",
         query=ExtractionFilters,
-        responses={200: OpenApiTypes.STR},
+        responses={(200, "text/csv"): OpenApiTypes.STR},
         response_example=_EXAMPLE,
     )
     def get(self, request: Request, user_id: str) -> StreamingHttpResponse:

@@ -25,7 +25,7 @@ _NOT_THE_LEAD = (
     "not_the_lead",
     "This is not the conversation's lead: that is the one with this `extraction_id`.",
 )
-_INVALID = ("invalid_correction", "is no e-mail address")
+_INVALID = ("invalid_correction", "This is not an e-mail address.")
 
 
 def _score(name: str) -> IntegerField:
@@ -88,7 +88,7 @@ class ExtractionView(TenantView):
         """
         row = listing.shown(Extraction.objects.of(self.user_id)).filter(pk=extraction_id).first()
         if row is None:
-            raise not_found()
+            raise not_found("extraction_id")
         return row
 
     @operation(
@@ -123,7 +123,7 @@ class ExtractionView(TenantView):
         talk_id = self.found(extraction_id).conversation_id
         changes = self.read_body(CorrectionInput, partial=True)
         # As whoever ends a reading of it does, so that what is compared is what is changed.
-        Conversation.objects.of(user_id).select_for_update(no_key=True).get(pk=talk_id)
+        Conversation.objects.of(user_id).select_for_update(no_key=True, of=("self",)).get(pk=talk_id)
         row = self.found(extraction_id)
         if row.is_current:
             etags.check(request, _data(row))

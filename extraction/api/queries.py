@@ -2,7 +2,14 @@
 
 from rest_framework import serializers
 
-from config.lib.api.serializers import PageQuery, QueryFlagField, StrictSerializer, TimestampField
+from config.lib.api.serializers import (
+    ChoiceField,
+    PageQuery,
+    QueryFlagField,
+    StrictSerializer,
+    TimestampField,
+)
+from conversations.api.customer_shapes import customer_id_filter, external_id_filter
 from extraction.models import Extraction
 
 
@@ -23,7 +30,9 @@ class ExtractionFilters(StrictSerializer):
     phone_number_id = serializers.CharField(
         required=False, max_length=50, help_text="Of talks on this number."
     )
-    status = serializers.ChoiceField(
+    customer_id = customer_id_filter()
+    external_id = external_id_filter()
+    status = ChoiceField(
         required=False,
         choices=Extraction.Status.values,
         help_text="What became of the reading; with `history`, since all leads have `succeeded`.",

@@ -43,7 +43,7 @@ class ExtractView(ConversationView):
             raise conflict(*_NOTHING) from error
         row = listing.shown(Extraction.objects.of(user_id)).filter(pk=opened).first()
         if row is None:
-            raise not_found()
+            raise not_found("conversation_id")
         return Response(
             ExtractionSerializer(row).data,
             status=HTTPStatus.ACCEPTED,

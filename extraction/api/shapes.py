@@ -5,6 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from config.lib.api.serializers import StoredTimestampField
+from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
+from conversations.api.customer_shapes import CustomerSerializer
 from extraction.models import Extraction
 from extraction.schema import LEVELS
 
@@ -16,6 +19,7 @@ EXAMPLE: dict[str, Any] = {
     "phone_number_id": "106540352242922",
     "channel": "whatsapp",
     "customer_phone": "12025550123",
+    "customer": CUSTOMER,
     "status": "succeeded",
     "trigger": "quiet",
     "is_current": True,
@@ -33,7 +37,7 @@ EXAMPLE: dict[str, Any] = {
     "smart_notification": "Ada Lovelace of Example Engines wants daily bread; tasting on Friday at 3 pm.",
     "notified_at": "2026-11-24T12:09:00Z",
     "evidence": {"email": {"confidence": 0.97, "messages": ["msg_01KB2T7M3G5Q8R9S0T1V2W3X4Y"]}},
-    "corrected": {"company": {"by": "key:9f2c41ab", "at": "2026-11-24T13:00:00+00:00"}},
+    "corrected": {"company": {"by": "key:9f2c41ab", "at": "2026-11-24T13:00:00Z"}},
     "suggestions": {
         "company": {
             "value": "Engines Inc.",
@@ -41,12 +45,12 @@ EXAMPLE: dict[str, Any] = {
             "messages": ["msg_01KB2T7M3G5Q8R9S0T1V2W3X4Y"],
         }
     },
-    "refused": {"phone": "is no phone number that exists"},
+    "refused": {"phone": "This is not a phone number that can exist."},
     "changed": ["name", "email"],
     "reason": "",
     "prompt_id": "",
     "prompt_version": 1,
-    "model": "gpt-5-mini",
+    "model": "gpt-6-luna",
     "tokens_used": 1840,
     "upto_sequence_no": 12,
     "created_at": "2026-11-24T12:08:55Z",
@@ -55,7 +59,7 @@ EXAMPLE: dict[str, Any] = {
 OPENED: dict[str, Any] = {
     **dict.fromkeys(EXAMPLE),
     **{name: EXAMPLE[name] for name in ("extraction_id", "conversation_id", "agent_id", "phone_number_id")},
-    **{name: EXAMPLE[name] for name in ("channel", "customer_phone", "upto_sequence_no")},
+    **{name: EXAMPLE[name] for name in ("channel", "customer_phone", "customer", "upto_sequence_no")},
     "status": "waiting",
     "trigger": "manual",
     "is_current": False,
@@ -101,7 +105,7 @@ class CorrectionSerializer(serializers.Serializer[Any]):
     """Who set a field."""
 
     by = serializers.CharField(help_text="`key:…` or `staff:…`.")
-    at = serializers.DateTimeField(help_text="When.")
+    at = StoredTimestampField(help_text="When.")
 
 
 class SuggestionSerializer(EvidenceSerializer):
@@ -120,8 +124,15 @@ def _by_field(shape: type[serializers.Serializer[Any]]) -> Any:
     return _ByField
 
 
+class _CorrectedField(_by_field(CorrectionSerializer)):  # type: ignore[misc]
+    """Corrections by field."""
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return them with times that end in `Z`."""
+        return {name: dict(CorrectionSerializer(entry).data) for name, entry in value.items()}
+
+
 _Evidence = _by_field(EvidenceSerializer)
-_Corrected = _by_field(CorrectionSerializer)
 _Suggestions = _by_field(SuggestionSerializer)
 
 
@@ -143,6 +154,9 @@ class ExtractionSerializer(serializers.ModelSerializer[Extraction]):
         read_only=True,
         help_text="The customer's phone, or the id the channel knows them by.",
     )
+    customer = CustomerSerializer(
+        source="conversation.customer", read_only=True, help_text="Whose conversation was read."
+    )
     phone = serializers.CharField(
         read_only=True, allow_null=True, help_text="A phone number the customer gave (E.164)."
     )
@@ -150,7 +164,7 @@ class ExtractionSerializer(serializers.ModelSerializer[Extraction]):
         read_only=True, allow_null=True, help_text="One or two sentences for the sales person."
     )
     evidence = _Evidence(read_only=True, help_text="By field: what bears it out.")
-    corrected = _Corrected(read_only=True, help_text="By field that a person set: who, and when.")
+    corrected = _CorrectedField(read_only=True, help_text="By field that a person set: who, and when.")
     suggestions = _Suggestions(
         read_only=True, help_text="By corrected field: what the latest reading would have put there."
     )
