@@ -35,6 +35,19 @@ DEFAULTS: dict[str, Any] = {
     "deliver_twice": False,
     "batch_seconds": 0.0,
     "shuffle_seconds": 0.0,
+    "dashboard_prompts": True,
+    # GET /v1/models: id -> shutdown date, null = not announced.
+    "models": {
+        "gpt-6.2-sol": None,
+        "gpt-6.1-terra": None,
+        "gpt-6-luna": None,
+        "gpt-5.1": "2027-04-01",
+        "gpt-5": "2026-12-11",
+        "gpt-5-mini": "2026-12-11",
+        "gpt-4o": "2027-01-14",
+        "gpt-transcribe": None,
+        "whisper-1": "2027-02-26",
+    },
     "seed": None,
 }
 LATENCY_SHAPES = ({"median", "sigma"}, {"mean", "spread"})
@@ -43,6 +56,7 @@ STEP_KEYS = {
     "text", "refusal", "json", "tool_call", "response_status", "reason", "fail_status",
 }  # fmt: skip
 ERROR_KEY = re.compile(r"\d{1,7}(:\w+)?")
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 HTTP_ERRORS = range(400, 600)
 RESPONSE_STATUSES = ("completed", "incomplete", "failed")
 
@@ -73,6 +87,8 @@ class Behaviour:
         self.deliver_twice: bool = self.document["deliver_twice"]
         self.batch_seconds: float = self.document["batch_seconds"]
         self.shuffle_seconds: float = self.document["shuffle_seconds"]
+        self.dashboard_prompts: bool = self.document["dashboard_prompts"]
+        self.models: dict[str, str | None] = self.document["models"]
 
     def as_document(self) -> dict[str, Any]:
         """Return the whole behaviour as JSON, the scripts as far as they are not used up."""
@@ -118,7 +134,7 @@ def _refuse_unknown(where: str, given: Mapping[str, Any], known: Mapping[str, An
 
 
 def _check(document: Mapping[str, Any]) -> None:
-    for name in ("statuses", "deliver_twice"):
+    for name in ("statuses", "deliver_twice", "dashboard_prompts"):
         if not isinstance(document[name], bool):
             raise InvalidBehaviourError(f"{name} must be true or false")
     delays = document["status_delays"]
@@ -126,6 +142,7 @@ def _check(document: Mapping[str, Any]) -> None:
         raise InvalidBehaviourError("status_delays must be three numbers: sent, delivered, read")
     for delay in delays:
         _check_number("status_delays", delay)
+    _check_models(document["models"])
     for name in ("batch_seconds", "shuffle_seconds"):
         _check_number(name, document[name])
     seed = document["seed"]
@@ -133,6 +150,13 @@ def _check(document: Mapping[str, Any]) -> None:
         raise InvalidBehaviourError("seed must be a whole number or null")
     for name in PROFILES:
         _check_profile(name, document[name])
+
+
+def _check_models(models: object) -> None:
+    if not isinstance(models, dict) or not all(
+        on is None or (isinstance(on, str) and DATE.fullmatch(on)) for on in models.values()
+    ):
+        raise InvalidBehaviourError("models must be an object of dates (YYYY-MM-DD) or nulls by model")
 
 
 def _check_profile(name: str, profile: Mapping[str, Any]) -> None:

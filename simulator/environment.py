@@ -2,7 +2,8 @@
 Every variable the simulator reads from its environment.
 
 - ``SIMULATOR_WEBHOOK_URL``: where Meta's webhooks are posted (``http://127.0.0.1:3000/webhook/meta``)
-- ``WEBHOOK_SECRET``: signs them; of a comma-separated list the first counts (``test-app-secret``)
+- ``WEBHOOK_SECRET``: signs them; of a comma-separated list the first counts (the checkout's own, in
+  ``secrets/WEBHOOK_SECRET`` below ``DATA_DIR``)
 - ``SIMULATOR_BEHAVIOUR``: JSON, the behaviour at start and after a reset (see ``behaviour.py``)
 - ``SIMULATOR_PHONE_NUMBER_ID``: the default WhatsApp number (``109876543210987``)
 - ``SIMULATOR_DISPLAY_PHONE_NUMBER``: the phone number it shows (``12025550100``)
@@ -16,7 +17,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+_DATA_DIR = Path(__file__).resolve().parents[1] / ".data"
 
 
 class InvalidEnvironmentError(ValueError):
@@ -49,10 +53,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
         return environ.get(name, "").strip() or default
 
     host = value("SIMULATOR_HOST", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - none is opened
-    secrets = (part.strip() for part in value("WEBHOOK_SECRET", "test-app-secret").split(","))
     return Environment(
         webhook_url=value("SIMULATOR_WEBHOOK_URL", "http://127.0.0.1:3000/webhook/meta"),
-        webhook_secret=next((secret for secret in secrets if secret), "test-app-secret"),
+        webhook_secret=_webhook_secret(value("WEBHOOK_SECRET", ""), value("DATA_DIR", str(_DATA_DIR))),
         behaviour=_json_object("SIMULATOR_BEHAVIOUR", value("SIMULATOR_BEHAVIOUR", "{}")),
         phone_number_id=value("SIMULATOR_PHONE_NUMBER_ID", "109876543210987"),
         display_phone_number=value("SIMULATOR_DISPLAY_PHONE_NUMBER", "12025550100"),
@@ -61,6 +64,17 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
         journal_file=value("SIMULATOR_JOURNAL_FILE", ""),
         base_url=f"http://{host}:{value('SIMULATOR_PORT', '9090')}",
     )
+
+
+def _webhook_secret(given: str, data_dir: str) -> str:
+    secret = next((part.strip() for part in given.split(",") if part.strip()), "")
+    file = Path(data_dir) / "secrets" / "WEBHOOK_SECRET"
+    if not secret and file.exists():
+        secret = file.read_text().strip()
+    if not secret:
+        message = f"WEBHOOK_SECRET is not set, and {file} does not exist: `make run` creates it"
+        raise InvalidEnvironmentError(message)
+    return secret
 
 
 def _json_object(name: str, text: str) -> dict[str, Any]:

@@ -17,15 +17,21 @@ CODES: dict[int, tuple[int, str, str]] = {
     4: (400, "API Too Many Calls", "The app has reached its API call rate limit."),
     10: (403, "Permission Denied", "Permission is either not granted or has been removed."),
     17: (400, "User request limit reached", "The user has reached the call rate limit."),
+    32: (400, "Page request limit reached", "The page has reached its call rate limit."),
+    33: (400, "Parameter value is not valid", "The business phone number has been deleted."),
     100: (400, "Invalid parameter", "The request included one or more unsupported or misspelled parameters."),
+    102: (401, "API Session", "The session of the access token has ended."),
     190: (401, "Access token has expired", "The access token has expired."),
     200: (403, "Permissions error", "Permission is either not granted or has been removed."),
     368: (403, "Temporarily blocked for policies violations", "The account has been restricted."),
     551: (400, "This person isn't available right now.", "This person isn't available right now."),
     613: (400, "Calls to this api have exceeded the rate limit.", "Too many calls."),
+    80002: (400, "Rate limit issues", "The Instagram account has reached its rate limit."),
+    80006: (400, "Rate limit issues", "The page has reached its rate limit."),
     80007: (400, "Rate limit issues", "The WhatsApp Business Account has reached its rate limit."),
     130403: (403, "Blocked", "The user blocked the business."),
     130429: (400, "Rate limit hit", "Cloud API message throughput has been reached."),
+    130472: (400, "User's number is part of an experiment", "Message was not sent: an experiment."),
     130497: (403, "Business account is restricted from messaging users in this country.", "Restricted."),
     131000: (500, "Something went wrong", "Message failed to send due to an unknown error."),
     131005: (403, "Access denied", "Permission is either not granted or has been removed."),
@@ -35,6 +41,12 @@ CODES: dict[int, tuple[int, str, str]] = {
     131021: (400, "Recipient cannot be sender", "Sender and recipient phone number is the same."),
     131026: (400, "Message undeliverable", "Message Undeliverable."),
     131031: (403, "Account has been locked", "The account has been restricted or disabled."),
+    131037: (400, "Display name not approved", "The number needs an approved display name first."),
+    131042: (
+        400,
+        "Business eligibility payment issue",
+        "Message failed to send because there were one or more errors related to your payment method.",
+    ),
     131045: (
         500,
         "Incorrect certificate",
@@ -53,6 +65,7 @@ CODES: dict[int, tuple[int, str, str]] = {
         "Spam rate limit hit",
         "Message failed to send: too many earlier ones were blocked or flagged.",
     ),
+    131049: (400, "Meta chose not to deliver", "Not delivered to keep the ecosystem engaged."),
     131050: (
         400,
         "User stopped marketing messages",
@@ -72,12 +85,22 @@ CODES: dict[int, tuple[int, str, str]] = {
     131057: (500, "Account in maintenance mode", "Business Account is in maintenance mode."),
     131062: (400, "Business-scoped user id is not supported", "This message cannot be sent to a BSUID."),
     131064: (400, "Template rate limit hit", "Too many messages of this class."),
+    132000: (400, "Template param count mismatch", "Another number of parameters was expected."),
+    132001: (404, "Template does not exist", "There is no such template in this language."),
+    132005: (400, "Template hydrated text too long", "The text of the template is too long."),
+    132007: (400, "Template format character policy violated", "The text violates a policy."),
+    132012: (400, "Template parameter format mismatch", "A parameter has another format."),
+    132015: (400, "Template is paused", "The template is paused due to low quality."),
+    132016: (400, "Template is disabled", "The template is permanently disabled due to low quality."),
+    133000: (500, "Incomplete deregistration", "An earlier attempt to deregister the number failed."),
     133004: (503, "Server temporarily unavailable", "Server is temporarily unavailable."),
+    133006: (400, "Phone number re-verification needed", "The number must be verified again."),
     133010: (
         400,
         "Phone number not registered",
         "Phone number not registered on the WhatsApp Business Platform.",
     ),
+    133015: (400, "Please wait a few minutes", "The number was deleted a moment ago."),
 }
 MISSING_OBJECT = 33
 HTTP_STATUSES = range(400, 600)
@@ -119,7 +142,7 @@ def injected_answer(plan: Plan) -> Answer:
     code, subcode = int(first), int(second) if second.isdigit() else None
     status = None
     if code not in CODES and code in HTTP_STATUSES:
-        status, code, subcode = code, subcode or CODE_OF_STATUS.get(code, 1), None
+        status, code, subcode = code, CODE_OF_STATUS.get(code, 1) if subcode is None else subcode, None
     answer = _coded(code, subcode=subcode, status=status, message=plan.step.get("message", ""))
     if plan.retry_after is not None:
         answer.headers = [(b"retry-after", f"{plan.retry_after:g}".encode())]

@@ -30,10 +30,14 @@ async def answer(state: State, request: Request, entry: Entry) -> Answer:
         case ("POST", "responses"):
             plan = state.behaviour.openai.plan(request.body, scripted=True)
             payload = _payload(request)
+            if payload.get("prompt") and not state.behaviour.dashboard_prompts:
+                raise openai_errors.prompt_ended(payload["prompt"])
             return _fate(plan) or await openai_responses.create(state.openai, payload, plan, entry)
         case ("POST", "audio", "transcriptions"):
             plan = state.behaviour.openai.plan()
             return _fate(plan) or await _transcription(request, plan)
+        case ("GET", "models"):
+            return _models(state)
         case (_, "responses", response_id):
             return _kept_response(state, request, response_id)
         case (_, "conversations", *rest):
@@ -78,6 +82,22 @@ def _payload(request: Request) -> Json:
             "help center at help.openai.com.)",
         )
     return payload
+
+
+def _models(state: State) -> Answer:
+    """
+    List the models.
+
+    https://developers.openai.com/api/reference/resources/models/methods/list
+    """
+    plan = state.behaviour.openai.plan()
+    if plan.error:
+        return openai_errors.injected_answer(plan)
+    models = [
+        {"id": name, "object": "model", "created": 1_780_000_000, "owned_by": "openai", "shutdown_date": on}
+        for name, on in state.behaviour.models.items()
+    ]
+    return json_answer(200, {"object": "list", "data": models}, openai_errors.response_headers())
 
 
 def _kept_response(state: State, request: Request, response_id: str) -> Answer:

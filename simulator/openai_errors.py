@@ -60,6 +60,13 @@ def not_found(thing: str, thing_id: str) -> RefusalError:
     return refused(404, f"{thing} with id '{thing_id}' not found.")
 
 
+def prompt_ended(prompt: object) -> RefusalError:
+    """Build the exception for a dashboard prompt once these have ended; the real answer is not documented."""
+    prompt_id = prompt.get("id") if isinstance(prompt, dict) else prompt
+    text = f"Prompt with id '{prompt_id}' not found."
+    return refused(404, text, param="prompt.id", code="prompt_not_found")
+
+
 def missing(param: str) -> RefusalError:
     """Build the exception for a parameter that must be there."""
     return refused(

@@ -37,6 +37,7 @@ export function show(behaviour) {
   for (const name of Object.keys(TOGETHER)) field(name).checked = behaviour[name] > 0;
   field("deliver_twice").checked = behaviour.deliver_twice;
   field("no_statuses").checked = !behaviour.statuses;
+  field("no_dashboard_prompts").checked = !behaviour.dashboard_prompts;
   warn();
 }
 
@@ -52,7 +53,7 @@ function warn() {
 }
 
 function apply() {
-  const update = { openai: wanted("openai"), graph: wanted("graph"), deliver_twice: field("deliver_twice").checked, statuses: !field("no_statuses").checked };
+  const update = { openai: wanted("openai"), graph: wanted("graph"), deliver_twice: field("deliver_twice").checked, statuses: !field("no_statuses").checked, dashboard_prompts: !field("no_dashboard_prompts").checked };
   for (const [name, seconds] of Object.entries(TOGETHER)) update[name] = field(name).checked ? seconds : 0;
   return attempt(() => post("/_simulator/behaviour", update));
 }
