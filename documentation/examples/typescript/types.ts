@@ -6,6 +6,28 @@
  */
 
 export interface paths {
+    "/audit_log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get everybody's audit log
+         * @description The entries of all businesses, and those about operators' own keys, newest first. Operators only.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["get_operators_audit_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -35,9 +57,29 @@ export interface paths {
         };
         /**
          * Readiness
-         * @description 503 when Postgres is away or migrations are missing; else 200, naming what is away.
+         * @description 503 when Postgres is away or read-only, or migrations are missing; else 200, which is `degraded` while any other part is not `ok` or a queue is not read.
          */
         get: operations["check_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/media/{message_id}/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a file of a message
+         * @description Use the `url` in a message's `media` as it is: it needs no API key, and whoever has it may read the file until `expires_at`. Pictures, voice notes and videos are shown or played by a browser; everything else is a download, without a content type of its own unless it is a PDF. A file that has not been needed yet is fetched from the channel now, which may take seconds. A `Range` is answered with 206.
+         */
+        get: operations["download_media"];
         put?: never;
         post?: never;
         delete?: never;
@@ -57,7 +99,7 @@ export interface paths {
          * List users
          * @description Newest first. Operators only.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_users"];
         put?: never;
@@ -65,7 +107,7 @@ export interface paths {
          * Create a user
          * @description Makes a business with a balance of 0 and its first API key. Operators only.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_user"];
         delete?: never;
@@ -85,7 +127,7 @@ export interface paths {
          * Get a user
          * @description Tells what is known of the business.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_user"];
         put?: never;
@@ -97,7 +139,7 @@ export interface paths {
          * Change a user
          * @description Only what is sent is changed.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_user"];
         trace?: never;
@@ -113,7 +155,7 @@ export interface paths {
          * List agents
          * @description Newest first. Deleted ones are not shown.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_agents"];
         put?: never;
@@ -121,7 +163,7 @@ export interface paths {
          * Create an agent
          * @description It answers on its number from the next message on, or nowhere until it is given one.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_agent"];
         delete?: never;
@@ -141,7 +183,7 @@ export interface paths {
          * Get an agent
          * @description Tells what is known of the agent.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_agent"];
         put?: never;
@@ -150,7 +192,7 @@ export interface paths {
          * Delete an agent
          * @description Nobody answers on its number any more, and its talks end. What was said stays.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         delete: operations["delete_agent"];
         options?: never;
@@ -159,7 +201,7 @@ export interface paths {
          * Change or relink an agent
          * @description Only what is sent is changed, all of it or nothing, from the next message on. Another `phone_number_id` moves the agent there and null takes it off its number; either ends the talks on the number that is left and is noted in the archives.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_agent"];
         trace?: never;
@@ -173,17 +215,17 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Also those that are revoked or expired; never the keys themselves.
+         * @description Also those that are revoked or expired; never the keys themselves. Needs a key with the scope `full`.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_api_keys"];
         put?: never;
         /**
          * Create an API key
-         * @description The key is shown in this answer only.
+         * @description The key is shown in this answer only. Needs a key with the scope `full`; the new key never ends later than the key that makes it.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_api_key"];
         delete?: never;
@@ -204,9 +246,9 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description It is refused from the next request on.
+         * @description It is refused from the next request on. With `descendants` so are all keys that were made with it: for a key that was stolen. Needs a key with the scope `full`.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         delete: operations["revoke_api_key"];
         options?: never;
@@ -225,9 +267,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Makes a new key of the same name. The old one works on for `grace_seconds`, so that no request is refused while the new one is rolled out.
+         * @description Makes a new key of the same name, with the same rights and the same end. The old one works on for `grace_seconds`, so that no request is refused while the new one is rolled out. A key can be rotated once, while it works. Needs a key with the scope `full`.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["rotate_api_key"];
         delete?: never;
@@ -247,9 +289,31 @@ export interface paths {
          * List archives
          * @description Each time an agent was put on a number, moved or taken off it: who answered before and who since, and when the talks of the one before were closed. Newest first, also of agents and numbers that are deleted.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_archives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/audit_log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the audit log
+         * @description Who changed which key, prompt, agent, number, endpoint, credits or account, newest first. Filters may make pages short: go on until `next_cursor` is null.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["get_audit_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -269,7 +333,7 @@ export interface paths {
          * List conversations
          * @description Newest first, by when they began. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_conversations"];
         put?: never;
@@ -291,7 +355,7 @@ export interface paths {
          * Get a conversation
          * @description Tells who talks with whom, and whether the AI answers.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_conversation"];
         put?: never;
@@ -315,7 +379,7 @@ export interface paths {
          * Close a conversation
          * @description What the customer writes next opens a new one, and the AI does not remember this one there. Does nothing to one that has ended.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["close_conversation"];
         delete?: never;
@@ -337,7 +401,7 @@ export interface paths {
          * Read a conversation for its lead
          * @description Opens a reading up to the newest message, without waiting for the talk to go quiet; one that is open already is answered as it is. Follow it at the address in `Location` until its `status` is `succeeded`, `empty` or `failed`.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["extract_conversation"];
         delete?: never;
@@ -359,7 +423,7 @@ export interface paths {
          * Answer as a member of staff
          * @description Sends a message and pauses the AI; what the AI is about to say is not sent any more. It costs no credits. Give an Idempotency-Key, so that repeating the request does not send it twice.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["send_message"];
         delete?: never;
@@ -381,7 +445,7 @@ export interface paths {
          * Pause the AI
          * @description The AI is silent until then; a reply that is being made is not sent any more. Messages are kept as ever. It holds for the customer, in whatever conversation they have on the number. Pausing once more sets the new end.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["pause_conversation"];
         delete?: never;
@@ -403,7 +467,7 @@ export interface paths {
          * Let the AI answer again
          * @description What was said during the pause is context for its next reply, and is not answered by itself. Does nothing where the AI is not paused.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["resume_conversation"];
         delete?: never;
@@ -423,7 +487,7 @@ export interface paths {
          * Get credits
          * @description The balance and a page of its ledger, newest line first. Each AI reply takes `CREDITS_PER_REPLY`; one that failed gives it back.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_credits"];
         put?: never;
@@ -431,13 +495,63 @@ export interface paths {
          * Grant or adjust credits
          * @description Writes a line into the ledger, which changes the balance; it never falls below 0. Operators only: a business cannot give itself credits.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["change_credits"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List customers
+         * @description By phone number, and of each number the newest first.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["list_customers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/customers/{customer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a customer
+         * @description A customer is one person on one phone number. Two customers that turn out to be one person become one, under the older `customer_id`.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["get_customer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a customer
+         * @description Sets the id under which you know the customer. Conversations, messages, leads and events show it from then on, and lists can be filtered by it.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        patch: operations["update_customer"];
         trace?: never;
     };
     "/users/{user_id}/extractions": {
@@ -451,7 +565,7 @@ export interface paths {
          * List leads
          * @description The newest good reading of each conversation, newest first; with `history=true` every reading. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_extractions"];
         put?: never;
@@ -473,7 +587,7 @@ export interface paths {
          * Get a lead
          * @description Also a reading that is waiting, has failed or found nothing.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_extraction"];
         put?: never;
@@ -485,7 +599,7 @@ export interface paths {
          * Correct a lead
          * @description Only what is sent is changed, all of it or nothing. It stays whatever is read later; what a reading would have put there becomes a suggestion. Only a conversation's lead can be corrected.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_extraction"];
         trace?: never;
@@ -501,7 +615,7 @@ export interface paths {
          * Export leads
          * @description All leads, or with `history=true` all readings, as CSV in UTF-8, the names of the columns in the first line. It is sent while it is read, however many there are. A cell that a spreadsheet would take for a formula begins with an apostrophe.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["export_extractions"];
         put?: never;
@@ -523,7 +637,7 @@ export interface paths {
          * List messages
          * @description By the time they were said; those of one conversation by their place in it. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_messages"];
         put?: never;
@@ -545,7 +659,7 @@ export interface paths {
          * Get a message
          * @description Also tells how each part of it was sent, attempt by attempt.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_message"];
         put?: never;
@@ -567,9 +681,9 @@ export interface paths {
         put?: never;
         /**
          * Retry a failed message
-         * @description A customer's message is answered after all; of a reply, what did not arrive is sent again. It begins once: while it is under way, `started` is false. A reply that was refunded is charged again.
+         * @description A customer's message is answered after all; of a reply, the parts that did not arrive are sent again. It begins once: while it is under way, `started` is false. A reply that was refunded is charged again. A message whose status is `unknown` may have arrived: it is sent again only with `may_repeat`.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["retry_message"];
         delete?: never;
@@ -589,7 +703,7 @@ export interface paths {
          * List phone numbers
          * @description Newest first. Deleted ones are not shown.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_phone_numbers"];
         put?: never;
@@ -597,7 +711,7 @@ export interface paths {
          * Register a phone number
          * @description Customers who write to it are answered once an agent is put on it. A number you deleted can be registered again; what customers wrote meanwhile stays unanswered. The secret of a web chat is shown in this answer only.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_phone_number"];
         delete?: never;
@@ -615,9 +729,9 @@ export interface paths {
         };
         /**
          * Get a phone number
-         * @description Tells what is known of the number, and who answers there.
+         * @description Tells what is known of the number, who answers there, and in `state` whether anything keeps customers from being answered.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_phone_number"];
         put?: never;
@@ -626,7 +740,7 @@ export interface paths {
          * Delete a phone number
          * @description Its agent stays, without a number, and its talks end. The access token is wiped once no reply under way needs it. What was said stays. What customers write from then on waits unanswered.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         delete: operations["delete_phone_number"];
         options?: never;
@@ -635,9 +749,31 @@ export interface paths {
          * Change a phone number
          * @description Only what is sent is changed. **This rotates the access token:** send the new `access_token`, with `verify` to have Graph confirm it first; replies are sent with it from then on.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_phone_number"];
+        trace?: never;
+    };
+    "/users/{user_id}/phone_numbers/{phone_number_id}/waiting_messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List waiting messages
+         * @description Messages of customers that no conversation has yet, newest first. On a number without an agent they wait until an agent is put on it: then they are answered, the oldest first, and there is nothing to replay. On other numbers a message waits for seconds.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["list_waiting_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/users/{user_id}/phone_numbers/{phone_number_id}/webchat_secret": {
@@ -651,9 +787,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate a web chat's secret
-         * @description The old one is not good any more at once, and sessions of users it vouched for end: their pages begin new ones with hashes of the new secret, which is shown in this answer only.
+         * @description The old one is not good any more at once, and sessions of users it vouched for end: their pages begin new ones with tokens of the new secret, which is shown in this answer only.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["rotate_webchat_secret"];
         delete?: never;
@@ -671,17 +807,17 @@ export interface paths {
         };
         /**
          * List prompts
-         * @description Newest first. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI switches them off on 30 November 2026: until then agents can name one as their `prompt_id`, and each has to be created here instead.
+         * @description Newest first. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: agents can still name one as their `prompt_id`, but each has to be created here instead.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_prompts"];
         put?: never;
         /**
          * Create a prompt
-         * @description Makes it with version 1. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI switches them off on 30 November 2026: until then agents can name one as their `prompt_id`, and each has to be created here instead.
+         * @description Makes it with version 1. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: agents can still name one as their `prompt_id`, but each has to be created here instead.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_prompt"];
         delete?: never;
@@ -701,7 +837,7 @@ export interface paths {
          * Get a prompt
          * @description Shows it with its current version.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_prompt"];
         put?: never;
@@ -713,7 +849,7 @@ export interface paths {
          * Rename a prompt
          * @description What it says is changed by publishing a version.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_prompt"];
         trace?: never;
@@ -731,7 +867,7 @@ export interface paths {
          * Preview a prompt
          * @description Fills in the variables of a version, or of a draft that is not published, as it is done for the model. Nothing is kept, no model is asked, and nothing is charged.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["preview_prompt"];
         delete?: never;
@@ -753,7 +889,7 @@ export interface paths {
          * Go back to a version of a prompt
          * @description It becomes the current one again; replies under way keep theirs. No version is lost.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["rollback_prompt"];
         delete?: never;
@@ -771,9 +907,9 @@ export interface paths {
         };
         /**
          * List versions of a prompt
-         * @description Newest first, with what they say.
+         * @description Newest first, with what they say. A page holds 20 at most, whatever `limit` is.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_prompt_versions"];
         put?: never;
@@ -781,7 +917,7 @@ export interface paths {
          * Publish a version of a prompt
          * @description It becomes the current one: agents that name no version speak with it from the next message on. Nothing is taken over from the version before.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["publish_prompt_version"];
         delete?: never;
@@ -801,7 +937,7 @@ export interface paths {
          * Get usage
          * @description By day (UTC) and number, at most 92 days; days without any are left out. Everything at once, without pages.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_usage"];
         put?: never;
@@ -823,7 +959,7 @@ export interface paths {
          * List webhook endpoints
          * @description Newest first. Deleted ones are not shown, and secrets never.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_webhook_endpoints"];
         put?: never;
@@ -831,7 +967,7 @@ export interface paths {
          * Create a webhook endpoint
          * @description It is told what happens from now on. The secret is shown in this answer only. A business has at most 20.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["create_webhook_endpoint"];
         delete?: never;
@@ -851,7 +987,7 @@ export interface paths {
          * Get a webhook endpoint
          * @description Tells what is known of the endpoint, but its secret.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_webhook_endpoint"];
         put?: never;
@@ -860,7 +996,7 @@ export interface paths {
          * Delete a webhook endpoint
          * @description Nothing is sent to it any more, and its secrets are wiped.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         delete: operations["delete_webhook_endpoint"];
         options?: never;
@@ -869,7 +1005,7 @@ export interface paths {
          * Change a webhook endpoint
          * @description Only what is sent is changed. Switching it on again forgets its failures and sends what waits; what came while it was off can be asked for by a redelivery.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         patch: operations["update_webhook_endpoint"];
         trace?: never;
@@ -885,7 +1021,7 @@ export interface paths {
          * List webhook deliveries
          * @description What was and is to be sent to an endpoint, newest first by when it happened. A page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["list_webhook_deliveries"];
         put?: never;
@@ -907,7 +1043,7 @@ export interface paths {
          * Get a webhook delivery
          * @description Also what is sent, and every attempt.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         get: operations["get_webhook_delivery"];
         put?: never;
@@ -931,7 +1067,7 @@ export interface paths {
          * Redeliver an event
          * @description It is sent now, whatever came of it before, and tried for three days again. One that is being sent at this moment is left alone.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["redeliver_webhook"];
         delete?: never;
@@ -953,7 +1089,7 @@ export interface paths {
          * Redeliver events of a span of time
          * @description Also those that came while the endpoint was switched off or before it was made, as far as they were kept. What waits already is left alone. It takes at most 10,000 events.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["redeliver_webhooks"];
         delete?: never;
@@ -975,7 +1111,7 @@ export interface paths {
          * Rotate a webhook endpoint's secret
          * @description For `grace_seconds` what is sent carries two signatures, one with each secret, so that nothing is refused while the new one is rolled out. The secret is shown in this answer only.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["rotate_webhook_secret"];
         delete?: never;
@@ -997,7 +1133,7 @@ export interface paths {
          * Send a test to a webhook endpoint
          * @description An event of type `endpoint.test` is sent to this endpoint alone; its delivery tells what came of it.
          *
-         *     Rate limit: 1000 requests a minute per API key, over all operations.
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
         post: operations["send_webhook_test"];
         delete?: never;
@@ -1039,9 +1175,9 @@ export interface paths {
         put?: never;
         /**
          * Send a picture
-         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message within two days, else it is deleted.
+         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message within six hours, else it is deleted.
          *
-         *     Rate limit: 10 a minute per visitor, 30 per address, 200 per chat, and the chat's `daily_limit` a day.
+         *     Rate limit: 10 a minute per visitor, 30 per address, 200 per chat; a day, the chat's `daily_limit` and the limits in bytes. Until somebody has replied to an anonymous visitor, 3 a day.
          */
         post: operations["create_webchat_file"];
         delete?: never;
@@ -1091,7 +1227,7 @@ export interface paths {
          * Write a message
          * @description Kept before it is answered 202, once by its `message_id`: sent again with the same one, nothing happens. It is answered as every message is.
          *
-         *     Rate limit: 20 messages a minute per visitor, 60 per address, 600 per chat, and the chat's `daily_limit` a day.
+         *     Rate limit: 20 messages a minute per visitor, 60 per address, 600 per chat; a day, the chat's `daily_limit`, of which one address has a tenth.
          */
         post: operations["send_webchat_message"];
         delete?: never;
@@ -1133,7 +1269,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a session
-         * @description With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they were, and gets a token that lasts longer; one that is not good any more is as none. With an `identity` they are who the business's server says; what they wrote before, without one, becomes part of that user's chat.
+         * @description With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they were; an anonymous one gets a token that lasts longer. A token that has ended counts as none. With an `identity_token` they are the user whom the business's server vouches for; what they wrote before, without one, becomes part of that user's chat.
          *
          *     Rate limit: 30 a minute per address.
          */
@@ -1172,11 +1308,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @enum {string} */
+        ActorKindEnum: "key" | "staff" | "command" | "system";
         /** @description An agent. */
         Agent: {
             readonly agent_id: string;
             /** Format: date-time */
             readonly created_at: string;
+            /** @description put before the first AI reply of a conversation; empty = nothing */
+            readonly disclosure: string;
             /** @description milliseconds of quiet before a talk is read for its lead; none = EXTRACTION_INTERVAL */
             readonly extraction_interval: number | null;
             /** @description sent when no answer could be made */
@@ -1196,6 +1336,8 @@ export interface components {
         };
         /** @description What can be said of an agent. */
         AgentInputRequest: {
+            /** @description Put before the first AI reply of each conversation, in the same message: it tells the customer that an AI answers. Empty = nothing is said; if not given, “You are chatting with an AI assistant.”. */
+            disclosure?: string;
             /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
             extraction_interval?: number | null;
             /** @description Sent when no answer could be made; empty = nothing is sent. */
@@ -1208,7 +1350,7 @@ export interface components {
             name: string;
             /** @description A number of the same user; null = it answers nowhere. */
             phone_number_id?: string | null;
-            /** @description A prompt of the same user. A prompt of OpenAI's dashboard (`pmpt_…`) works until OpenAI switches those off on 30 November 2026. */
+            /** @description A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the `fallback_message`. */
             prompt_id: string;
             /** @description Which version it speaks with; null = whichever is the prompt's current one. With another `prompt_id` and no version it is null. */
             prompt_version?: number | null;
@@ -1265,6 +1407,39 @@ export interface components {
             milliseconds: number;
             /** @description The status that was answered; null = there was no answer. */
             status: number | null;
+        };
+        /** @description A change of the configuration. */
+        AuditEntry: {
+            /** @description The kind of the object and what was done, such as `agent.updated`. */
+            readonly action: string;
+            /** @description The key's prefix, the login of the admin, or the command's name. */
+            readonly actor_id: string;
+            /** @description `key`, `staff` (in the admin), `command`, or `system`: the service itself. */
+            readonly actor_kind: components["schemas"]["ActorKindEnum"];
+            /** @description The name of the key or person, if any. */
+            readonly actor_name: string;
+            /** @description The IP address of the request; empty where it is not known, or not one of yours. */
+            readonly address: string;
+            /** @description By field: `before` and `after`. Of secrets, e-mail addresses and URLs there is only the name; long texts are cut. */
+            readonly changes: {
+                [key: string]: unknown;
+            };
+            /** @description That of the request. */
+            readonly correlation_id: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly entry_id: number;
+            /** @description The id of the object; a key's prefix, and of credits the business's id. */
+            readonly object_id: string;
+            /** @description The kind of the object, such as `agent`. */
+            readonly object_kind: string;
+            /** @description The business; null = an operator's own key. */
+            readonly user_id: string | null;
+        };
+        AuditEntryPage: {
+            data: components["schemas"]["AuditEntry"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
         };
         /** @enum {string} */
         AuthorEnum: "customer" | "ai" | "staff";
@@ -1343,6 +1518,11 @@ export interface components {
             readonly customer_phone: string;
             /**
              * Format: date-time
+             * @description When the customer was first told that an AI answers (the agent's `disclosure`).
+             */
+            readonly disclosed_at: string | null;
+            /**
+             * Format: date-time
              * @description The AI asked for a person, and none has taken over yet.
              */
             readonly handover_at: string | null;
@@ -1384,7 +1564,7 @@ export interface components {
         };
         /** @description A line of the ledger. */
         CreditEntry: {
-            /** @description who adjusted the balance */
+            /** @description the person who adjusted the balance or refunded a reply */
             readonly actor: string;
             /** @description Credits added (positive) or taken (negative). */
             amount: number;
@@ -1419,11 +1599,47 @@ export interface components {
             /** @description Shown in the ledger. */
             reason: string;
         };
-        /** @description A customer, as far as the channel tells. */
+        /** @description A customer: the same object wherever a customer is shown. */
         Customer: {
-            readonly customer_id: string;
-            readonly name: string;
-            readonly username: string;
+            /** @description Their phone, or the id that the channel knows them by. */
+            address: string;
+            /** @description Where they write. */
+            channel: components["schemas"]["ChannelEnum"];
+            /** @description The customer, on one phone number. */
+            customer_id: string;
+            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or what you set; null = none is known. */
+            external_id: string | null;
+            /** @description Their name, as the channel or the identity token gives it. */
+            name: string;
+            /** @description Their name on the channel, where they have one. */
+            username: string;
+        };
+        /** @description A customer, and the phone number that they write to. */
+        CustomerDetail: {
+            /** @description Their phone, or the id that the channel knows them by. */
+            address: string;
+            /** @description Where they write. */
+            channel: components["schemas"]["ChannelEnum"];
+            /**
+             * Format: date-time
+             * @description When they first wrote.
+             */
+            created_at: string;
+            /** @description The customer, on one phone number. */
+            customer_id: string;
+            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or what you set; null = none is known. */
+            external_id: string | null;
+            /** @description Their name, as the channel or the identity token gives it. */
+            name: string;
+            /** @description The phone number they write to. */
+            phone_number_id: string;
+            /** @description Their name on the channel, where they have one. */
+            username: string;
+        };
+        CustomerDetailPage: {
+            data: components["schemas"]["CustomerDetail"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
         };
         /** @description One part of a message, sent once. */
         Delivery: {
@@ -1445,7 +1661,7 @@ export interface components {
         /** @enum {string} */
         EffortEnum: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
         /** @enum {string} */
-        EventType: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "endpoint.test";
+        EventType: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending" | "endpoint.test";
         /** @description What bears a value out. */
         Evidence: {
             /**
@@ -1476,6 +1692,8 @@ export interface components {
             };
             /** Format: date-time */
             readonly created_at: string;
+            /** @description Whose conversation was read. */
+            readonly customer: components["schemas"]["Customer"];
             /** @description The customer's phone, or the id the channel knows them by. */
             readonly customer_phone: string;
             /**
@@ -1570,12 +1788,12 @@ export interface components {
         };
         /** @enum {string} */
         FromEnum: "visitor" | "ai" | "staff";
-        /** @description Who a visitor is, as the business's server vouches. */
-        IdentityInputRequest: {
+        /** @description The identity format before tokens. */
+        HashIdentityInputRequest: {
             /** @description HMAC-SHA256 of `user_id` with the chat's secret, in lower-case hex. */
             hash: string;
             /**
-             * @description What they are called.
+             * @description Ignored: the hash does not cover it.
              * @default
              */
             name?: string;
@@ -1591,6 +1809,8 @@ export interface components {
         Key: {
             /** Format: date-time */
             readonly created_at: string;
+            /** @description The key, staff member or command that made it; empty = not known. */
+            readonly created_by: string;
             /** Format: date-time */
             readonly expires_at: string | null;
             /** @description The key itself. It is shown this once and kept nowhere. */
@@ -1598,22 +1818,40 @@ export interface components {
             /** Format: date-time */
             readonly last_used_at: string | null;
             readonly name: string;
+            /** @description The key that made it; null = none. */
+            readonly parent: string | null;
+            /** @description The only numbers it may see; null = all, and what belongs to the whole business. */
+            readonly phone_number_ids: string[] | null;
             readonly prefix: string;
+            /** @description The key that was rotated; null = it is no rotated key. */
+            readonly replaces: string | null;
             /** Format: date-time */
             readonly revoked_at: string | null;
+            /** @description `read` = every GET; `write` = also what changes something; `full` = also API keys. */
+            readonly scope: components["schemas"]["ScopeEnum"];
         };
         /** @description A key without its secret. */
         KeyInfo: {
             /** Format: date-time */
             readonly created_at: string;
+            /** @description The key, staff member or command that made it; empty = not known. */
+            readonly created_by: string;
             /** Format: date-time */
             readonly expires_at: string | null;
             /** Format: date-time */
             readonly last_used_at: string | null;
             readonly name: string;
+            /** @description The key that made it; null = none. */
+            readonly parent: string | null;
+            /** @description The only numbers it may see; null = all, and what belongs to the whole business. */
+            readonly phone_number_ids: string[] | null;
             readonly prefix: string;
+            /** @description The key that was rotated; null = it is no rotated key. */
+            readonly replaces: string | null;
             /** Format: date-time */
             readonly revoked_at: string | null;
+            /** @description `read` = every GET; `write` = also what changes something; `full` = also API keys. */
+            readonly scope: components["schemas"]["ScopeEnum"];
         };
         KeyInfoPage: {
             data: components["schemas"]["KeyInfo"][];
@@ -1624,11 +1862,30 @@ export interface components {
         KeyInputRequest: {
             /**
              * Format: date-time
-             * @description From then on it is refused.
+             * @description From then on it is refused; null or not given = when the key that makes it ends.
              */
             expires_at?: string | null;
             /** @description What it is for. */
             name: string;
+            /** @description The only numbers it may see; null or not given = all, and what belongs to the whole business. */
+            phone_number_ids?: string[] | null;
+            /**
+             * @description `read` = every GET; `write` = also what changes something; `full` = also API keys.
+             * @default full
+             */
+            scope?: components["schemas"]["ScopeEnum"];
+        };
+        /** @description The last error of a number. */
+        LastError: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description The channel's code, or a word of ours; empty = none is known. */
+            code: string;
+            /** @description What it said. */
+            message: string;
         };
         Live: {
             status: components["schemas"]["LiveStatusEnum"];
@@ -1638,6 +1895,11 @@ export interface components {
         LiveStatusEnum: "ok";
         /** @description A file that came with a message. */
         Media: {
+            /**
+             * Format: date-time
+             * @description When `url` expires.
+             */
+            expires_at: string | null;
             /**
              * @description As the customer named it.
              * @default
@@ -1651,7 +1913,7 @@ export interface components {
              */
             mime_type?: string;
             /**
-             * @description Where it is stored here; empty = not fetched.
+             * @description Where it is stored here; empty = not fetched yet.
              * @default
              */
             name?: string;
@@ -1660,13 +1922,26 @@ export interface components {
              * @default
              */
             transcript?: string;
+            /**
+             * Format: uri
+             * @description Where the file can be downloaded until `expires_at`, without an API key; null = there is no file, or no longer.
+             */
+            url: string | null;
         };
-        /** @description A message. */
+        /** @description A message; `to_representation` returns the message object, and the fields here describe it. */
         Message: {
             /** @description Who of the staff said it, if known. */
             readonly actor: string;
+            /** @description The agent of the conversation. */
+            readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
+            /** @description The channel. */
+            readonly channel: components["schemas"]["ChannelEnum"];
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            readonly client_message_id: string | null;
             readonly conversation_id: string;
+            /** @description The customer of the conversation. */
+            readonly customer: components["schemas"]["Customer"];
             /** @description The customer's phone, or the id the channel knows them by. */
             readonly customer_phone: string;
             /**
@@ -1679,12 +1954,16 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
+            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
             readonly media: components["schemas"]["Media"][];
             readonly message_id: string;
             readonly phone_number_id: string;
             readonly reaction: string;
+            /** @description Why it failed, was not answered, or may not have arrived; null = nothing went wrong. */
+            readonly reason: components["schemas"]["Reason"] | null;
             readonly sender: components["schemas"]["SenderEnum"];
             readonly sequence_no: number;
             readonly status: components["schemas"]["MessageStatus"];
@@ -1698,13 +1977,26 @@ export interface components {
             readonly tokens_used: number;
             /** @description The same for a reply and what it answers. */
             readonly turn_id: string | null;
+            /**
+             * Format: date-time
+             * @description since when nobody knows whether it arrived
+             */
+            readonly unknown_at: string | null;
         };
         /** @description A message and how it was sent. */
         MessageDetail: {
             /** @description Who of the staff said it, if known. */
             readonly actor: string;
+            /** @description The agent of the conversation. */
+            readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
+            /** @description The channel. */
+            readonly channel: components["schemas"]["ChannelEnum"];
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            readonly client_message_id: string | null;
             readonly conversation_id: string;
+            /** @description The customer of the conversation. */
+            readonly customer: components["schemas"]["Customer"];
             /** @description The customer's phone, or the id the channel knows them by. */
             readonly customer_phone: string;
             /**
@@ -1718,12 +2010,16 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
+            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
             readonly media: components["schemas"]["Media"][];
             readonly message_id: string;
             readonly phone_number_id: string;
             readonly reaction: string;
+            /** @description Why it failed, was not answered, or may not have arrived; null = nothing went wrong. */
+            readonly reason: components["schemas"]["Reason"] | null;
             readonly sender: components["schemas"]["SenderEnum"];
             readonly sequence_no: number;
             readonly status: components["schemas"]["MessageStatus"];
@@ -1737,6 +2033,11 @@ export interface components {
             readonly tokens_used: number;
             /** @description The same for a reply and what it answers. */
             readonly turn_id: string | null;
+            /**
+             * Format: date-time
+             * @description since when nobody knows whether it arrived
+             */
+            readonly unknown_at: string | null;
         };
         /** @description What a visitor writes: a text, a picture that was sent before, or both. */
         MessageInputRequest: {
@@ -1761,7 +2062,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @enum {string} */
-        MessageStatus: "pending" | "sent" | "delivered" | "read" | "failed";
+        MessageStatus: "pending" | "sent" | "delivered" | "read" | "failed" | "unknown";
         /** @description A number that was just registered. */
         NewPhoneNumber: {
             /** @description Who answers here; null = nobody. */
@@ -1775,6 +2076,8 @@ export interface components {
             readonly has_access_token: boolean;
             readonly phone_number_id: string;
             readonly sender_id: string;
+            /** @description Whether customers are answered here; not part of the `ETag`. */
+            readonly state: components["schemas"]["NumberState"];
             readonly type: components["schemas"]["ChannelEnum"];
             /** @description Of a web chat; null on other channels. */
             readonly webchat: components["schemas"]["WebChat"] | null;
@@ -1845,6 +2148,25 @@ export interface components {
             /** @description Of a web chat: how it looks, and where it may stand. */
             webchat?: components["schemas"]["WebChatInputRequest"];
         };
+        /** @description The state of a number. */
+        NumberState: {
+            /** @description The last error of the channel, or of a message that is still failed; null = none. */
+            last_error: components["schemas"]["LastError"] | null;
+            /**
+             * Format: date-time
+             * @description When the last message of a customer arrived.
+             */
+            last_received_at: string | null;
+            /**
+             * Format: date-time
+             * @description The time of the last message that the channel took.
+             */
+            last_sent_at: string | null;
+            /** @description `active` = customers are answered; `no_agent` = no agent answers here; `channel_error` = the channel refuses everything until a person acts; `no_credits` = no credits are left. The first that applies. */
+            status: components["schemas"]["NumberStateStatusEnum"];
+        };
+        /** @enum {string} */
+        NumberStateStatusEnum: "no_agent" | "channel_error" | "no_credits" | "active";
         /** @description Further arguments of OpenAI's `responses.create`; what is not given is left to OpenAI. */
         Parameters: {
             /** @description Thinking and answer together. */
@@ -1893,6 +2215,8 @@ export interface components {
         };
         /** @description What can be changed of an agent. */
         PatchedAgentChangesInputRequest: {
+            /** @description Put before the first AI reply of each conversation, in the same message: it tells the customer that an AI answers. Empty = nothing is said; if not given, “You are chatting with an AI assistant.”. */
+            disclosure?: string;
             /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
             extraction_interval?: number | null;
             /** @description Sent when no answer could be made; empty = nothing is sent. */
@@ -1905,7 +2229,7 @@ export interface components {
             name?: string;
             /** @description A number of the same user; null = it answers nowhere. */
             phone_number_id?: string | null;
-            /** @description A prompt of the same user. A prompt of OpenAI's dashboard (`pmpt_…`) works until OpenAI switches those off on 30 November 2026. */
+            /** @description A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the `fallback_message`. */
             prompt_id?: string;
             /** @description Which version it speaks with; null = whichever is the prompt's current one. With another `prompt_id` and no version it is null. */
             prompt_version?: number | null;
@@ -1939,6 +2263,11 @@ export interface components {
             phone?: string | null;
             /** @description 1 no hurry, 2 within weeks, 3 now. */
             urgency?: number | null;
+        };
+        /** @description What can be changed of a customer. */
+        PatchedCustomerChangesInputRequest: {
+            /** @description The id under which you know the customer; null removes it. Several customers may have the same, since each is one person on one phone number. */
+            external_id?: string | null;
         };
         /** @description What can be changed of a number. */
         PatchedNumberChangesInputRequest: {
@@ -2016,6 +2345,8 @@ export interface components {
             readonly has_access_token: boolean;
             readonly phone_number_id: string;
             readonly sender_id: string;
+            /** @description Whether customers are answered here; not part of the `ETag`. */
+            readonly state: components["schemas"]["NumberState"];
             readonly type: components["schemas"]["ChannelEnum"];
             /** @description Of a web chat; null on other channels. */
             readonly webchat: components["schemas"]["WebChat"] | null;
@@ -2084,7 +2415,7 @@ export interface components {
         };
         /** @description A new prompt with its first version. */
         PromptInputRequest: {
-            /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. */
+            /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. With the variables filled in at most 200,000 characters. */
             instructions: string;
             /** @description A model of OpenAI's; empty = the service's own choice. */
             model?: string;
@@ -2132,13 +2463,30 @@ export interface components {
             cursor: string;
         };
         Ready: {
+            /** @description The state of Postgres, its migrations, Redis and each role. */
             parts: {
-                [key: string]: "ok" | "away";
+                [key: string]: "ok" | "slow" | "away" | "unknown";
             };
+            /** @description For each part that is `slow` or `away`, when it was last `ok`; null = not known. */
+            since: {
+                [key: string]: string | null;
+            };
+            /** @description `unavailable` = send no requests; `degraded` = send them, and look what is wrong. */
             status: components["schemas"]["ReadyStatusEnum"];
+            /** @description Queues that no running process reads. */
+            unread_queues: string[];
         };
         /** @enum {string} */
         ReadyStatusEnum: "ok" | "degraded" | "unavailable";
+        /** @description Why something happened. */
+        Reason: {
+            /** @description To act on: the channel's code, such as `131056`, or one of ours. */
+            code: string;
+            /** @description For people; its wording may change. */
+            message: string;
+        };
+        /** @enum {string} */
+        ReasonEnum: "no_agent" | "queued";
         /** @description How long the model may think. */
         Reasoning: {
             /** @description Which of them a model knows is told by OpenAI. */
@@ -2163,8 +2511,16 @@ export interface components {
         RetriedMessage: {
             /** @description Who of the staff said it, if known. */
             readonly actor: string;
+            /** @description The agent of the conversation. */
+            readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
+            /** @description The channel. */
+            readonly channel: components["schemas"]["ChannelEnum"];
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            readonly client_message_id: string | null;
             readonly conversation_id: string;
+            /** @description The customer of the conversation. */
+            readonly customer: components["schemas"]["Customer"];
             /** @description The customer's phone, or the id the channel knows them by. */
             readonly customer_phone: string;
             /**
@@ -2177,12 +2533,16 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
+            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
             readonly media: components["schemas"]["Media"][];
             readonly message_id: string;
             readonly phone_number_id: string;
             readonly reaction: string;
+            /** @description Why it failed, was not answered, or may not have arrived; null = nothing went wrong. */
+            readonly reason: components["schemas"]["Reason"] | null;
             readonly sender: components["schemas"]["SenderEnum"];
             readonly sequence_no: number;
             /** @description false = it was being tried again already, and that goes on. */
@@ -2198,6 +2558,19 @@ export interface components {
             readonly tokens_used: number;
             /** @description The same for a reply and what it answers. */
             readonly turn_id: string | null;
+            /**
+             * Format: date-time
+             * @description since when nobody knows whether it arrived
+             */
+            readonly unknown_at: string | null;
+        };
+        /** @description How to retry. */
+        RetryInputRequest: {
+            /**
+             * @description Also send parts whose outcome is `unknown`, which the customer may then get twice.
+             * @default false
+             */
+            may_repeat?: boolean;
         };
         /** @description Where to go back to. */
         RollbackInputRequest: {
@@ -2207,11 +2580,18 @@ export interface components {
         /** @description How a key is replaced. */
         RotationInputRequest: {
             /**
+             * Format: date-time
+             * @description When the new key ends, if earlier than the old one; null or not given = when that ends.
+             */
+            expires_at?: string | null;
+            /**
              * @description How long the old key works on, in seconds.
              * @default 3600
              */
             grace_seconds?: number;
         };
+        /** @enum {string} */
+        ScopeEnum: "read" | "write" | "full";
         /** @description How a secret is replaced. */
         SecretRotationInputRequest: {
             /**
@@ -2262,7 +2642,7 @@ export interface components {
         Session: {
             /**
              * Format: date-time
-             * @description A new one is given for it until then.
+             * @description Until then a new one is issued for it.
              */
             expires_at: string;
             /** @description Send it as `Authorization: Bearer …`, never in a URL. */
@@ -2271,8 +2651,10 @@ export interface components {
         };
         /** @description A new session. */
         SessionInputRequest: {
-            /** @description None: somebody nobody vouches for. */
-            identity?: components["schemas"]["IdentityInputRequest"];
+            /** @description Deprecated; accepted until the chat's `identity_hashes_until`, and ignored beside an `identity_token`. */
+            identity?: components["schemas"]["HashIdentityInputRequest"];
+            /** @description A JSON Web Token by which the business's server vouches for the visitor. None: an anonymous visitor. */
+            identity_token?: string;
         };
         /** @description Which events are sent once more. */
         SpanInputRequest: {
@@ -2332,7 +2714,7 @@ export interface components {
         /** @enum {string} */
         TriggerEnum: "quiet" | "manual";
         /** @enum {string} */
-        TypesEnum: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error";
+        TypesEnum: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending";
         /** @description One day on one number. */
         Usage: {
             /** @description Charged less what came back; negative on a day on which more came back. */
@@ -2439,7 +2821,7 @@ export interface components {
         VerbosityEnum: "low" | "medium" | "high";
         /** @description A new version of a prompt. */
         VersionInputRequest: {
-            /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. */
+            /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. With the variables filled in at most 200,000 characters. */
             instructions: string;
             /** @description A model of OpenAI's; empty = the service's own choice. */
             model?: string;
@@ -2450,10 +2832,56 @@ export interface components {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
         };
-        /** @description Who the session speaks of. */
+        /** @description The visitor of the session. */
         Visitor: {
-            /** @description What the business called them; empty for an anonymous one. */
+            /** @description The name in the token; empty where there is none. */
             name: string;
+        };
+        /** @description A file that came with a waiting message. */
+        WaitingMedia: {
+            /**
+             * @description As the customer named it.
+             * @default
+             */
+            filename?: string;
+            /** @description image, video, audio, voice, document or sticker. */
+            kind: string;
+            /**
+             * @description As the channel told it.
+             * @default
+             */
+            mime_type?: string;
+        };
+        /** @description A message that waits. */
+        WaitingMessage: {
+            readonly customer: components["schemas"]["Customer"];
+            /** @description The customer's phone, or the id the channel knows them by. */
+            readonly customer_phone: string;
+            /** @description Rises in the order of arrival; the log names it. */
+            readonly inbound_id: number;
+            readonly kind: string;
+            /** @description Files that came with it; they can be downloaded once a conversation has the message. */
+            readonly media: components["schemas"]["WaitingMedia"][];
+            readonly phone_number_id: string;
+            /** @description `no_agent` = no agent answers on the number; `queued` = its turn comes in a moment. */
+            readonly reason: components["schemas"]["ReasonEnum"];
+            /**
+             * Format: date-time
+             * @description When it arrived here.
+             */
+            readonly received_at: string;
+            /** @description What they wrote. */
+            readonly text: string;
+            /**
+             * Format: date-time
+             * @description When they wrote it, by the channel's clock.
+             */
+            readonly timestamp: string;
+        };
+        WaitingMessagePage: {
+            data: components["schemas"]["WaitingMessage"][];
+            /** @description Give it as `cursor` for the next page; null on the last. */
+            next_cursor: string | null;
         };
         /** @description How a web chat looks and where it may stand. Its secret is never shown. */
         WebChat: {
@@ -2466,6 +2894,11 @@ export interface components {
             readonly embed_snippet: string;
             /** @description The chat as a page of its own. */
             readonly hosted_url: string;
+            /**
+             * Format: date-time
+             * @description until then bare hashes of user ids are accepted as identities; none = only signed tokens
+             */
+            readonly identity_hashes_until: string | null;
             readonly launcher_label: string;
             readonly placeholder: string;
             readonly position: components["schemas"]["PositionEnum"];
@@ -2484,6 +2917,11 @@ export interface components {
             color?: string;
             /** @description Messages of all visitors a day: what is more is refused, and costs nothing. */
             daily_limit?: number;
+            /**
+             * Format: date-time
+             * @description Until then the chat accepts hashes of user ids beside identity tokens; null = tokens only. Can be brought forward or set to null, not extended.
+             */
+            identity_hashes_until?: string | null;
             /** @description On the button that opens the chat. */
             launcher_label?: string;
             /** @description Where one writes, while it is empty. */
@@ -2586,6 +3024,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type ActorKindEnum = components['schemas']['ActorKindEnum'];
 export type Agent = components['schemas']['Agent'];
 export type AgentInputRequest = components['schemas']['AgentInputRequest'];
 export type AgentPage = components['schemas']['AgentPage'];
@@ -2594,6 +3033,8 @@ export type AnswerTextRequest = components['schemas']['AnswerTextRequest'];
 export type Archive = components['schemas']['Archive'];
 export type ArchivePage = components['schemas']['ArchivePage'];
 export type Attempt = components['schemas']['Attempt'];
+export type AuditEntry = components['schemas']['AuditEntry'];
+export type AuditEntryPage = components['schemas']['AuditEntryPage'];
 export type AuthorEnum = components['schemas']['AuthorEnum'];
 export type ChannelEnum = components['schemas']['ChannelEnum'];
 export type ChatMessage = components['schemas']['ChatMessage'];
@@ -2610,6 +3051,8 @@ export type CreditEntryPage = components['schemas']['CreditEntryPage'];
 export type CreditInputKindEnum = components['schemas']['CreditInputKindEnum'];
 export type CreditInputRequest = components['schemas']['CreditInputRequest'];
 export type Customer = components['schemas']['Customer'];
+export type CustomerDetail = components['schemas']['CustomerDetail'];
+export type CustomerDetailPage = components['schemas']['CustomerDetailPage'];
 export type Delivery = components['schemas']['Delivery'];
 export type DeliveryStateEnum = components['schemas']['DeliveryStateEnum'];
 export type EffortEnum = components['schemas']['EffortEnum'];
@@ -2621,12 +3064,13 @@ export type ExtractionStatusEnum = components['schemas']['ExtractionStatusEnum']
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type File = components['schemas']['File'];
 export type FromEnum = components['schemas']['FromEnum'];
-export type IdentityInputRequest = components['schemas']['IdentityInputRequest'];
+export type HashIdentityInputRequest = components['schemas']['HashIdentityInputRequest'];
 export type Image = components['schemas']['Image'];
 export type Key = components['schemas']['Key'];
 export type KeyInfo = components['schemas']['KeyInfo'];
 export type KeyInfoPage = components['schemas']['KeyInfoPage'];
 export type KeyInputRequest = components['schemas']['KeyInputRequest'];
+export type LastError = components['schemas']['LastError'];
 export type Live = components['schemas']['Live'];
 export type LiveStatusEnum = components['schemas']['LiveStatusEnum'];
 export type Media = components['schemas']['Media'];
@@ -2640,10 +3084,13 @@ export type NewUser = components['schemas']['NewUser'];
 export type NewWebhookEndpoint = components['schemas']['NewWebhookEndpoint'];
 export type NothingInputRequest = components['schemas']['NothingInputRequest'];
 export type NumberInputRequest = components['schemas']['NumberInputRequest'];
+export type NumberState = components['schemas']['NumberState'];
+export type NumberStateStatusEnum = components['schemas']['NumberStateStatusEnum'];
 export type Parameters = components['schemas']['Parameters'];
 export type ParametersRequest = components['schemas']['ParametersRequest'];
 export type PatchedAgentChangesInputRequest = components['schemas']['PatchedAgentChangesInputRequest'];
 export type PatchedCorrectionInputRequest = components['schemas']['PatchedCorrectionInputRequest'];
+export type PatchedCustomerChangesInputRequest = components['schemas']['PatchedCustomerChangesInputRequest'];
 export type PatchedNumberChangesInputRequest = components['schemas']['PatchedNumberChangesInputRequest'];
 export type PatchedPromptChangesInputRequest = components['schemas']['PatchedPromptChangesInputRequest'];
 export type PatchedUserInputRequest = components['schemas']['PatchedUserInputRequest'];
@@ -2665,12 +3112,16 @@ export type PurposeEnum = components['schemas']['PurposeEnum'];
 export type ReadInputRequest = components['schemas']['ReadInputRequest'];
 export type Ready = components['schemas']['Ready'];
 export type ReadyStatusEnum = components['schemas']['ReadyStatusEnum'];
+export type Reason = components['schemas']['Reason'];
+export type ReasonEnum = components['schemas']['ReasonEnum'];
 export type Reasoning = components['schemas']['Reasoning'];
 export type ReasoningRequest = components['schemas']['ReasoningRequest'];
 export type ReplyInputRequest = components['schemas']['ReplyInputRequest'];
 export type RetriedMessage = components['schemas']['RetriedMessage'];
+export type RetryInputRequest = components['schemas']['RetryInputRequest'];
 export type RollbackInputRequest = components['schemas']['RollbackInputRequest'];
 export type RotationInputRequest = components['schemas']['RotationInputRequest'];
+export type ScopeEnum = components['schemas']['ScopeEnum'];
 export type SecretRotationInputRequest = components['schemas']['SecretRotationInputRequest'];
 export type SenderEnum = components['schemas']['SenderEnum'];
 export type SentWebhookDelivery = components['schemas']['SentWebhookDelivery'];
@@ -2697,6 +3148,9 @@ export type VariableTypeEnum = components['schemas']['VariableTypeEnum'];
 export type VerbosityEnum = components['schemas']['VerbosityEnum'];
 export type VersionInputRequest = components['schemas']['VersionInputRequest'];
 export type Visitor = components['schemas']['Visitor'];
+export type WaitingMedia = components['schemas']['WaitingMedia'];
+export type WaitingMessage = components['schemas']['WaitingMessage'];
+export type WaitingMessagePage = components['schemas']['WaitingMessagePage'];
 export type WebChat = components['schemas']['WebChat'];
 export type WebChatInputRequest = components['schemas']['WebChatInputRequest'];
 export type WebChatSecret = components['schemas']['WebChatSecret'];
@@ -2708,6 +3162,45 @@ export type WebhookEndpointInputRequest = components['schemas']['WebhookEndpoint
 export type WebhookEndpointPage = components['schemas']['WebhookEndpointPage'];
 export type $defs = Record<string, never>;
 export interface operations {
+    get_operators_audit_log: {
+        parameters: {
+            query?: {
+                /** @description This action only. */
+                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+                /** @description Of this object only. */
+                object_id?: string;
+                /** @description At this moment or later. */
+                since?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     check_liveness: {
         parameters: {
             query?: never;
@@ -2764,6 +3257,42 @@ export interface operations {
             };
         };
     };
+    download_media: {
+        parameters: {
+            query: {
+                /** @description When the link expires, in seconds since 1970. */
+                expires: string;
+                /** @description Proves that we made the link. */
+                signature: string;
+            };
+            header?: never;
+            path: {
+                index: number;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_users: {
         parameters: {
             query?: {
@@ -2802,7 +3331,10 @@ export interface operations {
     create_user: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3111,7 +3643,10 @@ export interface operations {
     create_api_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 user_id: string;
             };
@@ -3144,7 +3679,10 @@ export interface operations {
     };
     revoke_api_key: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true` = also the keys that it made, by creating or rotating, and those that these made. Then the key itself may have ended before. */
+                descendants?: boolean;
+            };
             header?: never;
             path: {
                 prefix: string;
@@ -3175,7 +3713,10 @@ export interface operations {
     rotate_api_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 prefix: string;
                 user_id: string;
@@ -3246,6 +3787,47 @@ export interface operations {
             };
         };
     };
+    get_audit_log: {
+        parameters: {
+            query?: {
+                /** @description This action only. */
+                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+                /** @description Of this object only. */
+                object_id?: string;
+                /** @description At this moment or later. */
+                since?: string;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_conversations: {
         parameters: {
             query?: {
@@ -3253,8 +3835,12 @@ export interface operations {
                 agent_id?: string;
                 /** @description `next_cursor` of the page before; none for the first page. */
                 cursor?: string;
+                /** @description With this customer. */
+                customer_id?: string;
                 /** @description With this customer, exactly as it is shown. */
                 customer_phone?: string;
+                /** @description With customers of this `external_id`, exactly. */
+                external_id?: string;
                 /** @description Those in which the AI asked for a person (`true`) or did not. */
                 handover?: boolean;
                 /** @description Those that go on (`true`) or have ended. */
@@ -3331,7 +3917,10 @@ export interface operations {
     close_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 conversation_id: string;
                 user_id: string;
@@ -3366,7 +3955,10 @@ export interface operations {
     extract_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 conversation_id: string;
                 user_id: string;
@@ -3439,7 +4031,10 @@ export interface operations {
     pause_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 conversation_id: string;
                 user_id: string;
@@ -3474,7 +4069,10 @@ export interface operations {
     resume_conversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 conversation_id: string;
                 user_id: string;
@@ -3578,6 +4176,114 @@ export interface operations {
             };
         };
     };
+    list_customers: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description With customers of this `external_id`, exactly. */
+                external_id?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+                /** @description Customers of this phone number. */
+                phone_number_id?: string;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetailPage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetail"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_customer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                "If-Match"?: string;
+            };
+            path: {
+                customer_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedCustomerChangesInputRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CustomerDetail"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_extractions: {
         parameters: {
             query?: {
@@ -3587,6 +4293,10 @@ export interface operations {
                 conversation_id?: string;
                 /** @description `next_cursor` of the page before; none for the first page. */
                 cursor?: string;
+                /** @description With this customer. */
+                customer_id?: string;
+                /** @description With customers of this `external_id`, exactly. */
+                external_id?: string;
                 /** @description Those with the time of a demo (`true`) or without. */
                 has_demo?: boolean;
                 /** @description Those with an e-mail address (`true`) or without. */
@@ -3717,6 +4427,10 @@ export interface operations {
                 agent_id?: string;
                 /** @description Of this conversation. */
                 conversation_id?: string;
+                /** @description With this customer. */
+                customer_id?: string;
+                /** @description With customers of this `external_id`, exactly. */
+                external_id?: string;
                 /** @description Those with the time of a demo (`true`) or without. */
                 has_demo?: boolean;
                 /** @description Those with an e-mail address (`true`) or without. */
@@ -3778,8 +4492,12 @@ export interface operations {
                 conversation_id?: string;
                 /** @description `next_cursor` of the page before; none for the first page. */
                 cursor?: string;
+                /** @description With this customer. */
+                customer_id?: string;
                 /** @description With this customer, exactly as it is shown. */
                 customer_phone?: string;
+                /** @description With customers of this `external_id`, exactly. */
+                external_id?: string;
                 /** @description How many entries a page has at most. */
                 limit?: number;
                 /** @description Which come first. */
@@ -3790,8 +4508,8 @@ export interface operations {
                 sender?: "user" | "agent";
                 /** @description Said at this moment or later. */
                 since?: string;
-                /** @description How far it got; `failed` may be retried. */
-                status?: "pending" | "sent" | "delivered" | "read" | "failed";
+                /** @description How far it got; `failed` may be retried, and `unknown` with `may_repeat`. */
+                status?: "pending" | "sent" | "delivered" | "read" | "failed" | "unknown";
                 /** @description Has these words in it, in upper or lower case. */
                 text?: string;
                 /** @description Said before this moment. */
@@ -3870,7 +4588,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["NothingInputRequest"];
+                "application/json": components["schemas"]["RetryInputRequest"];
             };
         };
         responses: {
@@ -3900,6 +4618,8 @@ export interface operations {
                 cursor?: string;
                 /** @description How many entries a page has at most. */
                 limit?: number;
+                /** @description Only numbers whose `state` has this `status`. */
+                status?: "no_agent" | "channel_error" | "no_credits" | "active";
                 /** @description Only this channel. */
                 type?: "whatsapp" | "instagram" | "webchat";
             };
@@ -3933,7 +4653,10 @@ export interface operations {
     create_phone_number: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 user_id: string;
             };
@@ -4063,10 +4786,49 @@ export interface operations {
             };
         };
     };
+    list_waiting_messages: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before; none for the first page. */
+                cursor?: string;
+                /** @description How many entries a page has at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                phone_number_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingMessagePage"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rotate_webchat_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 phone_number_id: string;
                 user_id: string;
@@ -4238,7 +5000,10 @@ export interface operations {
     preview_prompt: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 prompt_id: string;
                 user_id: string;
@@ -4273,7 +5038,10 @@ export interface operations {
     rollback_prompt: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 prompt_id: string;
                 user_id: string;
@@ -4599,7 +5367,7 @@ export interface operations {
                 /** @description In this state. */
                 state?: "pending" | "delivered" | "failed";
                 /** @description Of this type. */
-                type?: "message.received" | "message.sent" | "message.failed" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "endpoint.test";
+                type?: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending" | "endpoint.test";
                 /** @description Made before this moment. */
                 until?: string;
             };
@@ -4666,7 +5434,10 @@ export interface operations {
     redeliver_webhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 delivery_id: string;
                 endpoint_id: string;
@@ -4702,7 +5473,10 @@ export interface operations {
     redeliver_webhooks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 endpoint_id: string;
                 user_id: string;
@@ -4737,7 +5511,10 @@ export interface operations {
     rotate_webhook_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 endpoint_id: string;
                 user_id: string;
@@ -4772,7 +5549,10 @@ export interface operations {
     send_webhook_test: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 endpoint_id: string;
                 user_id: string;
