@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+# Milliseconds; other tests keep the machine busy.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,57 @@
 from tests import environment
 
 # isort: split
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.db import connections
 
 from config.embedded.servers import TemporaryServers, temporary_servers
 from config.lib import redis
+from tests import lock_order
 from tests.rig import Rig, Simulator
+
+
+def pytest_xdist_setupnodes() -> None:
+    """
+    Hide the name of the settings from workers before they start.
+
+    With it pytest-django would read the settings before a worker has prepared an environment of its own.
+    """
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _recorded_locks() -> None:
+    """Record in which order transactions take their locks."""
+    lock_order.install()
+
+
+@pytest.fixture(autouse=True)
+def _lock_order(_recorded_locks) -> Iterator[None]:
+    """Let a test fail in which a transaction of ours takes locks in another order than all others."""
+    lock_order.recorder.faults.clear()
+    yield
+    assert not lock_order.recorder.faults
 
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TemporaryServers]:
     """A real Postgres and a real Valkey, gone at the end."""
     with temporary_servers(environment.DATA_DIR) as running:
+        prepare = running.postgres.prepare
+
+        def prepare_again() -> None:
+            # A connection from before a kill would fail the next test that uses it, and a pool waits longer
+            # and longer for a server that is away.
+            connections.close_all()
+            for connection in connections.all(initialized_only=True):
+                connection.close_pool()
+            prepare()
+
+        running.postgres.prepare = prepare_again
         yield running
 
 
@@ -24,11 +62,25 @@ def django_db_setup(servers, django_db_setup) -> None:
 
 
 @pytest.fixture
-def valkey(servers):
-    """An empty Valkey for one test."""
+def valkey(servers, request):
+    """An empty Valkey for one test; no worker of an earlier test takes jobs from its queues."""
+    if "rig" not in request.fixturenames:
+        request.getfixturevalue("_rig").stop_workers()
     redis.client().flushdb()
     redis.breaker.succeeded()
     return redis.client()
+
+
+@pytest.fixture
+def media_storage(settings, tmp_path) -> Path:
+    """A folder of its own for the files of one test's messages."""
+    folder = tmp_path / "media"
+    options = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(folder)},
+    }
+    settings.STORAGES = {**settings.STORAGES, "default": options}
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ _FOREIGN = ("DATABASE_", "REDIS_", "OPENAI_", "WEBHOOK_", "WHATSAPP_", "INSTAGRA
             "FIELD_", "GRAPH_", "LIVE_", "WEBCHAT_", "CORRELATION_", "APP_", "DATA_DIR")  # fmt: skip
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on."""
     sockets = [socket.socket() for _ in range(count)]
     for opened in sockets:
         opened.bind(("127.0.0.1", 0))
@@ -40,7 +41,7 @@ for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
 DATA_DIR = Path(tempfile.mkdtemp(prefix="agent-tests-"))
 atexit.register(shutil.rmtree, DATA_DIR, ignore_errors=True)
 
-SIMULATOR_PORT, WEBHOOK_PORT, API_PORT, LIVE_PORT = _free_ports(4)
+SIMULATOR_PORT, WEBHOOK_PORT, API_PORT, LIVE_PORT = free_ports(4)
 WEBHOOK_URL = f"http://127.0.0.1:{WEBHOOK_PORT}/webhook/meta"
 SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
 API_URL = f"http://127.0.0.1:{API_PORT}"
@@ -57,6 +58,11 @@ os.environ |= {
     "WEBHOOK_PORT": str(WEBHOOK_PORT),
     "API_PORT": str(API_PORT),
     "LIVE_PORT": str(LIVE_PORT),
+    # Fixed, and known to everybody: refused wherever strangers could reach the service.
+    "DJANGO_SECRET_KEY": "development-only-secret-key-0123456789abcdef-0123456789abcdef",
+    "FIELD_ENCRYPTION_KEY": "ZGV2ZWxvcG1lbnQtb25seS1maWVsZC1lbmNyeXB0LTE=",
+    "WEBHOOK_SECRET": "test-app-secret",
+    "WEBHOOK_VERIFY_TOKEN": "test-verify-token",
     "LOG_FORMAT": "json",
     # Short, so that a test which kills a worker need not wait half a minute.
     "TURN_LEASE": "4000",

@@ -92,6 +92,8 @@ class AgentFactory(DjangoModelFactory):
     user = factory.SelfAttribute("phone_number.user")
     name = "Test"
     fallback_message = "Sorry, later."
+    # Most tests compare whole replies.
+    disclosure = ""
 
     @factory.lazy_attribute
     def prompt_id(self):
@@ -163,6 +165,7 @@ class TurnFactory(DjangoModelFactory):
             "fallback_message": agent.fallback_message,
             "handover_enabled": agent.handover_enabled,
             "handover_message": agent.handover_message,
+            "disclosure": agent.disclosure,
             "customer_name": "",
             "business_name": "Test",
             "timezone": "UTC",

@@ -21,6 +21,7 @@ import requests
 from psycopg.rows import dict_row
 
 from billing import keys
+from config.embedded import programs
 from config.lib import crypto
 from simulator import identifiers, webhooks
 from simulator.webhooks import Customer, Number
@@ -30,33 +31,36 @@ T = TypeVar("T")
 
 BIN = Path(sys.executable).parent
 PROJECT = Path(__file__).parent.parent
-QUEUES = ",".join(f"messages.{n}" for n in range(8))
-_CELERY = [str(BIN / "celery"), "-A", "config", "worker", "--pool", "threads", "--without-gossip",
-           "--without-mingle", "--loglevel", "warning"]  # fmt: skip
+_PROCFILE = programs.read_procfile(PROJECT / "Procfile")
+_WORKERS = ("worker", "extractor", "notifier")
+# What the Procfile reads from the environment, for a machine that runs tests beside it.
+_ENVIRONMENT = {
+    "PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)]),
+    "WORKER_CONCURRENCY": "100",
+    "EXTRACTOR_CONCURRENCY": "4",
+    "NOTIFIER_CONCURRENCY": "4",
+}
+
+
+def _command(role: str, *, name: str = "") -> list[str]:
+    """
+    Return the Procfile's command of a role; workers have a name, since several run on one machine.
+
+    A process that dies stays dead, so that tests see it, and none waits for the tests themselves.
+    """
+    more = f" --hostname {name or role}@%h" if role in _WORKERS else ""
+    command = _PROCFILE[role].replace(" --respawn-failed-workers", "").replace("nice -n 5 ", "")
+    return ["sh", "-c", command + more]
+
+
 COMMANDS = {
     "simulator": [sys.executable, "-m", "simulator"],
-    **{
-        name: [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port", str(port),
-               "--no-ws", "--log-level", "warning", "config.asgi:application"]
-        for name, port in {"webhook": environment.WEBHOOK_PORT, "web": environment.API_PORT}.items()
-    },
-    "live": [str(BIN / "granian"), "--interface", "asgi", "--host", "127.0.0.1", "--port",
-             str(environment.LIVE_PORT), "--backlog", "2048", "--backpressure", "5500", "--no-ws",
-             "--http1-buffer-size", "65536", "--workers-kill-timeout", "5", "--log-level", "warning",
-             "config.live:application"],
-    "worker": [*_CELERY, "-Q", QUEUES, "--concurrency", "100", "--hostname", "worker@%h"],
-    "extractor": [*_CELERY, "-Q", "extraction,default,quarantine", "--concurrency", "4",
-                  "--hostname", "extractor@%h"],
-    "notifier": [*_CELERY, "-Q", "notify", "--concurrency", "4", "--hostname", "notifier@%h"],
-    "beat": [str(BIN / "celery"), "-A", "config", "beat", "--schedule", str(environment.DATA_DIR / "beat"),
-             "--pidfile=", "--loglevel", "warning"],
-    "sweeper": [sys.executable, "manage.py", "sweep"],
-}  # fmt: skip
-# The second of a kind, for tests that need two.
-COMMANDS["worker2"] = [word.replace("worker@", "worker2@") for word in COMMANDS["worker"]]
-COMMANDS["sweeper2"] = COMMANDS["sweeper"]
-COMMANDS["beat2"] = [word.replace("beat", "beat2") if "/" in word and word.endswith("/beat") else word
-                     for word in COMMANDS["beat"]]  # fmt: skip
+    **{role: _command(role) for role in _PROCFILE},
+    # The second of a kind, for tests that need two.
+    "worker2": _command("worker", name="worker2"),
+    "sweeper2": _command("sweeper"),
+    "beat2": [word.replace("beat-schedule", "beat2-schedule") for word in _command("beat")],
+}
 
 
 def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
@@ -114,20 +118,27 @@ class Rig:
     # --- processes
 
     def start(self, *names: str, **changes: str) -> None:
-        """Start processes unless they run; with changes to their environment until the end of the test."""
+        """
+        Start processes unless they run.
+
+        Changes to their environment last until the end of the test: a process that runs without them is
+        started again.
+        """
         for name in names:
             self._start(name, changes)
         for name in names:
             self._wait_for(name)
 
     def _start(self, name: str, changes: dict[str, str]) -> None:
-        running = self._processes.get(name)
-        if running and running.poll() is None:
-            return
+        if self.is_running(name):
+            if not changes or self._changes.get(name) == changes:
+                return
+            self.stop(name)
         log = environment.DATA_DIR / "log" / f"{name}.log"
+        environ = {**os.environ, **_ENVIRONMENT, **changes}
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(
-                COMMANDS[name], cwd=PROJECT, env={**os.environ, **changes}, stdout=output, stderr=output,
+                COMMANDS[name], cwd=PROJECT, env=environ, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self._changes[name] = changes
@@ -231,6 +242,11 @@ class Rig:
                 self.stop(name)
                 del self._changes[name]
 
+    def stop_workers(self) -> None:
+        """Stop the processes that take jobs from the queues, or put them there."""
+        for name in set(self._processes) - {"simulator", "webhook", "web", "live"}:
+            self.stop(name)
+
     def stop_all(self) -> None:
         for name in list(self._processes):
             self.stop(name)
@@ -293,8 +309,9 @@ _BUSINESS = """
                VALUES (%(key)s, %(key)s, 'Test', 1, now())),
          v AS (INSERT INTO prompt_versions (prompt_id, number, instructions, model, parameters, created_at)
                VALUES (%(key)s, 1, 'Be kind.', '', '{}', now()))
-    INSERT INTO agents (agent_id, user_id, phone_number_id, prompt_id, name, fallback_message, created_at)
-    VALUES (%(key)s, %(key)s, %(number)s, %(key)s, 'Test', %(fallback)s, now())
+    INSERT INTO agents (agent_id, user_id, phone_number_id, prompt_id, name, fallback_message, disclosure,
+                        created_at)
+    VALUES (%(key)s, %(key)s, %(number)s, %(key)s, 'Test', %(fallback)s, '', now())
 """
 
 

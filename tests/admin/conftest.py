@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents.models import ConversationArchive, Prompt
 from billing import events, keys
-from billing.models import Credit, Email
+from billing.models import AuditEntry, Credit, Email
 from channels_app.models import ChannelEvent, DeadLetter, WebChat
 from config.lib import ids
 from extraction.models import Extraction
@@ -122,8 +122,9 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
     chat.secret += CANARY
     chat.save()
     prompt = Prompt.objects.get(pk=agent.prompt_id)
+    audited = AuditEntry.objects.filter(user_id=number.user_id).first()
     return SimpleNamespace(
-        number=number, agent=agent, customer=customer, talk=talk, inbound=inbound, turn=turn,
+        audited=audited, number=number, agent=agent, customer=customer, talk=talk, inbound=inbound, turn=turn,
         question=question, answer=answer, said=said, delivery=delivery, event=event, letter=letter,
         key=key, plain=plain, archive=archive, lead=lead, business=number.user,
         prompt=prompt, version=prompt.versions.get(),

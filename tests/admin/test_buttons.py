@@ -4,10 +4,11 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.urls import reverse
+from django.utils import timezone
 
 from agents.models import Agent, ConversationArchive, Prompt
-from billing import keys
-from billing.models import ApiKey, CreditEntry, User
+from billing import keys, ledger
+from billing.models import ApiKey, AuditEntry, CreditEntry, User
 from channels_app.models import PhoneNumber
 from config.admin.buttons import page_of
 from config.lib import ids
@@ -30,6 +31,12 @@ def notices(response) -> str:
 def refusals(response) -> str:
     assert response.status_code == 200
     return " ".join(error for errors in response.context["form"].errors.values() for error in errors)
+
+
+def lose(house) -> None:
+    """Let nobody know whether the answer arrived."""
+    Message.objects.filter(pk=house.answer.pk).update(status="unknown", unknown_at=timezone.now())
+    house.answer.deliveries.update(state="unknown")
 
 
 class TestConversations:
@@ -87,6 +94,27 @@ class TestConversations:
     def test_have_nothing_else_tried_again(self, house, people):
         assert "did not fail" in refusals(press(people.support, house.answer, "retry"))
 
+    def test_have_a_reply_of_unknown_outcome_sent_again_after_a_warning(self, house, people):
+        lose(house)
+
+        asked = people.support.get(page_of(house.answer).replace("/change/", "/send-again/")).content.decode()
+        assert "get it twice" in asked
+        press(people.support, house.answer, "send-again")
+
+        house.answer.refresh_from_db()
+        assert house.answer.status == "pending"
+
+    def test_have_a_reply_of_unknown_outcome_refunded_once_with_reason_and_name(self, house, people):
+        lose(house)
+        ledger.charge(user_id=house.talk.user_id, amount=1, reference=house.turn.pk)
+
+        press(people.operators, house.answer, "refund", reason="outage of Graph")
+
+        line = CreditEntry.objects.get(kind="refund")
+        assert (line.reference, line.reason) == (house.turn.pk, "outage of Graph")
+        assert line.actor.startswith("admin:")
+        assert "no open charge" in refusals(press(people.operators, house.answer, "refund", reason="again"))
+
     def test_leave_a_line_in_the_log_for_each_button(self, house, people, accounts):
         press(people.support, house.talk, "pause", reason="on the phone")
 
@@ -104,6 +132,51 @@ class TestConversations:
         assert [line["message"].sequence_no for line in newest.context["lines"]] == list(range(52, 152))
         assert [line["message"].sequence_no for line in older.context["lines"]] == list(range(1, 52))
         assert older.context["older"] == ""
+
+
+class TestDashboardPrompts:
+    def use_dashboard_prompt(self, house) -> Agent:
+        Agent.objects.filter(pk=house.agent.pk).update(prompt_id="pmpt_123")
+        return Agent.objects.get(pk=house.agent.pk)
+
+    def test_agents_that_name_one_are_listed_by_the_filter(self, house, people):
+        listed = "/admin/agents/agent/?prompt=dashboard"
+        agent = house.agent
+        assert page_of(agent) not in people.support.get(listed).content.decode()
+
+        self.use_dashboard_prompt(house)
+
+        assert page_of(agent) in people.support.get(listed).content.decode()
+
+    def test_are_replaced_by_a_pasted_text(self, house, people):
+        agent = self.use_dashboard_prompt(house)
+
+        response = press(
+            people.operators, agent, "import-prompt", instructions="Be kind.", model="gpt-6-luna"
+        )
+
+        agent.refresh_from_db()
+        prompt = Prompt.objects.get(pk=agent.prompt_id)
+        assert prompt.versions.get().instructions == "Be kind."
+        assert "was created for 1 agents" in notices(response)
+        entry = AuditEntry.objects.filter(object_id=agent.pk).latest("pk")
+        assert (entry.action, entry.actor_id) == ("agent.updated", "otto")
+
+    def test_the_button_is_offered_only_where_an_agent_names_one(self, house, people):
+        assert "import-prompt" not in people.operators.get(page_of(house.agent)).content.decode()
+
+        agent = self.use_dashboard_prompt(house)
+
+        assert "import-prompt" in people.operators.get(page_of(agent)).content.decode()
+
+    def test_a_text_with_an_unknown_variable_is_refused(self, house, people):
+        agent = self.use_dashboard_prompt(house)
+
+        response = press(people.operators, agent, "import-prompt", instructions="We open at {{opening}}.")
+
+        assert "opening" in refusals(response)
+        agent.refresh_from_db()
+        assert agent.prompt_id == "pmpt_123"
 
 
 class TestReplay:

@@ -6,8 +6,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from agents.models import ModelShutdown
 from billing.models import Credit
 from config.admin import dashboard
+from config.admin.buttons import page_of
 from config.lib import redis
 from tests import factories
 from tests.admin.conftest import furnish
@@ -43,6 +45,49 @@ class TestDashboard:
         assert shown["Paused customers"] == "1"
         assert shown["Asked for a person"] == "1"
         assert int(shown["Out of credits"]) == Credit.objects.filter(remaining_credits=0).count()
+
+    def test_lists_models_in_use_that_openai_shuts_down(self, people, valkey):
+        version = factories.PromptVersionFactory(model="gpt-old")
+        factories.AgentFactory(phone_number__user=version.prompt.user, prompt_id=version.prompt_id)
+        today = timezone.now().date()
+        ModelShutdown.objects.create(model="gpt-old", shutdown_on=today + timedelta(days=11))
+        ModelShutdown.objects.create(model="gpt-unused", shutdown_on=today)
+
+        response = people.support.get("/admin/")
+
+        assert [row["model"] for row in response.context["ending_models"]] == ["gpt-old"]
+        content = response.content.decode()
+        assert "gpt-old" in content
+        assert "1 business" in content
+
+    def test_lists_messages_of_unknown_outcome_with_links(self, people, valkey):
+        house = furnish()
+        lost = factories.MessageFactory(
+            conversation=house.talk, status="unknown", unknown_at=timezone.now(), failure_reason="no answer",
+            sequence_no=4,
+        )  # fmt: skip
+
+        response = people.support.get("/admin/")
+
+        assert figures(response)["Unknown outcome"] == "1"
+        assert [row["message_id"] for row in response.context["unknown_messages"]] == [lost.pk]
+        assert page_of(lost) in response.content.decode()
+        listed = people.support.get("/admin/conversations/message/?status__exact=unknown")
+        assert lost.pk in listed.content.decode()
+
+    def test_lists_numbers_on_which_customers_wait_for_an_agent(self, people, valkey):
+        house = furnish(name="Bakery")
+        silent = factories.PhoneNumberFactory(display_name="Silent shop")
+        for number in (silent, silent, house.number):
+            factories.InboundMessageFactory(customer=factories.CustomerFactory(phone_number=number))
+
+        response = people.support.get("/admin/")
+
+        found = response.context["unanswered_numbers"]
+        assert [(row["phone_number_id"], row["messages"]) for row in found] == [(silent.pk, 2)]
+        content = response.content.decode()
+        assert page_of(silent) in content
+        assert "2 waiting messages" in content
 
     def test_names_who_asked_for_a_person(self, people, valkey):
         house = furnish(text="wants a human")
@@ -98,13 +143,17 @@ class TestDashboard:
             ("_PAUSED", "customers_paused"),
             ("_HANDED_OVER", "conversations_asking_for_staff"),
             ("_ASKED", "conversations_asking_for_staff"),
-            ("_MESSAGES", "message_id >="),
+            ("_MESSAGES", "messages_pkey"),
             ("_FAILURES", "messages_failed_lately"),
         ],
     )
     def test_reads_indexes(self, statement, index, db):
+        # Of empty tables all indexes cost the same.
+        conversation = factories.ConversationFactory()
+        factories.MessageFactory.create_batch(50, conversation=conversation, status="failed")
         parameters = {"most": 10, "first": "msg_0", "end": "msg_1", "since": timezone.now()}
         with connection.cursor() as cursor:
+            cursor.execute("ANALYZE messages")
             cursor.execute(f"EXPLAIN {getattr(dashboard, statement)}", parameters)
             plan = "\n".join(row[0] for row in cursor.fetchall())
 

@@ -3,14 +3,14 @@
 import pytest
 from django.urls import reverse
 
-from config.admin import login
+from config.admin import attempts
 from config.lib import redis
 from tests.admin.conftest import PASSWORD
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    login._here.clear()
+    attempts._in_process.cache_clear()
 
 
 def sign_in(client, name="sue", password=PASSWORD):
@@ -32,7 +32,7 @@ class TestLogin:
         assert "Too many attempts" in response.content.decode()
         assert "_auth_user_id" not in client.session
 
-    def test_counts_without_redis_too(self, client, accounts, monkeypatch, settings):
+    def test_counts_without_redis_too(self, client, accounts):
         for _ in range(3):
             redis.breaker.failed()
         for _ in range(5):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from agents import llm, openai_client
+from config.lib import event_loop
 from tests.agents.broken_server import BrokenServer
 
 
@@ -19,7 +20,7 @@ def model(simulator):
 
 @pytest.fixture
 def conversation(model) -> str:
-    return llm.create_conversation(metadata={}, deadline=time.monotonic() + 10)
+    return event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
 
 
 @pytest.fixture

@@ -22,6 +22,16 @@ class TestDashboardPrompts:
         assert agent.agent_id in warning
         assert "pmpt_123" in warning
 
+    def test_are_counted_and_only_the_first_are_named(self, db):
+        for _ in range(7):
+            AgentFactory(prompt_id="pmpt_123")
+
+        [warning] = warnings(databases=["default"])
+
+        assert warning.startswith("7 agents name a prompt of OpenAI's dashboard")
+        assert warning.count("agt_") == 5
+        assert warning.endswith("and 2 more.")
+
     def test_of_deleted_agents_are_not(self, db):
         AgentFactory(prompt_id="pmpt_123", deleted_at=timezone.now())
 

@@ -1,7 +1,6 @@
 """Agents come, change and go."""
 
 import json
-from base64 import b64decode
 
 import pytest
 from django.utils import timezone
@@ -42,7 +41,7 @@ def created(prompt, **changes) -> Agent:
 def rung_for(valkey) -> list[str]:
     jobs.flush()
     rings = [json.loads(ring) for ring in valkey.lrange(jobs.queue(Job.CLOSE_CONVERSATIONS, {}), 0, -1)]
-    return [json.loads(b64decode(ring["body"]))[1]["archive_id"] for ring in rings]
+    return [json.loads(ring["body"])[1]["archive_id"] for ring in rings]
 
 
 class TestOf:

@@ -6,6 +6,7 @@ import pytest
 import structlog
 
 from agents import llm
+from config.lib import event_loop
 from config.lib.errors import UnavailableError
 
 
@@ -17,7 +18,7 @@ def respond(conversation: str, *texts: str, **changes) -> llm.Reply:
         "safety_identifier": "hash-of-a-customer",
         "deadline": time.monotonic() + 20,
     }
-    return llm.respond(conversation_id=conversation, **{**usual, **changes})
+    return event_loop.run(llm.respond(conversation_id=conversation, **{**usual, **changes}))
 
 
 def asked(model) -> list[dict]:
@@ -26,8 +27,8 @@ def asked(model) -> list[dict]:
 
 class TestConversation:
     def test_is_opened_empty(self, model):
-        opened = llm.create_conversation(
-            metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 10
+        opened = event_loop.run(
+            llm.create_conversation(metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 10)
         )
 
         assert opened.startswith("conv_")
@@ -142,3 +143,15 @@ class TestReply:
             respond(conversation)
 
         assert caught.value.code == "server_error"
+
+
+class TestLongReply:
+    @pytest.mark.parametrize(
+        ("length", "ends_with"), [(llm.LONGEST_REPLY, "x"), (llm.LONGEST_REPLY + 1, "…")]
+    )
+    def test_reply_beyond_the_longest_is_cut(self, model, conversation, length, ends_with):
+        model.behave(openai={"script": [{"text": "x" * length}]})
+
+        reply = respond(conversation)
+
+        assert (len(reply.text), reply.text[-1]) == (llm.LONGEST_REPLY, ends_with)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from agents import llm
+from config.lib import event_loop
 from config.lib.errors import ForeignError, RejectedError, UnavailableError
 from tests.agents.test_llm import asked, respond
 
@@ -79,7 +80,7 @@ class TestRetry:
         model.behave(conversations={"errors": {"500": 1}, "retry_after": 0})
 
         with pytest.raises(UnavailableError):
-            llm.create_conversation(metadata={}, deadline=time.monotonic() + 10)
+            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
 
         assert len(model.requests(api="openai", path="/v1/conversations")) == 3
 
@@ -165,7 +166,7 @@ class TestConnection:
         with pytest.raises(UnavailableError):
             respond("conv_1")
         with pytest.raises(UnavailableError):
-            llm.create_conversation(metadata={}, deadline=time.monotonic() + 10)
+            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
 
         assert broken_server.calls == 2
 

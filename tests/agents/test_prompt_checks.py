@@ -5,7 +5,7 @@ import inspect
 import pytest
 from openai.resources.responses import Responses
 
-from agents.prompt_checks import InvalidPromptError, Parameters, checked
+from agents.prompt_checks import InvalidPromptError, Parameters, PromptTooLongError, checked
 
 DECLARED = {"type": "string", "default": "Hello", "description": "the first word"}
 
@@ -48,6 +48,27 @@ class TestInstructions:
         columns = checked(instructions="Be\x00 \ud800kind", model="", parameters={}, variables={})
 
         assert columns["instructions"] == "Be\ufffd \ufffdkind"
+
+
+class TestLength:
+    @pytest.mark.parametrize(
+        ("instructions", "default"),
+        [("{{opening}}" * 21, "x" * 10_000), ("{{business_name}}" * 800, ""), ("x" * 200_001, "")],
+    )
+    def test_version_that_may_become_too_long_is_refused(self, instructions, default):
+        declared = {"opening": DECLARED | {"default": default}}
+
+        with pytest.raises(PromptTooLongError) as refused:
+            checked(instructions=instructions, model="", parameters={}, variables=declared)
+
+        assert (refused.value.field, "200000 are allowed" in refused.value.reason) == ("instructions", True)
+
+    def test_version_of_the_longest_length_is_taken(self):
+        declared = {"opening": DECLARED | {"default": "x" * 10_000}}
+
+        columns = checked(instructions="{{opening}}" * 20, model="", parameters={}, variables=declared)
+
+        assert columns["variables"] == declared
 
 
 class TestModel:

@@ -135,7 +135,7 @@ class TestPreview:
         shown = prompt_versions.preview(prompt_id=prompt.prompt_id, context=CONTEXT)
 
         asked = prompts.arguments(prompt_id=prompt.prompt_id, version=version.number, context=CONTEXT)
-        assert shown == asked["instructions"] == "Ann on WhatsApp: be warm."
+        assert shown == asked["instructions"] == '"Ann" on WhatsApp: be warm.'
 
     def test_of_an_older_version_shows_that(self, prompt):
         prompt_versions.publish(prompt_id=prompt.prompt_id, instructions="Second.")
@@ -150,7 +150,7 @@ class TestPreview:
     def test_of_a_draft_shows_what_is_not_published(self):
         shown = prompt_versions.preview_draft(instructions="Hi {{ customer_name }}!", context=CONTEXT)
 
-        assert shown == "Hi Ann!"
+        assert shown == 'Hi "Ann"!'
 
     def test_of_a_draft_refuses_what_could_not_be_published(self):
         with pytest.raises(InvalidPromptError):

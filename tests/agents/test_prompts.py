@@ -70,13 +70,23 @@ class TestArguments:
             for name in ("Ann", "Bob")
         ]
 
-        assert found == ["Ann, warm, 17:30", "Bob, warm, 17:30"]
+        assert found == ['"Ann", warm, 17:30', '"Bob", warm, 17:30']
 
     def test_of_a_version_that_does_not_exist_are_refused(self, db):
         version = PromptVersionFactory()
 
         with pytest.raises(RejectedError):
             prompts.arguments(prompt_id=version.prompt_id, version=7)
+
+    def test_of_a_version_from_before_the_limit_of_length_are_refused(self, db):
+        version = PromptVersionFactory(
+            instructions="{{a}}" * 20_000, variables={"a": {"type": "string", "default": "x" * 10_000}}
+        )
+
+        with pytest.raises(RejectedError) as refused:
+            prompts.arguments(prompt_id=version.prompt_id, version=1)
+
+        assert refused.value.code == "prompt_too_long"
 
     def test_are_read_once(self, db, django_assert_num_queries):
         version = PromptVersionFactory()

@@ -1,7 +1,6 @@
 """A number moves to another agent, in one piece or not at all."""
 
 import json
-from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -38,7 +37,7 @@ def rung_for(valkey) -> set[str]:
     jobs.flush()
     rings = [json.loads(ring) for ring in valkey.lrange(jobs.queue(Job.CLOSE_CONVERSATIONS, {}), 0, -1)]
     assert {ring["headers"]["task"] for ring in rings} <= {Job.CLOSE_CONVERSATIONS}
-    return {json.loads(b64decode(ring["body"]))[1]["archive_id"] for ring in rings}
+    return {json.loads(ring["body"])[1]["archive_id"] for ring in rings}
 
 
 def archives() -> set[tuple[str, str | None, str | None]]:

@@ -7,8 +7,9 @@ from agents.models import Agent, ConversationArchive
 from channels_app import numbers, wiping
 from channels_app.models import InboundMessage, PhoneNumber
 from channels_app.numbers import NumberNotFoundError
-from conversations import archiving, claims
+from conversations import archiving
 from conversations.models import Conversation, Turn
+from tests.conversations import answering
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -98,7 +99,7 @@ class TestWhatIsWrittenToADeletedNumber:
         removal.remove(phone_number_id=agent.phone_number_id)
         InboundMessageFactory(customer__phone_number=agent.phone_number)
 
-        assert claims.claim(phone_number_id=agent.phone_number_id) is None
+        assert answering.claim(agent.phone_number_id) is None
         assert InboundMessage.objects.get().status == "pending"
 
     def test_is_not_answered_when_the_number_is_registered_again(self, valkey, agent):
@@ -110,7 +111,7 @@ class TestWhatIsWrittenToADeletedNumber:
             external_number="+1", access_token="new",
         )  # fmt: skip
         relinking.relink(agent_id=agent.agent_id, phone_number_id=agent.phone_number_id)
-        claimed = claims.claim(phone_number_id=agent.phone_number_id)
+        claimed = answering.claim(agent.phone_number_id)
 
         assert claimed is None
         assert InboundMessage.objects.get().status == "ignored"
@@ -123,7 +124,7 @@ class TestAtOnce:
 
         ended = at_once(
             lambda: removal.remove(phone_number_id=agent.phone_number_id),
-            lambda: claims.claim(phone_number_id=agent.phone_number_id),
+            lambda: answering.claim(agent.phone_number_id),
         )
 
         assert ended == ["done", "done"]

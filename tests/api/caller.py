@@ -1,4 +1,4 @@
-"""Calls the API as a program would, through Django's own stack."""
+"""Calls the API as a program would, through Django's own stack; every error it gets is a whole sentence."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.test import Client
 from rest_framework.response import Response
 
 from billing import keys
+from tests.api.sentences import require_sentences
 
 
 class Caller:
@@ -19,7 +20,9 @@ class Caller:
         given = {"x-api-key": self.key} if self.key else {}
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         more = {} if body is None else {"data": body, "content_type": "application/json"}
-        return getattr(self._client, method)(url, headers=given | named, **more)
+        answer = getattr(self._client, method)(url, headers=given | named, **more)
+        require_sentences(answer)
+        return answer
 
     def get(self, url: str, **headers: str) -> Response:
         return self._ask("get", url, **headers)

@@ -6,7 +6,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from drf_spectacular.generators import SchemaGenerator
+from config.lib.api.serializers import StrictSerializer
+from config.openapi import ServiceGenerator
 
 METHODS = ("get", "post", "put", "patch", "delete")
 # Whoever adds an operation here says why nobody needs a key.
@@ -16,6 +17,7 @@ PUBLIC = {
     "verify_webhook": "Meta proves itself with the token that was agreed on",
     "receive_webhook": "Meta proves itself with a signature over the body",
     "get_webchat_config": "what the widget shows to everybody on the page; asks which page that is",
+    "download_media": "the link is signed, names one file and expires; whoever has it may read that file",
     "create_webchat_session": "where visitors get what they prove themselves with",
 }
 
@@ -32,6 +34,10 @@ class Operation:
     @property
     def is_public(self) -> bool:
         return self.operation_id in PUBLIC
+
+    @property
+    def is_for_operators(self) -> bool:
+        return "permission_denied" in self.problems(403)
 
     @property
     def is_for_visitors(self) -> bool:
@@ -84,7 +90,7 @@ class Operation:
 
 @lru_cache(maxsize=1)
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    found: dict[str, Any] = ServiceGenerator().get_schema(request=None, public=True)
     return found
 
 
@@ -104,6 +110,19 @@ def protected() -> list[Operation]:
 def below_users() -> list[Operation]:
     """Give the operations on what belongs to one user."""
     return [operation for operation in protected() if "user_id" in operation.names]
+
+
+def serializer_classes() -> list[type[StrictSerializer]]:
+    """Return every serializer of requests, bodies and queries alike."""
+    # The document imports all views.
+    document()
+    found: dict[type[StrictSerializer], None] = {}
+    waiting: list[type[StrictSerializer]] = [StrictSerializer]
+    while waiting:
+        for one in waiting.pop().__subclasses__():
+            found[one] = None
+            waiting.append(one)
+    return [one for one in found if not one.__module__.startswith("tests.")]
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:

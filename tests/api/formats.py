@@ -58,7 +58,8 @@ def _place_in_chat(case: Any) -> str:
         headers={"Origin": VISITOR["origin"], "Authorization": f"Bearer {VISITOR['session']}"},
         timeout=10,
     )
-    return answer.json()["cursor"]
+    # Whoever reads too often gets none; an empty one is refused as it should be.
+    return answer.json().get("cursor", "")
 
 
 @schemathesis.auth().apply_to(path_regex="^/webchat/.+")

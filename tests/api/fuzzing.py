@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 # Speaks before Django reads its settings.
 from tests import environment
@@ -22,7 +23,11 @@ from config.embedded.servers import temporary_servers
 from tests.rig import BIN, PROJECT, Rig
 
 # High enough never to be reached: here the rate limits are in the way.
-NO_LIMITS = {"API_RATE_LIMIT": "1000000", "API_FAILURE_LIMIT": "1000000"}
+NO_LIMITS = {
+    "API_RATE_LIMIT": "1000000",
+    "API_BUSINESS_RATE_LIMIT": "1000000",
+    "API_FAILURE_LIMIT": "1000000",
+}
 # How often an id is one that exists.
 _KNOWN = 0.8
 
@@ -32,7 +37,7 @@ def serving(rig: Rig) -> Iterator[None]:
     """Serve the API without limits."""
     rig.migrate()
     rig.start("simulator")
-    rig.have("web", **NO_LIMITS)
+    rig.have("web", "webhook", **NO_LIMITS)
     try:
         yield
     finally:
@@ -61,16 +66,29 @@ def configuration(ids: dict[str, list[str]]) -> str:
 
 
 def run(*options: str, folder: Path = environment.DATA_DIR) -> int:
-    """Run Schemathesis on what is served, and give what it returned."""
+    """Run Schemathesis on each process for the paths it serves; return the first exit code that is not 0."""
     seeded = seed()
     file = folder / "schemathesis.toml"
     file.write_text(configuration(seeded["ids"]))
+    known = {**os.environ, "API_KEY": seeded["key"], "VISITOR": json.dumps(seeded["visitor"])}
+    webhook = urlsplit(environment.WEBHOOK_URL)
+    codes = [
+        _run_on(file, known, environment.API_URL, "--exclude-path", webhook.path, *options),
+        # No links lead to the webhook's operations, so there are no sequences of them to try.
+        _run_on(
+            *(file, known, f"http://{webhook.netloc}", "--include-path", webhook.path),
+            *("--phases", "examples,coverage,fuzzing", *options),
+        ),
+    ]
+    return next((code for code in codes if code), 0)
+
+
+def _run_on(file: Path, known: dict[str, str], url: str, *options: str) -> int:
     command = [
         *(str(BIN / "schemathesis"), "--config-file", str(file), "run"),
-        *(f"{environment.API_URL}/schema/openapi.json", "--checks", "all", *options),
+        *(f"{environment.API_URL}/schema/openapi.json", "--url", url, "--checks", "all", *options),
     ]
-    known = {"API_KEY": seeded["key"], "VISITOR": json.dumps(seeded["visitor"])}
-    return subprocess.run(command, cwd=PROJECT, env={**os.environ, **known}, check=False).returncode
+    return subprocess.run(command, cwd=PROJECT, env=known, check=False).returncode
 
 
 def _show_faults(log: Path) -> None:

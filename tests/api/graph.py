@@ -68,6 +68,7 @@ def build(user: Any = None) -> Tenant:
     MessageFactory(
         conversation=conversation, author="customer", inbound=asked, turn=turn, status="failed", sequence_no=1
     )
+    InboundMessageFactory(customer=customer, text="Canary waits")
     reply = MessageFactory(conversation=conversation, turn=turn, status="failed", sequence_no=2)
     DeliveryFactory(message=reply, turn=turn, state="failed")
     lead = ExtractionFactory(conversation=conversation, name="Canary Lead", email="canary@example.com")
@@ -114,10 +115,15 @@ def body(operation: Operation, ids: dict[str, str]) -> Any:
     """Give the example of a body, with a business's own ids in it."""
     found = operation.example
     if isinstance(found, dict):
-        found = {
-            name: ids.get(name, value) if isinstance(value, str) else value for name, value in found.items()
-        }
+        found = {name: _own(name, value, ids) for name, value in found.items()}
     return found
+
+
+def _own(name: str, value: Any, ids: dict[str, str]) -> Any:
+    """Put a business's own id in place of an example's, also in a list of ids."""
+    if isinstance(value, list) and name.removesuffix("s") in ids:
+        return [ids[name.removesuffix("s")]]
+    return ids.get(name, value) if isinstance(value, str) else value
 
 
 def ask(

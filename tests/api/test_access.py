@@ -30,6 +30,8 @@ MATRIX = {
     "revoke_api_key": EVERYBODYS,
     "rotate_api_key": EVERYBODYS,
     "get_credits": EVERYBODYS,
+    "get_audit_log": EVERYBODYS,
+    "get_operators_audit_log": (YES, 403, 403),
     "change_credits": OPERATORS,
     "list_agents": EVERYBODYS,
     "create_agent": EVERYBODYS,
@@ -37,6 +39,9 @@ MATRIX = {
     "update_agent": EVERYBODYS,
     "delete_agent": EVERYBODYS,
     "list_archives": EVERYBODYS,
+    "list_customers": EVERYBODYS,
+    "get_customer": EVERYBODYS,
+    "update_customer": EVERYBODYS,
     "list_conversations": EVERYBODYS,
     "get_conversation": EVERYBODYS,
     "close_conversation": EVERYBODYS,
@@ -44,6 +49,7 @@ MATRIX = {
     "pause_conversation": EVERYBODYS,
     "resume_conversation": EVERYBODYS,
     "list_messages": EVERYBODYS,
+    "list_waiting_messages": EVERYBODYS,
     "get_message": EVERYBODYS,
     "retry_message": EVERYBODYS,
     "list_phone_numbers": EVERYBODYS,
@@ -174,7 +180,7 @@ class TestScopes:
         assert set(MATRIX) == {operation.operation_id for operation in document.protected()}
 
     def test_are_told_in_the_document(self):
-        told = {found.operation_id for found in document.protected() if 403 in found.statuses}
+        told = {found.operation_id for found in document.protected() if found.is_for_operators}
 
         assert told == {name for name, (_, own, _) in MATRIX.items() if own == 403}
 

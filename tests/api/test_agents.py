@@ -40,6 +40,7 @@ class TestCreating:
             "agent_id": made["agent_id"], "phone_number_id": number, "prompt_id": prompt,
             "prompt_version": None, "name": "Ada", "fallback_message": "", "unavailable_message": "",
             "handover_enabled": False, "handover_message": "", "extraction_interval": None,
+            "disclosure": "You are chatting with an AI assistant.",
             "created_at": made["created_at"],
         }  # fmt: skip
 

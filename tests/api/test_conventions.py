@@ -6,7 +6,9 @@ from django.db import connection
 
 from billing.models import ApiKey
 from config.lib import redis
+from tests.api import caller
 from tests.api.caller import Caller
+from tests.factories import CreditFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +126,34 @@ class TestRateLimit:
         assert answers[-1].json()["code"] == "throttled"
         assert 1 <= int(answers[-1]["Retry-After"]) <= 60
         assert operator.get(f"/users/{user.user_id}").status_code == 200
+
+    def test_more_keys_of_a_business_are_not_more_requests(self, operator, user, valkey, settings):
+        settings.API_RATE_LIMIT, settings.API_BUSINESS_RATE_LIMIT = 40, 60
+        first, second = caller.business(user.user_id), caller.business(user.user_id)
+        elsewhere = CreditFactory().user.user_id
+        other = caller.business(elsewhere)
+        place = f"/users/{user.user_id}"
+
+        of_first = Counter(first.get(place).status_code for _ in range(50))
+        answers = [second.get(place) for _ in range(30)]
+
+        assert of_first == {200: 40, 429: 10}
+        # What the first key's own limit refused does not count for the business.
+        assert Counter(answer.status_code for answer in answers) == {200: 20, 429: 10}
+        assert answers[0]["RateLimit-Policy"] == '"business";q=60;w=60'
+        assert answers[0]["RateLimit"].startswith('"business";r=19;t=')
+        assert answers[-1]["RateLimit-Policy"] == '"business";q=60;w=60'
+        assert 1 <= int(answers[-1]["Retry-After"]) <= 60
+        assert other.get(f"/users/{elsewhere}").status_code == 200
+        assert operator.get(place).status_code == 200
+
+    def test_headers_show_the_limit_that_is_closer(self, business, user, settings):
+        settings.API_RATE_LIMIT, settings.API_BUSINESS_RATE_LIMIT = 10, 60
+
+        answer = business.get(f"/users/{user.user_id}")
+
+        assert answer["RateLimit-Policy"] == '"key";q=10;w=60'
+        assert answer["RateLimit"].startswith('"key";r=9;t=')
 
     @pytest.mark.django_db(transaction=True)
     def test_is_exact_when_many_ask_at_once(self, business, user, settings):

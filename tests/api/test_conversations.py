@@ -47,7 +47,8 @@ class TestListing:
 
         [shown] = answer.json()["data"]
         assert shown["customer"] == {
-            "customer_id": conversation.customer_id, "name": "Ada", "username": ""
+            "customer_id": conversation.customer_id, "external_id": None, "name": "Ada", "username": "",
+            "channel": "whatsapp", "address": conversation.customer.wa_id,
         }  # fmt: skip
         assert (shown["channel"], shown["agent_id"]) == ("whatsapp", conversation.agent_id)
         assert shown["phone_number_id"] == conversation.customer.phone_number_id

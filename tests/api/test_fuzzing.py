@@ -82,9 +82,9 @@ class TestQueries:
             answer = operator.get(f"{place}?{name}=1")
 
             assert answer.status_code == 400
-            assert answer.json()["errors"] == [
-                {"field": name, "code": "unknown_field", "detail": "is not known here"}
-            ]
+            [error] = answer.json()["errors"]
+            assert (error["field"], error["code"]) == (name, "unknown_field")
+            assert error["detail"].startswith("There is no query parameter of this name.")
 
     @pytest.mark.parametrize("operation", LISTS)
     @pytest.mark.parametrize(
@@ -157,6 +157,7 @@ class TestServed:
         assert "x-powered-by" not in answer.headers
         assert method != "HEAD" or answer.content == b""
 
+    @pytest.mark.long
     def test_finds_nothing_wrong_with_what_schemathesis_tries(self, served, tmp_path):
         code = fuzzing.run("--max-examples", "2", folder=tmp_path)
 

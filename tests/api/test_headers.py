@@ -96,7 +96,7 @@ class TestProduction:
             check=True,
         )
 
-        assert answer.stdout.split() == ["31536000", "True", "True", "True", "True", "False"]
+        assert answer.stdout.split() == ["31536000", "False", "True", "True", "True", "False"]
 
     def test_says_so(self, client, settings):
         settings.SECURE_HSTS_SECONDS, settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = 31_536_000, True

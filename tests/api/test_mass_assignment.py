@@ -77,6 +77,7 @@ class TestBodies:
         )
 
         assert answer.status_code == 400
+        assert [error["field"] for error in answer.json()["errors"]] == [""]
         assert graph.rows() == before
 
     @pytest.mark.parametrize("operation", WRITES)

@@ -4,7 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.models import ConversationArchive
 from channels_app.models import PhoneNumber
-from tests.factories import AgentFactory, PhoneNumberFactory
+from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory, PhoneNumberFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +35,9 @@ class TestRegistering:
             "phone_number_id": ID, "type": "whatsapp", "external_number": "+12025550100",
             "display_name": "Shop", "has_access_token": True, "agent_id": None, "sender_id": "",
             "api_base_url": "", "webchat": None, "webchat_secret": None, "created_at": made["created_at"],
+            "state": {
+                "status": "no_agent", "last_received_at": None, "last_sent_at": None, "last_error": None,
+            },
         }  # fmt: skip
         assert TOKEN not in answer.content.decode()
         assert PhoneNumber.objects.get(pk=ID).get_access_token() == TOKEN
@@ -265,3 +268,53 @@ class TestListing:
             assert len(business.get(url).json()["data"]) == 11
 
         assert len(many) == len(one)
+
+
+class TestState:
+    def test_number_and_list_show_the_same_state(self, business, user):
+        silent, served = PhoneNumberFactory(user=user), AgentFactory(phone_number__user=user).phone_number
+        place = f"/users/{user.user_id}/phone_numbers"
+
+        listed = {row["phone_number_id"]: row["state"] for row in business.get(place).json()["data"]}
+
+        assert listed[silent.pk] == {
+            "status": "no_agent",
+            "last_received_at": None,
+            "last_sent_at": None,
+            "last_error": None,
+        }
+        assert listed[served.pk]["status"] == "active"
+        for pk, state in listed.items():
+            assert business.get(f"{place}/{pk}").json()["state"] == state
+
+    def test_list_is_narrowed_by_status(self, business, user):
+        silent = PhoneNumberFactory(user=user)
+        AgentFactory(phone_number__user=user)
+
+        found = business.get(f"/users/{user.user_id}/phone_numbers?status=no_agent").json()["data"]
+
+        assert [row["phone_number_id"] for row in found] == [silent.pk]
+
+    def test_list_reads_all_states_at_once(self, business, user):
+        place, counts = f"/users/{user.user_id}/phone_numbers", []
+        for _ in range(3):
+            PhoneNumberFactory(user=user)
+            with CaptureQueriesContext(connection) as queries:
+                business.get(place)
+            counts.append(len(queries))
+
+        # The first call notes that the key is used.
+        assert counts[1] == counts[2]
+
+    def test_message_changes_the_state_and_not_the_etag(self, business, user):
+        number = PhoneNumberFactory(user=user)
+        place = f"/users/{user.user_id}/phone_numbers/{number.pk}"
+        before = business.get(place)
+
+        InboundMessageFactory(customer=CustomerFactory(phone_number=number))
+
+        after = business.get(place)
+        assert after.json()["state"] != before.json()["state"]
+        assert after["ETag"] == before["ETag"]
+        assert business.patch(place, {"display_name": "New"}, If_Match=before["ETag"]).status_code == 200
+        assert business.patch(place, {"display_name": "X"}, If_Match=before["ETag"]).status_code == 412

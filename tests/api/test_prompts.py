@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 SAID: dict[str, Any] = {
     "instructions": " Open at {{opening}} on {{local_weekday}}.\n",
-    "model": "gpt-5-mini",
+    "model": "gpt-6-luna",
     "parameters": {"temperature": 1, "reasoning": {"effort": "low"}, "text": {"verbosity": "high"}},
     "variables": {"opening": {"type": "string", "default": "8:00", "description": "When"}},
 }
@@ -230,6 +230,21 @@ class TestRollback:
         assert (answer.status_code, answer.json()["code"]) == (422, "prompt_version_not_found")
 
 
+class TestManyVersions:
+    def test_pages_hold_few_versions_and_lead_through_all_of_them(self, business, url, user):
+        first = PromptVersionFactory(prompt__user=user)
+        for number in range(2, 46):
+            PromptVersionFactory(prompt=first.prompt, number=number)
+        versions = f"{url}/{first.prompt_id}/versions"
+
+        pages = [business.get(f"{versions}?limit=200").json()]
+        while cursor := pages[-1]["next_cursor"]:
+            pages.append(business.get(f"{versions}?limit=200&cursor={cursor}").json())
+
+        assert [len(page["data"]) for page in pages] == [20, 20, 5]
+        assert [row["number"] for page in pages for row in page["data"]] == list(range(45, 0, -1))
+
+
 class TestPreview:
     def test_fills_in_the_current_version(self, business, prompt, user):
         user.timezone = "Asia/Tokyo"
@@ -247,7 +262,7 @@ class TestPreview:
             f"{prompt}/preview", {"version": 2, "context": {"customer_name": "Ada", "channel": "instagram"}}
         )
 
-        assert answer.json() == {"instructions": "For Ada on Instagram."}
+        assert answer.json() == {"instructions": 'For "Ada" on Instagram.'}
 
     def test_fills_in_a_draft_and_keeps_nothing(self, business, prompt):
         draft = {
@@ -277,6 +292,33 @@ class TestPreview:
         answer = business.post(f"{prompt}/preview", body)
 
         assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+    @pytest.mark.parametrize("path", ["", "/preview", "/versions"])
+    def test_refuses_instructions_that_become_too_long_when_they_are_filled_in(
+        self, business, prompt, url, path
+    ):
+        body = {
+            "instructions": "{{a}}" * 20_000,
+            "variables": {"a": {"type": "string", "default": "\N{CROISSANT}" * 10_000}},
+        }
+        address = f"{prompt}{path}" if path else url
+
+        answer = business.post(address, body if path else {"name": "Long", **body})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "validation_error")
+        assert [error["code"] for error in answer.json()["errors"]] == ["max_length"]
+        assert PromptVersion.objects.count() == 1
+
+    def test_refuses_a_version_from_before_the_limit_of_length(self, business, url, user):
+        version = PromptVersionFactory(
+            prompt__user=user,
+            instructions="{{a}}" * 20_000,
+            variables={"a": {"type": "string", "default": "x" * 10_000}},
+        )
+
+        answer = business.post(f"{url}/{version.prompt_id}/preview", {})
+
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_prompt")
 
     @pytest.mark.parametrize(
         "context",

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.urls import get_resolver
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
@@ -15,7 +14,7 @@ from config.lib.api.problems import MEDIA_TYPE
 from tests.api import document
 from tests.api.document import Operation
 from tests.documentation.test_errors import headings
-from tests.house.test_rules import routes
+from tests.house.test_rules import all_routes
 
 # Routes that are pages or files, and no operations.
 PAGES = re.compile(
@@ -29,7 +28,7 @@ _HERE = "urn:document"
 
 def paths() -> set[str]:
     """Give the routes that are operations, written as in the document."""
-    found = {route for route, _ in routes(get_resolver().url_patterns)}
+    found = {route for route, _ in all_routes()}
     return {"/" + re.sub(r"<(\w+:)?(\w+)>", r"{\2}", route) for route in found if not PAGES.match(route)}
 
 

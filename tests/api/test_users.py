@@ -1,5 +1,10 @@
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from billing import keys
 from billing.models import Credit, CreditEntry, User
 from config.lib import ids
 from tests.api import caller
@@ -195,6 +200,55 @@ class TestKeys:
             401,
             401,
         ]
+
+    def test_rotation_keeps_the_end_and_shows_the_origin(self, business, user):
+        url = f"/users/{user.user_id}/api_keys"
+        old = business.post(
+            url, {"name": "crm", "expires_at": "2100-01-01T00:00:00Z", "scope": "read"}
+        ).json()
+
+        new = business.post(f"{url}/{old['prefix']}/rotate").json()
+        longer = business.post(f"{url}/{new['prefix']}/rotate", {"expires_at": "2100-01-02T00:00:00Z"})
+
+        own = business.key.split("_")[1]
+        assert (new["expires_at"], new["scope"]) == ("2100-01-01T00:00:00Z", "read")
+        assert (new["parent"], new["created_by"], new["replaces"]) == (own, f"key:{own}", old["prefix"])
+        assert (longer.status_code, longer.json()["code"]) == (422, "rights_exceeded")
+
+    def test_rotation_of_a_key_that_ended_is_refused_with_the_reason(self, business, user):
+        url = f"/users/{user.user_id}/api_keys"
+        rotated, revoked = (business.post(url, {"name": name}).json()["prefix"] for name in "ab")
+        business.post(f"{url}/{rotated}/rotate")
+        business.delete(f"{url}/{revoked}")
+
+        answers = [business.post(f"{url}/{prefix}/rotate") for prefix in (rotated, revoked)]
+
+        assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+            (409, "api_key_rotated"),
+            (409, "api_key_revoked"),
+        ]
+
+    def test_expiring_key_makes_none_that_outlives_it(self, user, valkey):
+        end = timezone.now() + timedelta(hours=1)
+        expiring = Caller(keys.create(user_id=user.user_id, name="short", expires_at=end)[1])
+        url = f"/users/{user.user_id}/api_keys"
+
+        made = expiring.post(url, {"name": "a"}).json()
+        refused = expiring.post(url, {"name": "a", "expires_at": "2100-01-01T00:00:00Z"})
+        itself = expiring.post(f"{url}/{expiring.key.split('_')[1]}/rotate").json()
+
+        assert parse_datetime(made["expires_at"]) == parse_datetime(itself["expires_at"]) == end
+        assert (refused.status_code, refused.json()["code"]) == (422, "rights_exceeded")
+
+    def test_descendants_of_a_stolen_key_are_revoked_with_it(self, business, user):
+        url, place = f"/users/{user.user_id}/api_keys", f"/users/{user.user_id}"
+        stolen = business.post(url, {"name": "stolen"}).json()
+        made = Caller(stolen["key"]).post(url, {"name": "thief's"}).json()
+
+        business.delete(f"{url}/{stolen['prefix']}?descendants=true")
+
+        assert [Caller(key["key"]).get(place).status_code for key in (stolen, made)] == [401, 401]
+        assert business.get(place).status_code == 200
 
     def test_of_others_do_not_exist(self, business, user):
         other = CreditFactory().user

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing import keys
 from billing.models import ApiKey
-from tests.factories import UserFactory
+from tests.factories import PhoneNumberFactory, UserFactory
 
 
 def made(*arguments: str) -> str:
@@ -32,9 +32,24 @@ class TestCommand:
         assert keys.find(key, now=timezone.now() + timedelta(days=1)).user == user
         assert keys.find(key, now=timezone.now() + timedelta(days=3)) is None
 
+    def test_prints_a_key_with_fewer_rights(self, db):
+        number = PhoneNumberFactory()
+
+        key = made("--user", number.user_id, "--scope", "read", "--phone-number-id", number.pk)
+
+        row = keys.find(key, now=timezone.now())
+        assert (row.scope, row.phone_number_ids) == ("read", [number.pk])
+        assert row.created_by == "command:create_api_key"
+
     @pytest.mark.parametrize(
         "arguments",
-        [("--user", "usr_none"), ("--user", ""), *(("--expires-in-days", days) for days in ("0", "-1", "x"))],
+        [
+            ("--user", "usr_none"),
+            ("--user", ""),
+            ("--phone-number-id", "1"),
+            ("--scope", "x"),
+            *(("--expires-in-days", days) for days in ("0", "-1", "x")),
+        ],
     )
     def test_refuses_what_makes_no_sense(self, db, arguments):
         with pytest.raises(CommandError):

@@ -1,5 +1,6 @@
 """A business is told when its credits run low, once per threshold and grant."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,8 +8,9 @@ from django.db import connection, transaction
 
 from billing import ledger
 from billing.models import Credit, Event
-from config.lib import ids
+from config.lib import ids, sql
 from tests.factories import CreditFactory, UserFactory
+from tests.rig import wait_until
 
 
 def told(user_id: str) -> list[tuple[str, int, int]]:
@@ -107,6 +109,82 @@ class TestCharge:
             list(pool.map(work, range(8)))
 
         assert told(user_id) == [("credits.low", 20, 20), ("credits.low", 5, 5)]
+
+
+class TestConcurrentGrant:
+    """A charge finds too few credits while a grant is about to commit."""
+
+    @pytest.fixture
+    def user_id(self, transactional_db) -> str:
+        user_id = CreditFactory(remaining_credits=10).user_id
+        spend(user_id, 8)
+        Event.objects.all().delete()
+        return user_id
+
+    def charge_while_granting(self, user_id: str, *, price: int, amount: int) -> str:
+        """Charge while a grant holds the balance, commit the grant, and return how the charge ended."""
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                ledger.grant(user_id=user_id, amount=amount, reference="invoice 1")
+                charge = pool.submit(self.charge, user_id, price)
+                wait_until(self.is_somebody_waiting, what="the charge waits for the grant")
+            return charge.result(timeout=10)
+
+    def charge(self, user_id: str, price: int) -> str:
+        try:
+            spend(user_id, price)
+        except ledger.InsufficientCreditsError:
+            return "insufficient"
+        finally:
+            connection.close()
+        return "charged"
+
+    def is_somebody_waiting(self) -> bool:
+        return sql.row("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'") is not None
+
+    def test_grant_that_pays_the_price_prevents_the_event(self, user_id):
+        ended = self.charge_while_granting(user_id, price=3, amount=5)
+
+        assert ended == "insufficient"
+        assert told(user_id) == []
+
+    def test_grant_that_prevented_the_event_has_its_own_events_when_it_is_used_up(self, user_id):
+        self.charge_while_granting(user_id, price=3, amount=38)
+
+        spend(user_id, 32, 8)
+
+        assert told(user_id) == [("credits.low", 20, 8), ("credits.exhausted", 0, 0)]
+
+    def test_grant_that_does_not_pay_the_price_leaves_the_event_with_the_new_balance(self, user_id):
+        ended = self.charge_while_granting(user_id, price=50, amount=5)
+
+        assert ended == "insufficient"
+        assert told(user_id) == [("credits.exhausted", 0, 7)]
+
+    def test_charge_that_waits_for_a_grant_reports_the_balance_after_both(self, user_id):
+        ended = self.charge_while_granting(user_id, price=2, amount=8)
+
+        assert ended == "charged"
+        assert told(user_id) == [], "8 of 10 remain: no threshold is reached"
+
+    def test_every_event_states_a_balance_that_has_reached_its_threshold(self, user_id):
+        def work(seed: int) -> None:
+            chance = random.Random(seed)
+            for step in range(25):
+                if chance.random() < 0.15:
+                    ledger.grant(user_id=user_id, amount=chance.randint(1, 30), reference=f"{seed}-{step}")
+                else:
+                    self.charge(user_id, 3)
+            connection.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(work, range(6)))
+
+        events = [event.data for event in Event.objects.filter(user_id=user_id)]
+        assert events
+        for event in events:
+            share = event["threshold_percent"] * event["full_balance"]
+            assert event["remaining_credits"] * 100 <= share or event["remaining_credits"] < 3, event
 
 
 class TestRefund:

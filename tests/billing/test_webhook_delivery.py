@@ -15,23 +15,10 @@ from billing import events, retention
 from billing.events import EventType
 from billing.models import Email, Event, WebhookDelivery, WebhookEndpoint
 from billing.webhooks import delivery, endpoints, posting
-from config.lib import outbound, stopping
+from config.lib import jobs, outbound, stopping
 from tests import racing
 from tests.billing.receiver import Receiver
 from tests.factories import UserFactory
-
-
-@pytest.fixture
-def receiver(settings, transactional_db, valkey):
-    settings.WEBHOOK_ENDPOINTS_PRIVATE = True
-    with Receiver() as running:
-        yield running
-
-
-@pytest.fixture
-def endpoint(receiver):
-    made, made.plain = endpoints.create(user_id=UserFactory().user_id, url=receiver.url)
-    return made
 
 
 def tell(endpoint, *, conversation="", **data) -> WebhookDelivery:
@@ -41,8 +28,8 @@ def tell(endpoint, *, conversation="", **data) -> WebhookDelivery:
     return WebhookDelivery.objects.filter(endpoint=endpoint).latest("event__sequence")
 
 
-def deliver(endpoint) -> int:
-    return delivery.deliver(endpoint_id=endpoint.pk)
+def deliver(endpoint, **more) -> int:
+    return delivery.deliver(endpoint_id=endpoint.pk, **more)
 
 
 def of(endpoint, moment) -> WebhookDelivery:
@@ -124,15 +111,16 @@ class TestDeliver:
             mine = [one["sequence"] for one in said if one["conversation_id"] == f"cnv_{talk}"]
             assert mine == sorted(mine)
 
-    def test_posts_to_an_endpoint_side_by_side_but_not_without_limit(self, receiver, endpoint):
+    def test_posts_to_an_endpoint_side_by_side_but_not_without_limit(self, receiver, endpoint, monkeypatch):
         for _ in range(40):
             tell(endpoint)
         receiver.always(delay=0.1)
+        monkeypatch.setattr(delivery, "SLICE", 60)
 
-        racing.at_once(*[lambda: deliver(endpoint)] * (delivery.ENDPOINT_CONCURRENCY + 4))
+        racing.at_once(*[lambda: deliver(endpoint)] * (delivery.slots(is_slow=False) + 4))
 
         assert len(receiver.posts) == 40
-        assert 1 < receiver.most_at_once <= delivery.ENDPOINT_CONCURRENCY
+        assert 1 < receiver.most_at_once <= delivery.slots(is_slow=False)
 
     def test_posts_of_one_talk_one_at_a_time(self, receiver, endpoint):
         for _ in range(5):
@@ -163,7 +151,7 @@ class TestDeliver:
 
     def test_posts_again_what_somebody_died_over_under_the_same_id(self, receiver, endpoint):
         tell(endpoint)
-        claimed, _ = delivery._claim(endpoint.pk)
+        claimed = delivery._claim(endpoint.pk).delivery
         assert deliver(endpoint) == 0
         make_due(endpoint)
 
@@ -173,7 +161,7 @@ class TestDeliver:
 
     def test_of_a_lost_lease_changes_nothing(self, receiver, endpoint):
         told = tell(endpoint)
-        claimed, _ = delivery._claim(endpoint.pk)
+        claimed = delivery._claim(endpoint.pk).delivery
         make_due(endpoint)
         deliver(endpoint)
 
@@ -184,7 +172,7 @@ class TestDeliver:
     def test_leaves_what_is_switched_off_and_goes_on_when_it_is_on_again(self, receiver, endpoint):
         tell(endpoint)
         endpoints.change(endpoint, is_enabled=False)
-        assert delivery.due_endpoints() == []
+        assert not delivery.due_endpoints()
         assert deliver(endpoint) == 0
 
         endpoints.change(endpoint, is_enabled=True)
@@ -320,10 +308,10 @@ class TestFailing:
 
     def test_of_one_that_was_deleted_meanwhile_is_told_to_nobody(self, receiver, endpoint):
         tell(endpoint)
-        claimed, _ = delivery._claim(endpoint.pk)
+        claimed = delivery._claim(endpoint.pk).delivery
         endpoints.remove(endpoint)
 
-        delivery._note(claimed, delivery.Outcome(410), {})
+        delivery._note(claimed, delivery.Outcome(410), {"milliseconds": 1})
 
         assert not Email.objects.exists()
 
@@ -361,7 +349,7 @@ class TestFailing:
         deliver(endpoint)
 
         assert len(receiver.posts) == delivery.PATIENT_FAILURES
-        assert delivery.due_endpoints() == []
+        assert not delivery.due_endpoints()
 
     def test_does_not_keep_others_waiting(self, receiver, endpoint):
         with Receiver() as other:
@@ -373,6 +361,82 @@ class TestFailing:
             deliver(second)
 
             assert len(other.posts) == 1
+
+
+class TestShares:
+    """What one business may take of the threads that post webhooks."""
+
+    def test_posts_in_flight_are_counted_over_all_endpoints_of_a_business(
+        self, receiver, endpoint, monkeypatch
+    ):
+        monkeypatch.setattr(delivery, "SLICE", 60)
+        others = [endpoints.create(user_id=endpoint.user_id, url=receiver.url)[0] for _ in range(3)]
+        mine = [endpoint, *others]
+        for _ in range(8):
+            tell(endpoint)
+        receiver.always(delay=0.1)
+
+        racing.at_once(*[lambda made=made: deliver(made) for made in mine for _ in range(4)])
+        for made in mine:
+            deliver(made)
+
+        assert len(receiver.posts) == 32
+        assert 1 < receiver.most_at_once <= delivery.slots(is_slow=False)
+
+    @pytest.mark.parametrize("is_slow", [True, False])
+    def test_another_business_is_posted_to_while_one_has_used_all_its_slots(
+        self, receiver, endpoint, is_slow
+    ):
+        other, _ = endpoints.create(user_id=UserFactory().user_id, url=receiver.url)
+        WebhookEndpoint.objects.update(slow_until=timezone.now() + timedelta(hours=1) if is_slow else None)
+        slots = delivery.slots(is_slow=is_slow)
+        for _ in range(slots + 1):
+            tell(endpoint)
+        tell(other)
+
+        claimed = [delivery._claim(endpoint.pk, is_slow=is_slow) for _ in range(slots + 1)]
+
+        assert [bool(one) for one in claimed] == [True] * slots + [False]
+        assert deliver(other, is_slow=is_slow) == 1
+
+    def test_endpoint_that_takes_long_to_answer_is_slow_for_a_minute(self, receiver, endpoint, monkeypatch):
+        monkeypatch.setattr(delivery, "SLOW_AFTER", 0.1)
+        tell(endpoint)
+        tell(endpoint)
+        receiver.plan({"delay": 0.3})
+
+        assert deliver(endpoint) == 1
+        assert delivery.due_endpoints() == {endpoint.pk: True}
+        assert (deliver(endpoint), deliver(endpoint, is_slow=True)) == (0, 1)
+
+        tell(endpoint)
+        endpoint.refresh_from_db()
+        assert timedelta() < endpoint.slow_until - timezone.now() <= delivery.SLOW_FOR
+        WebhookEndpoint.objects.update(slow_until=timezone.now())
+        assert delivery.due_endpoints() == {endpoint.pk: False}
+        assert (deliver(endpoint, is_slow=True), deliver(endpoint)) == (0, 1)
+
+    @pytest.mark.parametrize(
+        ("is_slow", "job"), [(False, "deliver_webhooks"), (True, "deliver_slow_webhooks")]
+    )
+    def test_slow_endpoints_are_rung_for_by_a_job_of_their_own(self, valkey, endpoint, is_slow, job):
+        WebhookEndpoint.objects.update(slow_until=timezone.now() + timedelta(hours=1) if is_slow else None)
+        tell(endpoint)
+
+        delivery.ring_due()
+
+        (ring,) = valkey.lrange("notify", 0, -1)
+        assert json.loads(ring)["headers"]["task"] == f"billing.{job}"
+
+    @pytest.mark.parametrize(("due", "rings"), [(1, 0), (2, 1), (5, 1)])
+    def test_drain_rings_for_one_more_thread_where_more_is_due(self, valkey, endpoint, due, rings):
+        for _ in range(due):
+            tell(endpoint)
+
+        deliver(endpoint)
+
+        jobs.flush()
+        assert valkey.llen("notify") == rings
 
 
 class TestAddresses:

@@ -17,6 +17,12 @@ PAYLOADS = Path(__file__).parent.parent / "payloads"
 Post = Callable[..., HttpResponse]
 
 
+@pytest.fixture(autouse=True)
+def _webhook_addresses(settings) -> None:
+    """Serve the addresses of the process `webhook`."""
+    settings.ROOT_URLCONF = "config.webhook_urls"
+
+
 @pytest.fixture
 def post(client: Client) -> Post:
     """Post a body (bytes, or a document to encode) to the webhook, signed as Meta signs."""

@@ -1,5 +1,9 @@
 """A person is one row, by whatever ids they are known."""
 
+from itertools import permutations, product
+
+import pytest
+
 from channels_app import customers
 from channels_app.meta.types import Person
 from channels_app.models import Customer
@@ -102,9 +106,83 @@ class TestResolve:
 
         assert (customer.wa_id, customer.ig_id) == (None, "1202")
 
+    def test_of_known_customers_writes_nothing(self, db, django_assert_num_queries):
+        people = [
+            (NUMBER, Person(wa_id=f"1202555{n:04}", name="Ana", username="ana", external_id=f"crm-{n}"))
+            for n in range(10)
+        ]
+        first = customers.resolve(people)
+
+        with django_assert_num_queries(1):
+            assert customers.resolve(people) == first
+
+        kept = Customer.objects.get(wa_id="12025550003")
+        assert (kept.name, kept.username, kept.external_id) == ("Ana", "ana", "crm-3")
+
+    def test_learns_the_external_id_of_a_known_customer_and_keeps_it(self, db):
+        for external_id in (None, "crm-1", "crm-2"):
+            customers.resolve([(NUMBER, Person(visitor_id="vis_1", name="Ana", external_id=external_id))])
+
+        kept = Customer.objects.get()
+        assert (kept.external_id, kept.name) == ("crm-1", "Ana")
+
     def test_of_a_whole_batch_looks_once(self, db, django_assert_max_num_queries):
         people = [Person(wa_id=f"{n}") for n in range(20)]
         resolve(*people)
 
         with django_assert_max_num_queries(1):
             customers.resolve((NUMBER, person) for person in people)
+
+
+PHONE, ID, BOTH = Person(wa_id="1202"), Person(bsuid="US.1"), Person(wa_id="1202", bsuid="US.1")
+KNOWN = {
+    "nobody": [],
+    "the phone": [PHONE],
+    "the id": [ID],
+    "both as one": [BOTH],
+    "both as two": [PHONE, ID],
+}
+
+
+class TestOnePersonUnderSeveralIds:
+    @pytest.mark.parametrize("known", KNOWN)
+    @pytest.mark.parametrize(
+        "people",
+        [*product([PHONE, ID, BOTH], repeat=2), *permutations([PHONE, ID, BOTH])],
+        ids=lambda people: " ".join(str(person.wa_id or "-") + (person.bsuid or "-") for person in people),
+    )
+    def test_is_one_row_as_far_as_the_ids_show(self, db, known, people):
+        for person in KNOWN[known]:
+            resolve(person)
+        doubles: list = []
+
+        found = customers.resolve(((NUMBER, person) for person in people), doubles=doubles)
+
+        involved = {*people, *KNOWN[known]}
+        if known == "both as two":
+            expected = {(PHONE.wa_id, None), (None, ID.bsuid)}
+        elif BOTH in involved:
+            expected = {(BOTH.wa_id, BOTH.bsuid)}
+        else:
+            expected = {(person.wa_id, person.bsuid) for person in involved}
+        assert set(Customer.objects.values_list("wa_id", "bsuid")) == expected
+        assert bool(doubles) == (known == "both as two" and BOTH in people)
+        for person in people:
+            owner = Customer.objects.get(pk=found[NUMBER, person])
+            assert owner.wa_id == person.wa_id or owner.bsuid == person.bsuid
+
+    def test_keeps_two_new_rows_whose_ids_contradict_each_other(self, db):
+        doubles: list = []
+        people = [Person(wa_id="1", bsuid="US.1"), Person(wa_id="2"), Person(wa_id="2", bsuid="US.1")]
+
+        customers.resolve(((NUMBER, person) for person in people), doubles=doubles)
+
+        assert set(Customer.objects.values_list("wa_id", "bsuid")) == {("1", "US.1"), ("2", None)}
+        assert doubles == [(NUMBER, people[2])]
+
+    def test_keeps_the_newest_name(self, db):
+        resolve(Person(wa_id="1202", name="Old"))
+
+        [*_, customer] = resolve(Person(bsuid="US.1", name="New"), BOTH)
+
+        assert (customer.name, customer.wa_id, customer.bsuid) == ("New", "1202", "US.1")

@@ -392,17 +392,8 @@ class TestType:
         assert fetch(sent) == media.Fetched(JPEG, "image/jpeg", "image.jpg")
 
 
+@pytest.mark.usefixtures("media_storage")
 class TestStore:
-    @pytest.fixture(autouse=True)
-    def _storage(self, settings, tmp_path):
-        settings.STORAGES = {
-            **settings.STORAGES,
-            "default": {
-                "BACKEND": "django.core.files.storage.FileSystemStorage",
-                "OPTIONS": {"location": str(tmp_path)},
-            },
-        }
-
     def test_keeps_a_file_under_a_name_of_our_own(self):
         fetched = media.Fetched(JPEG, "image/jpeg", "image.jpg")
 

@@ -103,7 +103,7 @@ class TestBatch:
             message(text={"body": None}),
             message(text="Hello"),
         ],
-        ids=str,
+        ids=["empty id", "null id", "null text", "text of a wrong type"],
     )
     def test_loses_only_the_item_that_is_bad(self, db, post, bad):
         first, last = message(message_id="wamid.first"), message(message_id="wamid.last")

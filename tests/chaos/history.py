@@ -300,7 +300,8 @@ class _Check:
         states = {
             each.state for reply in self.replies[turn.turn_id] for each in self._newest(reply.message_id)
         }
-        is_refunded = turn.state == "failed" or bool(states & {"failed", "cancelled"})
+        # A person who takes over after the first part leaves the reply charged.
+        is_refunded = turn.state == "failed" or "failed" in states or states == {"cancelled"}
         return 1, int(is_refunded)
 
     def _ledgers(self) -> None:

@@ -27,6 +27,7 @@ _BROKEN = re.compile(r"^ERROR (\S+)", re.MULTILINE)
 
 _CLAIMS = "tests/chaos/test_claim_machine.py"
 _POINTS = "tests/chaos/test_crash_points.py"
+_RINGS = "tests/config/test_task_queue.py"
 _DROPPED_INDEX = """
 from django.db import migrations
 
@@ -51,25 +52,29 @@ class Safeguard:
 SAFEGUARDS = (
     Safeguard(
         "fence-reply",
-        "conversations/replies.py",
-        "WHERE turn_id = %(turn)s AND lease_token = %(token)s AND state = 'claimed'",
-        "WHERE turn_id = %(turn)s AND state = 'claimed'",
+        "conversations/answering/store_queries.py",
+        "AND turns.turn_id = reply.turn AND turns.lease_token = reply.token AND turns.state = 'claimed'",
+        "AND turns.turn_id = reply.turn AND turns.state = 'claimed'",
         (_CLAIMS, "tests/conversations/test_outbox.py"),
     ),
     Safeguard(
         "fence-send",
-        "conversations/outbox.py",
-        "AND turn.turn_id = %(turn)s AND turn.lease_token = %(token)s AND turn.state = 'answered'",
-        "AND turn.turn_id = %(turn)s AND turn.state = 'answered'",
+        "conversations/answering/send_queries.py",
+        "WHERE turns.turn_id = held.turn_id AND turns.lease_token = held.token\n",
+        "WHERE turns.turn_id = held.turn_id\n",
         (_CLAIMS, "tests/conversations/test_deliver.py"),
     ),
     Safeguard(
         "fence-end",
-        "conversations/holding.py",
-        """WHERE turn_id = %s AND lease_token = %s FOR UPDATE",
-        [turn.turn_id, turn.lease_token],""",
-        """WHERE turn_id = %s FOR UPDATE",
-        [turn.turn_id],""",
+        "conversations/answering/open_turn.py",
+        """
+       AND turn_id = %(turn)s AND lease_token = %(token)s
+       FOR UPDATE
+""",
+        """
+       AND turn_id = %(turn)s
+       FOR UPDATE
+""",
         (_CLAIMS, "tests/conversations/test_outbox.py"),
     ),
     Safeguard(
@@ -81,24 +86,38 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "open-turn",
-        "conversations/claims.py",
-        """
-           AND NOT EXISTS (SELECT 1 FROM turns
-                            WHERE turns.customer_id = message.customer_id
-                              AND turns.state IN ('claimed', 'answered'))),""",
-        "),",
+        "conversations/answering/claim_queries.py",
+        "                  AND NOT inbound.customer_id = ANY(woken.answered)\n",
+        "",
         ("tests/conversations/test_claims.py", _CLAIMS),
     ),
     Safeguard(
         "claim-lock",
-        "conversations/claims.py",
-        """    if waits:
-        locks.take(Lock.CLAIM, phone_number_id)
-    elif not locks.try_take(Lock.CLAIM, phone_number_id):
-        raise _BusyError
-""",
-        "",
+        "conversations/answering/claim_queries.py",
+        "     WHERE pg_try_advisory_xact_lock(%(lock)s, woken.key)\n",
+        "     WHERE %(lock)s > 0\n",
         ("tests/conversations/test_claims_at_once.py", "tests/chaos/test_guards.py::TestClaimLock"),
+    ),
+    Safeguard(
+        "batch-split",
+        "conversations/answering/steps.py",
+        "                task.add_done_callback(waiting.end)\n",
+        "                waiting.future.set_exception(error)\n",
+        ("tests/conversations/test_engine.py::TestStore", "tests/conversations/test_engine.py::TestStep"),
+    ),
+    Safeguard(
+        "claim-split",
+        "conversations/answering/engine.py",
+        "                await self._claim_one_by_one(error)\n",
+        "                raise error\n",
+        ("tests/conversations/test_engine.py::TestCustomerWhoseClaimFails",),
+    ),
+    Safeguard(
+        "fairness",
+        "conversations/answering/claim_queries.py",
+        "         ORDER BY round, id\n",
+        "         ORDER BY id\n",
+        ("tests/conversations/test_engine.py::TestClaim",),
     ),
     Safeguard(
         "intake-lock",
@@ -124,23 +143,23 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "send-once",
-        "conversations/outbox.py",
-        "SET state = 'unknown', error = 'its sender died'",
-        "SET state = 'pending', error = ''",
+        "conversations/unknown.py",
+        "SET state = 'unknown', error = %(error)s,",
+        "SET state = 'pending', error = '',",
         (f"{_POINTS}::TestReply::test_that_was_sent_is_unknown_where_the_answer_was_not_stored_p11",),
     ),
     Safeguard(
         "counted-attempts",
-        "conversations/claims.py",
-        "SET attempts = attempts + (lease_token IS NOT NULL AND state = 'claimed')::int,",
+        "conversations/answering/claim_queries.py",
+        "SET attempts = attempts + (turns.lease_token IS NOT NULL AND state = 'claimed')::int,",
         "SET attempts = attempts,",
         (_CLAIMS,),
     ),
     Safeguard(
         "paid-once",
         "agents/llm.py",
-        "if may_be_answered and (found := ",
-        "if may_be_answered and False and (found := ",
+        "        if may_be_answered:\n",
+        "        if may_be_answered and False:\n",
         (f"{_POINTS}::TestModel::test_whose_answer_died_with_the_worker_is_not_paid_twice_p8",),
     ),
     Safeguard(
@@ -159,7 +178,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "refund",
-        "conversations/replies.py",
+        "conversations/answering/store.py",
         "        ledger.refund(reference=turn.turn_id, reason=error[:255])\n",
         "",
         ("tests/chaos/test_money_and_bursts.py::TestMoney::test_that_comes_back_pays_for_the_next",),
@@ -170,6 +189,27 @@ SAFEGUARDS = (
         "if spool.is_in_use() or not postgres.allows():",
         "if not postgres.allows():",
         ("tests/chaos/test_guards.py::TestSpool",),
+    ),
+    Safeguard(
+        "ring-bound",
+        "config/lib/task_queue.py",
+        "  if not redis.call('ZSCORE', waiting, ARGV[i]) then\n",
+        "  if true then\n",
+        (f"{_RINGS}::TestPublish",),
+    ),
+    Safeguard(
+        "ring-taken",
+        "config/lib/task_queue.py",
+        "  redis.call('ZREMRANGEBYSCORE', waiting, '-inf', newest - redis.call('LLEN', queue))\n",
+        "",
+        (f"{_RINGS}::TestPublish",),
+    ),
+    Safeguard(
+        "ring-begun",
+        "config/lib/task_worker.py",
+        "        _waiting.pop(task_queue.key(task.name, kwargs), None)\n",
+        "        pass\n",
+        (f"{_RINGS}::TestWorker",),
     ),
 )
 

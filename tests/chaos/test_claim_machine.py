@@ -24,12 +24,16 @@ from channels_app import inbox
 from channels_app.meta.types import Inbound, Parsed, Person
 from channels_app.models import Customer, InboundMessage
 from config.lib import redis
-from conversations import claims, leases, outbox, replies, takeover
-from conversations.holding import Turn as HeldTurn
+from conversations import leases, takeover
+from conversations.answering import send, store
+from conversations.answering.open_turn import OpenTurn
 from conversations.leases import LeaseLostError
 from conversations.models import Turn
+from tests.conversations import answering
 from tests.factories import AgentFactory
 from tests.rig import Simulator
+
+pytestmark = pytest.mark.long
 
 EXAMPLES, STEPS = (500, 80) if os.environ.get("CHAOS") else (50, 40)
 WRITTEN_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -167,7 +171,7 @@ class Model:
 class Holder:
     """A worker with a turn in its hands, which may have been taken away from it."""
 
-    turn: HeldTurn
+    turn: OpenTurn
     model: ModelTurn
     token: object
 
@@ -262,7 +266,7 @@ class ClaimMachine(RuleBasedStateMachine):
     def claim(self, _customer: str, index: int) -> None:
         quarantined = index % 4 == 0
         expected = self.model.claim(quarantined=quarantined)
-        turn = claims.claim(phone_number_id=self.number, quarantined=quarantined)
+        turn = answering.claim(self.number, quarantined=quarantined)
 
         assert (turn is None) == (expected is None)
         if turn is not None and expected is not None:
@@ -300,18 +304,18 @@ class ClaimMachine(RuleBasedStateMachine):
             return
         if not (holder.holds and holder.model.state == "claimed"):
             with pytest.raises(LeaseLostError):
-                replies.store_reply(holder.turn, text="Hello")
+                answering.store_reply(holder.turn, text="Hello")
             return
-        assert replies.store_reply(holder.turn, text="Hello") == self.model.answer(holder.model)
+        assert answering.store_reply(holder.turn, text="Hello") == self.model.answer(holder.model)
 
     def fail(self, _customer: str, index: int) -> None:
         if (holder := _one(self._with("claimed"), index)) is None:
             return
         if not (holder.holds and holder.model.state == "claimed"):
             with pytest.raises(LeaseLostError):
-                replies.store_failure(holder.turn, error="model: 500")
+                store.store_failure(holder.turn, "model: 500")
             return
-        replies.store_failure(holder.turn, error="model: 500")
+        store.store_failure(holder.turn, "model: 500")
         self.model.fail(holder.model)
 
     def send(self, _customer: str, index: int) -> None:
@@ -322,7 +326,7 @@ class ClaimMachine(RuleBasedStateMachine):
                 self._deliver(holder)
             return
         if holder.model.sending is not holder.token:
-            outbox.give_up_sending(holder.turn)
+            send.give_up_sending(holder.turn)
         if index % 3 == 0 and self._begin_sending(holder):
             return
         self._deliver(holder)
@@ -330,10 +334,10 @@ class ClaimMachine(RuleBasedStateMachine):
 
     def _deliver(self, holder: Holder) -> None:
         with leases.held(holder.turn.lease_token):
-            outbox.deliver(holder.turn)
+            answering.deliver(holder.turn)
 
     def _begin_sending(self, holder: Holder) -> bool:
-        begun = outbox._begin(turn_id=holder.turn.turn_id, token=holder.turn.lease_token)
+        begun = answering.begin(holder.turn)
         turn = holder.model
         may_send = turn.customer not in self.model.paused and turn.sending in {None, holder.token}
         assert (begun is not None) == may_send

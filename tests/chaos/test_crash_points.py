@@ -19,6 +19,8 @@ from config.lib.jobs import Job
 from tests.chaos import run
 from tests.rig import wait_until
 
+pytestmark = pytest.mark.long
+
 LONG_TEXT = "All of this is said at length. " * 300
 
 
@@ -416,7 +418,7 @@ class TestSweeper:
         line = stage.line()
         stage.set()
         line.talk(1)
-        stage.elect_anew(sweeper="P19=kill@2")
+        stage.elect_anew(sweeper="P19=kill@1")
 
         with stage.supervised("sweeper") as deaths:
             stage.rig.servers.postgres.kill()

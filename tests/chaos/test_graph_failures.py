@@ -4,6 +4,8 @@ import pytest
 
 from tests.chaos.stage import ENVIRONMENT
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def line(stage):

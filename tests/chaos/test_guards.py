@@ -16,6 +16,8 @@ from conversations.models import Turn
 from tests.chaos.stage import ENVIRONMENT
 from tests.factories import TurnFactory
 
+pytestmark = pytest.mark.long
+
 
 class TestPostgres:
     def test_has_every_constraint_and_index_that_a_model_declares(self, db):

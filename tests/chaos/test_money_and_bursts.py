@@ -3,7 +3,11 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.chaos.stage import ENVIRONMENT
+
+pytestmark = pytest.mark.long
 
 
 class TestMoney:

@@ -1,15 +1,12 @@
-"""What the web process sends: answers whole, files in blocks, and nothing more than what was asked for."""
+"""Responses of the web process: whole, and files in blocks. Its limits are in test_gateway.py."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 import requests
 import unfold
 
-from channels_app.webchat.files import MOST_BYTES
-from config import asgi
-from config.asgi import BLOCK_BYTES
+from config.gateway.wsgi_bridge import BLOCK_BYTES
 from tests import environment
 from tests.rig import PROJECT
 
@@ -40,35 +37,6 @@ class TestFiles:
         answer = requests.head(f"{web}/static/unfold/css/styles.css", timeout=10)
 
         assert (answer.status_code, answer.content) == (200, b"")
-
-
-class TestBodies:
-    def test_may_be_as_large_as_a_picture(self, web):
-        answer = requests.post(f"{web}/webchat/web_none/files", data=bytes(MOST_BYTES), timeout=30)
-
-        # It was read, and there is no such chat.
-        assert answer.status_code == 404
-
-    @pytest.mark.django_db(transaction=True)
-    @pytest.mark.parametrize(("place", "status"), [("files", 404), ("messages", 408)])
-    def test_may_come_slowly_where_they_are_pictures(self, monkeypatch, place, status):
-        monkeypatch.setattr(asgi, "BODY_SECONDS", 0.01)
-        scope = {
-            "type": "http", "method": "POST", "path": f"/webchat/web_none/{place}", "scheme": "http",
-            "query_string": b"", "http_version": "1.1", "headers": [(b"host", b"localhost")],
-        }  # fmt: skip
-        answers = []
-
-        async def receive() -> dict:
-            await asyncio.sleep(0.1)
-            return {"type": "http.request", "body": b"x"}
-
-        async def send(message: dict) -> None:
-            answers.append(message)
-
-        asyncio.run(asgi.application(scope, receive, send))
-
-        assert answers[0]["status"] == status
 
 
 class TestAnswers:

@@ -5,6 +5,8 @@ import base64
 import pytest
 
 from config.checks import check_environment
+from config.lib import local_secrets
+from tests.config.production import PRODUCTION
 
 
 def found() -> list[tuple[str, str]]:
@@ -99,7 +101,7 @@ class TestProductionCheck:
         ],
     )
     def test_finds_a_secret_everybody_knows(self, settings, name, variable):
-        known = settings.DEVELOPMENT_SECRETS[variable]
+        known = local_secrets.PUBLISHED[variable]
         own = getattr(settings, name)
         setattr(settings, name, [*own, known] if isinstance(own, list) else known)
 
@@ -121,35 +123,41 @@ class TestProductionCheck:
 
 
 class TestCommand:
-    COMPLETE = {
-        "APP_ENV": "production",
-        "DJANGO_SECRET_KEY": "k" * 60,
-        "DJANGO_ALLOWED_HOSTS": "example.com",
-        "FIELD_ENCRYPTION_KEY": base64.b64encode(b"x" * 32).decode(),
-        "WEBHOOK_SECRET": "secret",
-        "WEBHOOK_VERIFY_TOKEN": "token",
-        "OPENAI_API_KEY": "sk-real",
-        "DATABASE_URL": "postgres://user@db.example.com/app",
-        "REDIS_URL": "redis://redis.example.com",
-    }
-
     def test_is_content_in_production_when_all_is_set(self, run_python):
-        ended = run_python("manage.py", "check", "--deploy", "--fail-level", "ERROR", **self.COMPLETE)
+        ended = run_python("manage.py", "check", "--deploy", "--fail-level", "ERROR", **PRODUCTION)
 
         assert ended.returncode == 0, ended.stderr
 
     def test_refuses_production_and_lists_all_that_is_missing_or_known(self, run_python):
-        from django.conf import settings
-
         ended = run_python(
             "manage.py", "check", APP_ENV="production",
-            DJANGO_SECRET_KEY=settings.DEVELOPMENT_SECRETS["DJANGO_SECRET_KEY"],
-            WEBHOOK_SECRET=f"own,{settings.DEVELOPMENT_SECRETS['WEBHOOK_SECRET']}", OPENAI_API_KEY="",
+            DJANGO_SECRET_KEY=local_secrets.PUBLISHED["DJANGO_SECRET_KEY"],
+            WEBHOOK_SECRET=f"own,{local_secrets.PUBLISHED['WEBHOOK_SECRET']}", OPENAI_API_KEY="",
         )  # fmt: skip
 
         assert ended.returncode == 1
-        missing = self.COMPLETE.keys() - {"APP_ENV", "DJANGO_SECRET_KEY", "WEBHOOK_SECRET"}
+        missing = PRODUCTION.keys() - {"APP_ENV", "DJANGO_SECRET_KEY", "WEBHOOK_SECRET"}
         assert [name for name in sorted(missing) if f"{name} must be set" not in ended.stderr] == []
         for name in ("DJANGO_SECRET_KEY", "WEBHOOK_SECRET"):
             assert f"{name} still has its development value" in ended.stderr
         assert "test-app-secret" not in ended.stderr
+
+
+class TestHsts:
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({}, "31536000 False False"),
+            ({"DJANGO_HSTS_INCLUDE_SUBDOMAINS": "true"}, "31536000 True False"),
+            ({"DJANGO_HSTS_PRELOAD": "true", "DJANGO_HSTS_SECONDS": "60"}, "60 False True"),
+        ],
+    )
+    def test_reaches_beyond_this_host_only_where_it_is_set(self, run_python, changes, expected):
+        script = (
+            "from config import settings as s;"
+            "print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, s.SECURE_HSTS_PRELOAD)"
+        )
+
+        ended = run_python("-c", script, **PRODUCTION, **changes)
+
+        assert ended.stdout.strip() == expected, ended.stderr

@@ -1,30 +1,21 @@
 """One JSON object a line, and nothing in it that must not be."""
 
-import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from config.lib import logs
-
-Lines = Callable[[], list[dict]]
+from config.lib import logs, masking
+from tests.log_lines import Lines, written_lines
 
 
 @pytest.fixture
 def lines() -> Iterator[Lines]:
     """Read what has been logged as it would stand on stderr."""
-    written = io.StringIO()
-    handler = next(
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter)
-    )
-    stderr = handler.setStream(written)
-    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
-    handler.setStream(stderr)
+    with written_lines() as lines:
+        yield lines
 
 
 class TestMasked:
@@ -38,7 +29,7 @@ class TestMasked:
         ],
     )
     def test_hides_what_may_be_a_phone_number(self, text, expected):
-        assert logs.masked(text) == expected
+        assert masking.masked(text) == expected
 
 
 class TestLine:
@@ -50,6 +41,13 @@ class TestLine:
             "thing.happened", 3, "warning", "room",
         )  # fmt: skip
         assert line["timestamp"].endswith("Z")
+
+    def test_is_cut_where_a_client_sent_a_very_long_text(self, lines):
+        structlog.get_logger("room").warning("thing.happened", reason="A" * 1_000_000)
+
+        [line] = lines()
+        assert len(line["reason"]) < 60_000
+        assert line["reason"].endswith("(1000000 characters)")
 
     def test_is_one_line_whatever_is_in_it(self, lines):
         structlog.get_logger("room").warning("thing\nhappened", reason="a\r\nb\u2028c")

@@ -1,11 +1,12 @@
 """The one way out."""
 
 import socket
+import threading
 import time
 
 import pytest
 
-from config.lib import outbound
+from config.lib import event_loop, outbound
 from tests.agents.broken_server import BrokenServer
 from tests.billing.receiver import Receiver
 from tests.config import certificates
@@ -16,9 +17,9 @@ class TestPostJson:
         with BrokenServer() as other, BrokenServer() as server:
             server.answer(b"", status=307, headers={"location": other.url})
 
-            answer = outbound.post_json(server.url, body={}, token="secret", timeout=5)
+            answer = event_loop.run(outbound.post_json(server.url, body={}, token="secret", timeout=5))
 
-        assert answer.status_code == 307
+        assert answer.status == 307
         assert (server.calls, other.calls) == (1, 0)
 
     def test_of_an_answer_that_breaks_off_leaves_it_unknown(self):
@@ -26,11 +27,11 @@ class TestPostJson:
             server.answer(b'{"messages": [', length=500)
 
             with pytest.raises(outbound.NoAnswerError):
-                outbound.post_json(server.url, body={}, token="secret", timeout=5)
+                event_loop.run(outbound.post_json(server.url, body={}, token="secret", timeout=5))
 
     def test_names_neither_url_nor_token_in_its_errors(self):
         with pytest.raises(outbound.NotSentError) as caught:
-            outbound.post_json("http://127.0.0.1:1/path", body={}, token="secret", timeout=5)
+            event_loop.run(outbound.post_json("http://127.0.0.1:1/path", body={}, token="secret", timeout=5))
 
         assert not {"secret", "path"} & set(str(caught.value).split())
 
@@ -76,6 +77,33 @@ class TestPostBytes:
             post(receiver.url, seconds=-1)
 
         assert receiver.posts == []
+
+    def test_waits_for_no_name_server_longer_than_the_deadline(self, monkeypatch):
+        is_answered = threading.Event()
+        is_given_up = threading.Event()
+
+        def resolve(*_args, **_more):
+            is_answered.wait(60)
+            is_given_up.set()
+            raise socket.gaierror
+
+        monkeypatch.setattr(outbound.socket, "getaddrinfo", resolve)
+
+        with pytest.raises(outbound.NotSentError, match="TimeoutError"):
+            post("https://shop.example/hook", seconds=0.3)
+
+        assert not is_given_up.is_set()
+        is_answered.set()
+        assert is_given_up.wait(10)
+
+    def test_of_a_name_without_addresses_is_not_sent(self, monkeypatch):
+        def resolve(*_args, **_more):
+            raise socket.gaierror
+
+        monkeypatch.setattr(outbound.socket, "getaddrinfo", resolve)
+
+        with pytest.raises(outbound.NotSentError, match="gaierror"):
+            post("https://shop.example/hook")
 
     @pytest.mark.parametrize("may_be_private", [True, False])
     def test_never_reaches_the_metadata_of_a_cloud(self, may_be_private):

@@ -9,8 +9,9 @@ from django.db import connection
 from agents import directory
 from agents.registration import register
 from billing import ledger
-from conversations import claims, outbox, replies, turns
+from conversations.leases import LeaseLostError
 from conversations.models import Delivery
+from tests.conversations import answering
 from tests.factories import AgentFactory, CreditFactory, InboundMessageFactory
 
 
@@ -30,6 +31,7 @@ class TestLedger:
         assert ledger._read_balance(user_id) == 80
 
 
+@pytest.mark.long
 class TestEmptyVariable:
     @pytest.mark.parametrize(
         "name", ["REPLY_DEBOUNCE", "APP_ENV", "LOG_FORMAT", "WEBHOOK_PATH", "DJANGO_DEBUG"]
@@ -47,7 +49,7 @@ class TestReplyText:
         agent = AgentFactory()
         InboundMessageFactory(customer__phone_number=agent.phone_number)
 
-        turns.drain(phone_number_id=agent.phone_number_id)
+        answering.drain(agent.phone_number_id)
 
         assert Delivery.objects.get().state == "sent"
 
@@ -101,11 +103,11 @@ class TestLogs:
 class TestDeadlineOfATurn:
     def test_that_passes_before_a_byte_leaves_leaves_the_delivery_pending(self, transactional_db, valkey):
         InboundMessageFactory(customer__phone_number=AgentFactory().phone_number)
-        turn = claims.claim(phone_number_id=InboundMessageFactory._meta.model.objects.get().phone_number_id)
-        replies.store_reply(turn, text="Hi")
+        turn = answering.claim(InboundMessageFactory._meta.model.objects.get().phone_number_id)
+        answering.store_reply(turn, text="Hi")
         turn.deadline = time.monotonic() - 1
 
-        with pytest.raises(outbox.LeaseLostError):
-            outbox.deliver(turn)
+        with pytest.raises(LeaseLostError):
+            answering.deliver(turn)
 
         assert Delivery.objects.get().state == "pending"

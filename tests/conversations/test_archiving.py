@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from agents import relinking
 from agents.models import ConversationArchive
-from conversations import archiving, claims
+from conversations import archiving
 from conversations.models import Conversation, Turn
+from tests.conversations import answering
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -107,7 +109,7 @@ class TestCloseArchived:
         successor = AgentFactory(phone_number=agent.phone_number)
         InboundMessageFactory(customer=customer)
 
-        turn = claims.claim(phone_number_id=customer.phone_number_id)
+        turn = answering.claim(customer.phone_number_id)
         archiving.close_archived(archive_id=left.archive_id)
 
         new = Conversation.objects.get(pk=turn.conversation_id)
@@ -130,3 +132,18 @@ class TestUnfinishedArchives:
         archive(agent)
 
         assert archiving.unfinished_archives() == []
+
+
+@pytest.mark.usefixtures("graph", "transactional_db", "valkey")
+def test_moved_agent_answers_everybody_while_a_conversation_on_its_former_number_is_open():
+    former = AgentFactory()
+    known = talk(former, customer__wa_id="12025550123", customer_phone="12025550123").customer
+    number = PhoneNumberFactory(user=former.user)
+    relinking.relink(agent_id=former.pk, phone_number_id=number.pk)
+    for wa_id in (known.wa_id, "12025550199"):
+        InboundMessageFactory(customer__phone_number=number, customer__wa_id=wa_id)
+
+    assert answering.drain(number.pk) == 2
+
+    assert list(Turn.objects.values_list("state", flat=True)) == ["done", "done"]
+    assert Conversation.objects.filter(agent=former, customer_phone=known.wa_id, is_active=True).count() == 2

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
-from conversations import claims, holding, uptake
+from conversations.answering import append_messages, open_turn
+from conversations.answering.open_turn import OpenTurn
 from conversations.models import Conversation, Message, Turn
+from tests.conversations import answering
 from tests.factories import SENT_AT, AgentFactory, CustomerFactory, InboundMessageFactory
 
 
@@ -24,8 +26,8 @@ def customer(agent):
     return CustomerFactory(phone_number=agent.phone_number)
 
 
-def claim(agent) -> holding.Turn | None:
-    return claims.claim(phone_number_id=agent.phone_number_id)
+def claim(agent) -> OpenTurn | None:
+    return answering.claim(agent.phone_number_id)
 
 
 def balance(agent) -> int:
@@ -56,7 +58,7 @@ class TestMessages:
 
     def test_go_on_counting_where_the_conversation_stands(self, agent, customer):
         InboundMessageFactory.create_batch(2, customer=customer)
-        holding.close(turn_id=claim(agent).turn_id)
+        open_turn.close([claim(agent).turn_id])
         InboundMessageFactory.create_batch(3, customer=customer)
 
         turn = claim(agent)
@@ -66,11 +68,11 @@ class TestMessages:
         assert Conversation.objects.get().last_sequence_no == 5
 
     def test_are_never_more_than_a_model_can_be_sent_at_once(self, agent, customer, monkeypatch):
-        monkeypatch.setattr(uptake, "MAX_MESSAGES", 3)
+        monkeypatch.setattr(append_messages, "MAX_MESSAGES", 3)
         InboundMessageFactory.create_batch(5, customer=customer)
 
         first = claim(agent)
-        holding.close(turn_id=first.turn_id)
+        open_turn.close([first.turn_id])
         second = claim(agent)
 
         assert [m.turn_id for m in Message.objects.order_by("sequence_no")] == (
@@ -98,7 +100,7 @@ class TestTurn:
 
         turn = claim(agent)
 
-        assert turn.snapshot == Turn.objects.get().snapshot == {
+        assert turn.settings.as_json() == Turn.objects.get().snapshot == {
             "user_id": agent.user_id,
             "agent_id": agent.agent_id,
             "prompt_id": agent.prompt_id,
@@ -106,6 +108,7 @@ class TestTurn:
             "fallback_message": "Sorry, later.",
             "handover_enabled": False,
             "handover_message": "",
+            "disclosure": "",
             "customer_name": "",
             "business_name": "Test",
             "timezone": "UTC",
@@ -122,20 +125,20 @@ class TestTurn:
         agent = AgentFactory(**prompt)
         InboundMessageFactory(customer__phone_number=agent.phone_number)
 
-        assert claim(agent).snapshot["prompt_version"] == version
+        assert claim(agent).settings.prompt_version == version
 
     def test_does_not_use_a_prompt_of_another_user(self, agent, db):
         thief = AgentFactory(prompt_id=agent.prompt_id)
         InboundMessageFactory(customer__phone_number=thief.phone_number)
 
-        assert claim(thief).snapshot["prompt_version"] is None
+        assert claim(thief).settings.prompt_version is None
 
 
 class TestConversation:
     def test_is_one_for_a_customer_and_an_agent(self, agent, customer):
         for _ in range(2):
             InboundMessageFactory(customer=customer)
-            holding.close(turn_id=claim(agent).turn_id)
+            open_turn.close([claim(agent).turn_id])
 
         conversation = Conversation.objects.get()
         assert (conversation.agent, conversation.customer) == (agent, customer)
@@ -143,7 +146,7 @@ class TestConversation:
 
     def test_is_another_for_another_agent(self, agent, customer):
         InboundMessageFactory(customer=customer)
-        holding.close(turn_id=claim(agent).turn_id)
+        open_turn.close([claim(agent).turn_id])
         agent.deleted_at = timezone.now()
         agent.save()
         successor = AgentFactory(phone_number=agent.phone_number)
@@ -157,7 +160,7 @@ class TestConversation:
     def test_goes_on_when_the_phone_becomes_known(self, agent):
         customer = CustomerFactory(phone_number=agent.phone_number, wa_id=None, bsuid="US.1349")
         InboundMessageFactory(customer=customer)
-        holding.close(turn_id=claim(agent).turn_id)
+        open_turn.close([claim(agent).turn_id])
         customer.wa_id = "12025550143"
         customer.save()
         InboundMessageFactory(customer=customer)
@@ -191,7 +194,7 @@ class TestCredit:
         for price in (4, 0):
             settings.CREDITS_PER_REPLY = price
             InboundMessageFactory(customer=customer)
-            holding.close(turn_id=claim(agent).turn_id)
+            open_turn.close([claim(agent).turn_id])
             left.append(balance(agent))
 
         assert left == [6, 6]

@@ -8,9 +8,11 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import Customer, InboundMessage
-from config.lib import jobs
-from conversations import claims, holding
+from conversations.answering import claim as claiming
+from conversations.answering import number_locks, open_turn
+from conversations.answering.open_turn import OpenTurn
 from conversations.models import Message, Turn
+from tests.conversations import answering
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -31,8 +33,8 @@ def wrote(agent, **customer) -> Customer:
     return InboundMessageFactory(customer__phone_number=agent.phone_number, **customer).customer
 
 
-def claim(agent) -> holding.Turn | None:
-    return claims.claim(phone_number_id=agent.phone_number_id)
+def claim(agent) -> OpenTurn | None:
+    return answering.claim(agent.phone_number_id)
 
 
 class TestClaim:
@@ -89,7 +91,7 @@ class TestClaim:
 
     def test_takes_a_customer_again_whose_turn_has_ended(self, agent):
         customer = wrote(agent)
-        holding.close(turn_id=claim(agent).turn_id)
+        open_turn.close([claim(agent).turn_id])
         InboundMessageFactory(customer=customer)
 
         assert claim(agent).customer_id == customer.customer_id
@@ -117,7 +119,7 @@ class TestConcurrency:
         first = claim(agent)
         assert claim(agent) is None
 
-        holding.close(turn_id=first.turn_id)
+        open_turn.close([first.turn_id])
 
         assert claim(agent) is not None
 
@@ -133,7 +135,7 @@ class TestNobody:
     def test_answers_on_a_number_without_an_agent(self, db):
         message = InboundMessageFactory(customer__phone_number=PhoneNumberFactory())
 
-        turn = claims.claim(phone_number_id=message.phone_number_id)
+        turn = answering.claim(message.phone_number_id)
 
         message.refresh_from_db()
         assert turn is None
@@ -154,60 +156,59 @@ class TestNobody:
             customer=Customer.objects.create(phone_number_id="999", wa_id="1", due_at=timezone.now()),
         )  # fmt: skip
 
-        assert claims.claim(phone_number_id="999") is None
+        assert answering.claim("999") is None
 
 
-class TestRing:
-    def rings(self, valkey, agent, capture) -> int:
-        valkey.flushdb()
-        with capture(execute=True):
-            claim(agent)
-        jobs.flush()
-        return valkey.llen(jobs.queue(jobs.Job.DRAIN, {"phone_number_id": agent.phone_number_id}))
-
-    def test_is_made_when_others_wait(self, valkey, agent, django_capture_on_commit_callbacks):
+class TestMore:
+    def test_waits_where_others_do(self, valkey, agent):
         wrote(agent), wrote(agent)
 
-        assert self.rings(valkey, agent, django_capture_on_commit_callbacks) == 1
-        assert self.rings(valkey, agent, django_capture_on_commit_callbacks) == 0
+        assert claiming.claim([agent.phone_number_id], most=1).more == {agent.phone_number_id}
+        assert claiming.claim([agent.phone_number_id], most=2).more == set()
 
-    def test_is_made_for_others_when_one_cannot_pay(self, valkey, db, django_capture_on_commit_callbacks):
+    def test_waits_where_one_cannot_pay(self, valkey, db):
         agent = AgentFactory(credits=0)
         wrote(agent), wrote(agent)
 
-        assert self.rings(valkey, agent, django_capture_on_commit_callbacks) == 1
+        claimed = claiming.claim([agent.phone_number_id], most=1)
 
-    def test_is_not_made_for_those_who_are_not_due(self, valkey, agent, django_capture_on_commit_callbacks):
+        assert (claimed.candidates, claimed.more) == ([], {agent.phone_number_id})
+
+    def test_does_not_wait_where_others_are_not_due(self, valkey, agent):
         wrote(agent)
         wrote(agent, customer__due_at=timezone.now() + timedelta(minutes=1))
 
-        assert self.rings(valkey, agent, django_capture_on_commit_callbacks) == 0
+        assert claiming.claim([agent.phone_number_id], most=2).more == set()
 
 
-class TestQueue:
-    def test_is_left_when_the_claim_is_made(self, valkey, agent):
-        wrote(agent)
+class TestNumberLocks:
+    def test_are_for_one_process_at_a_time(self, valkey):
+        first = number_locks.acquire(["1", "2"])
 
-        claim(agent)
+        assert set(number_locks.acquire(["2", "3"])) == {"3"}
+        number_locks.release(first)
+        assert set(number_locks.acquire(["2", "3"])) == {"2"}
 
-        assert valkey.keys("lock:phone:*") == []
+    def test_are_not_released_by_another_process(self, valkey):
+        number_locks.acquire(["1"])
 
-    def test_is_not_needed(self, servers, valkey, agent):
-        wrote(agent)
+        number_locks.release({"1": str(uuid.uuid4())})
 
+        assert valkey.exists("lock:phone:1")
+
+    def test_are_not_needed(self, servers, valkey):
         servers.valkey.kill()
         try:
-            turn = claim(agent)
+            assert set(number_locks.acquire(["1"])) == {"1"}
         finally:
             servers.valkey.start()
 
-        assert turn is not None
-
-    def test_that_is_held_up_does_not_stop_a_claim(self, valkey, agent):
+    def test_are_released_after_the_claim(self, valkey, agent):
         wrote(agent)
-        valkey.set(f"lock:phone:{agent.phone_number_id}", str(uuid.uuid4()), px=300)
 
-        assert claim(agent) is not None
+        assert answering.drain(agent.phone_number_id) == 1
+
+        assert valkey.keys("lock:phone:*") == []
 
 
 class TestPaused:

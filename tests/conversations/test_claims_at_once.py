@@ -4,29 +4,30 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from django.db import connection, transaction
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import InboundMessage
 from config.lib import locks
 from config.lib.locks import Lock
-from conversations import claims, holding
+from conversations.answering import claim as claiming
+from conversations.answering.open_turn import OpenTurn
 from conversations.models import Turn
+from tests.conversations import answering
 from tests.factories import AgentFactory, InboundMessageFactory
 
 THREADS = 8
 CUSTOMERS = 24
 
 
-def claim_all(agent) -> list[holding.Turn]:
+def claim_all(agent) -> list[OpenTurn]:
     """Let 8 threads claim the agent's number until each finds nothing any more."""
     ready = threading.Barrier(THREADS)
 
-    def work(_: int) -> list[holding.Turn]:
+    def work(_: int) -> list[OpenTurn]:
         ready.wait(10)
         try:
-            return list(iter(lambda: claims.claim(phone_number_id=agent.phone_number_id), None))
+            return list(iter(lambda: answering.claim(agent.phone_number_id), None))
         finally:
             connection.close()
 
@@ -84,8 +85,7 @@ class TestEightThreads:
 
 
 class TestAnotherProcess:
-    def test_that_claims_is_waited_for(self, valkey, transactional_db):
-        """Its threads stand in no line of ours: only the lock in Postgres keeps us out."""
+    def test_that_claims_keeps_others_out(self, valkey, transactional_db):
         message = InboundMessageFactory(customer__phone_number=AgentFactory().phone_number)
         number = message.phone_number_id
         taken, ended = threading.Event(), threading.Event()
@@ -97,18 +97,12 @@ class TestAnotherProcess:
                 ended.wait(10)
             connection.close()
 
-        def ours() -> holding.Turn | None:
-            try:
-                return claims.claim(phone_number_id=number)
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(2) as pool:
-            pool.submit(other)
+        with ThreadPoolExecutor(1) as pool:
+            ending = pool.submit(other)
             assert taken.wait(10)
-            claim = pool.submit(ours)
-            with pytest.raises(TimeoutError):
-                claim.result(0.5)
+            claimed = claiming.claim([number], most=1)
+            assert (claimed.candidates, claimed.busy) == ([], {number})
             ended.set()
+            ending.result(10)
 
-            assert claim.result(10).customer_id == message.customer_id
+            assert answering.claim(number).customer_id == message.customer_id

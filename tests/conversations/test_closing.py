@@ -4,8 +4,9 @@ import pytest
 from django.utils import timezone
 
 from channels_app.models import InboundMessage
-from conversations import claims, closing, turns
+from conversations import closing
 from conversations.models import Conversation, Message
+from tests.conversations import answering
 from tests.conversations.test_retrying import drain, sent, wrote
 from tests.factories import AgentFactory, ConversationFactory, CustomerFactory
 
@@ -61,11 +62,11 @@ class TestClose:
 
     def test_lets_a_turn_in_flight_end_in_it(self, agent, customer, graph):
         wrote(customer)
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        turn = answering.claim(agent.phone_number_id)
 
         closing.close(conversation_id=turn.conversation_id)
         wrote(customer, "One more thing")
-        turns.answer(turn)
+        answering.answer(turn)
 
         assert Message.objects.filter(conversation_id=turn.conversation_id).count() == 3
         assert not Conversation.objects.exclude(pk=turn.conversation_id).exists()

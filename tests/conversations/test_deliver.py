@@ -8,24 +8,27 @@ import pytest
 
 from billing.models import Credit, CreditEntry
 from channels_app.models import PhoneNumber
-from conversations import holding, leases, outbox, posting, replies
+from conversations import leases
+from conversations.answering import store
+from conversations.answering.open_turn import OpenTurn
 from conversations.leases import LeaseLostError
 from conversations.models import Delivery, Message, Turn
+from tests.conversations import answering
 from tests.conversations.test_outbox import LONG, claimed, lose
 
 
 @pytest.fixture
-def turn(graph, transactional_db, valkey) -> Iterator[holding.Turn]:
+def turn(graph, transactional_db, valkey) -> Iterator[OpenTurn]:
     """A turn whose reply has three parts."""
     turn = claimed()
-    replies.store_reply(turn, text=LONG * 3)
+    answering.store_reply(turn, text=LONG * 3)
     with leases.held(turn.lease_token):
         yield turn
 
 
-def deliver(turn: holding.Turn) -> None:
+def deliver(turn: OpenTurn) -> None:
     with leases.held(turn.lease_token):
-        outbox.deliver(turn)
+        answering.deliver(turn)
 
 
 def states() -> list[str]:
@@ -37,7 +40,7 @@ def balance() -> int:
 
 
 def finish(turn, delivery, *outcome) -> None:
-    outbox._finish(turn, delivery, posting.Outcome(*outcome))
+    answering.finish(turn, delivery, *outcome)
 
 
 class TestDeliver:
@@ -75,7 +78,7 @@ class TestDeliver:
 
         assert states() == ["unknown", "sent", "sent"]
         assert len(graph.requests(api="graph")) == 3
-        assert Message.objects.get(author="ai").status == "pending"
+        assert Message.objects.get(author="ai").status == "unknown"
         assert (balance(), Turn.objects.get().state) == (9, "done")
 
     def test_sends_only_what_was_not_sent(self, graph, turn):
@@ -89,7 +92,7 @@ class TestDeliver:
 
     def test_of_a_fallback_ends_the_turn_as_failed(self, graph, transactional_db, valkey):
         turn = claimed(fallback_message="Please try later.")
-        replies.store_failure(turn, error="model: 500")
+        store.store_failure(turn, "model: 500")
 
         deliver(turn)
 
@@ -101,7 +104,7 @@ class TestDeliver:
     def test_of_a_fallback_that_fails_gives_the_credit_back_once(self, graph, transactional_db, valkey):
         graph.behave(graph={"script": [{"code": 131026}]})
         turn = claimed(fallback_message="Please try later.")
-        replies.store_failure(turn, error="model: 500")
+        store.store_failure(turn, "model: 500")
 
         deliver(turn)
 
@@ -131,7 +134,7 @@ class TestDeliver:
 
     def test_in_a_web_chat_posts_nothing(self, graph, transactional_db, valkey):
         turn = claimed(phone_number__type="webchat", phone_number__access_token="")
-        replies.store_reply(turn, text="Hi")
+        answering.store_reply(turn, text="Hi")
 
         deliver(turn)
 
@@ -160,7 +163,7 @@ class TestLease:
         assert graph.requests(api="graph") == []
 
     def test_that_is_lost_while_sending_leaves_the_delivery_to_its_new_holder(self, turn):
-        delivery = outbox._begin_sending(turn)
+        delivery = answering.begin(turn)
         lose(turn)
         Delivery.objects.filter(part=1).update(lease_token=uuid.uuid4(), state="unknown")
 
@@ -172,7 +175,7 @@ class TestLease:
 class TestStatusBeforeTheAnswer:
     @pytest.mark.parametrize("told", ["sent", "delivered", "read"])
     def test_is_not_taken_back(self, turn, told):
-        delivery = outbox._begin_sending(turn)
+        delivery = answering.begin(turn)
         Delivery.objects.filter(part=1).update(state=told, provider_message_id="wamid.told")
 
         finish(turn, delivery, "sent", "wamid.answered")
@@ -181,7 +184,7 @@ class TestStatusBeforeTheAnswer:
         assert (part.state, part.provider_message_id) == (told, "wamid.told")
 
     def test_proves_a_send_whose_answer_was_lost(self, turn):
-        delivery = outbox._begin_sending(turn)
+        delivery = answering.begin(turn)
         Delivery.objects.filter(part=1).update(state="delivered", provider_message_id="wamid.told")
 
         finish(turn, delivery, "unknown", None, "no_answer")
@@ -192,7 +195,7 @@ class TestStatusBeforeTheAnswer:
 
 class TestBeginSending:
     def test_commits_sending_before_a_byte_leaves(self, turn):
-        outbox._begin_sending(turn)
+        answering.begin(turn)
 
         part = Delivery.objects.get(part=1)
         assert (part.state, str(part.lease_token)) == ("sending", turn.lease_token)
@@ -202,14 +205,14 @@ class TestBeginSending:
     def test_takes_each_part_once(self, turn):
         taken = set()
         for _ in range(3):
-            delivery = outbox._begin_sending(turn)
-            taken.add(delivery["delivery_id"])
+            delivery = answering.begin(turn)
+            taken.add(delivery.delivery_id)
             finish(turn, delivery, "unknown", None, "no_answer")
 
         assert len(taken) == 3
-        assert outbox._begin_sending(turn) is None
+        assert answering.begin(turn) is None
 
     def test_takes_one_again_whose_commit_broke_after_all(self, turn):
-        first = outbox._begin_sending(turn)
+        first = answering.begin(turn)
 
-        assert outbox._begin_sending(turn)["delivery_id"] == first["delivery_id"]
+        assert answering.begin(turn).delivery_id == first.delivery_id

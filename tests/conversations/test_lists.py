@@ -7,8 +7,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from config.lib.tenancy import TenantMissingError
-from conversations import claims
 from conversations.models import Conversation, Message
+from tests.conversations import answering
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -31,7 +31,7 @@ class TestTenant:
         agent = AgentFactory()
         InboundMessageFactory(customer=CustomerFactory(phone_number=agent.phone_number))
 
-        claims.claim(phone_number_id=agent.phone_number_id)
+        answering.claim(agent.phone_number_id)
 
         assert Conversation.objects.get().user_id == agent.user_id
         assert Message.objects.get().user_id == agent.user_id

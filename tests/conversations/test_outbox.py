@@ -7,23 +7,26 @@ from django.utils import timezone
 
 from billing.models import Credit, CreditEntry
 from channels_app.senders import whatsapp
-from conversations import claims, holding, outbox, replies, statuses
+from conversations import statuses
+from conversations.answering import send, store
+from conversations.answering.open_turn import OpenTurn
 from conversations.leases import LeaseLostError
 from conversations.models import Conversation, Delivery, Message, Turn
+from tests.conversations import answering
 from tests.factories import AgentFactory, InboundMessageFactory
 
 LONG = ("word " * 700).strip() + ". "
 
 
-def claimed(**agent) -> holding.Turn:
+def claimed(**agent) -> OpenTurn:
     """Claim a turn for a customer who wrote once."""
     message = InboundMessageFactory(customer__phone_number=AgentFactory(**agent).phone_number)
-    turn = claims.claim(phone_number_id=message.phone_number_id)
+    turn = answering.claim(message.phone_number_id)
     assert turn is not None
     return turn
 
 
-def lose(turn: holding.Turn) -> None:
+def lose(turn: OpenTurn) -> None:
     """Let somebody else have taken the turn over."""
     Turn.objects.filter(pk=turn.turn_id).update(lease_token=uuid.uuid4())
 
@@ -32,7 +35,7 @@ class TestStoreReply:
     def test_keeps_the_reply_and_a_delivery(self, db):
         turn = claimed()
 
-        replies.store_reply(turn, text="Hi there", response_id="resp_1", tokens_used=12)
+        answering.store_reply(turn, text="Hi there", response_id="resp_1", tokens_used=12)
 
         [reply] = Message.objects.filter(author="ai")
         assert (reply.text, reply.status, reply.sender) == ("Hi there", "pending", "agent")
@@ -48,7 +51,7 @@ class TestStoreReply:
     def test_splits_what_is_too_long_for_one_post(self, db):
         turn = claimed()
 
-        replies.store_reply(turn, text=LONG * 3)
+        answering.store_reply(turn, text=LONG * 3)
 
         parts = Delivery.objects.order_by("part")
         assert [part.part for part in parts] == [1, 2, 3]
@@ -61,7 +64,7 @@ class TestStoreReply:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            replies.store_reply(turn, text="Hi")
+            answering.store_reply(turn, text="Hi")
 
         assert not Delivery.objects.exists()
         assert not Message.objects.filter(author="ai").exists()
@@ -69,10 +72,10 @@ class TestStoreReply:
 
     def test_is_refused_the_second_time(self, db):
         turn = claimed()
-        replies.store_reply(turn, text="Hi")
+        answering.store_reply(turn, text="Hi")
 
         with pytest.raises(LeaseLostError):
-            replies.store_reply(turn, text="Hi again")
+            answering.store_reply(turn, text="Hi again")
 
         assert Delivery.objects.get().text == "Hi"
 
@@ -81,7 +84,7 @@ class TestStoreFailure:
     def test_stores_the_fallback_and_gives_the_credit_back(self, db):
         turn = claimed(fallback_message="Please try later.")
 
-        replies.store_failure(turn, error="model: 500")
+        store.store_failure(turn, "model: 500")
 
         assert Delivery.objects.get().text == "Please try later."
         assert Turn.objects.get().error == "model: 500"
@@ -93,7 +96,7 @@ class TestStoreFailure:
     def test_without_a_fallback_ends_the_turn(self, db, fallback):
         turn = claimed(fallback_message=fallback)
 
-        replies.store_failure(turn, error="model: 500")
+        store.store_failure(turn, "model: 500")
 
         row = Turn.objects.get()
         assert (turn.state, row.state, row.error) == ("failed", "failed", "model: 500")
@@ -107,7 +110,7 @@ class TestStoreFailure:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            replies.store_failure(turn, error="model: 500")
+            store.store_failure(turn, "model: 500")
 
         assert Turn.objects.get().state == "claimed"
         assert Credit.objects.get().remaining_credits == 9
@@ -116,15 +119,15 @@ class TestStoreFailure:
         turn = claimed(fallback_message="Before")
         Conversation.objects.get().agent.__class__.objects.update(fallback_message="After")
 
-        replies.store_failure(turn, error="x")
+        store.store_failure(turn, "x")
 
         assert Delivery.objects.get().text == "Before"
 
 
 class TestGiveUpSending:
-    def answered(self, *states: str) -> holding.Turn:
+    def answered(self, *states: str) -> OpenTurn:
         turn = claimed()
-        replies.store_reply(turn, text=LONG * len(states))
+        answering.store_reply(turn, text=LONG * len(states))
         for part, state in enumerate(states, start=1):
             Delivery.objects.filter(part=part).update(state=state)
         return turn
@@ -132,7 +135,7 @@ class TestGiveUpSending:
     def test_marks_what_a_dead_holder_was_sending_as_unknown(self, db):
         turn = self.answered("sent", "sending", "pending")
 
-        outbox.give_up_sending(turn)
+        send.give_up_sending(turn)
 
         states = Delivery.objects.order_by("part").values_list("state", flat=True)
         assert list(states) == ["sent", "unknown", "pending"]
@@ -143,16 +146,16 @@ class TestGiveUpSending:
         lose(turn)
 
         with pytest.raises(LeaseLostError):
-            outbox.give_up_sending(turn)
+            send.give_up_sending(turn)
 
         assert Delivery.objects.get().state == "sending"
 
     def test_touches_no_other_turn(self, db):
         other = self.answered("sending")
         mine = claimed()
-        replies.store_reply(mine, text="Hi")
+        answering.store_reply(mine, text="Hi")
 
-        outbox.give_up_sending(mine)
+        send.give_up_sending(mine)
 
         assert Delivery.objects.get(message__turn_id=other.turn_id).state == "sending"
 
@@ -163,7 +166,9 @@ class TestRefresh:
         [
             (["pending", "pending"], "pending"),
             (["sent", "pending"], "pending"),
-            (["sent", "unknown"], "pending"),
+            (["sent", "unknown"], "unknown"),
+            (["pending", "unknown"], "pending"),
+            (["failed", "unknown"], "failed"),
             (["sent", "delivered"], "sent"),
             (["read", "delivered"], "delivered"),
             (["read", "read"], "read"),
@@ -172,7 +177,7 @@ class TestRefresh:
         ],
     )
     def test_gives_a_message_the_status_of_its_least_part(self, db, states, status):
-        replies.store_reply(claimed(), text=LONG * 2)
+        answering.store_reply(claimed(), text=LONG * 2)
         for part, state in enumerate(states, start=1):
             Delivery.objects.filter(part=part).update(state=state, error=f"{part}: {state}")
         reply = Message.objects.get(author="ai")
@@ -181,10 +186,12 @@ class TestRefresh:
 
         reply.refresh_from_db()
         assert reply.status == status
-        assert (reply.failed_at is None, reply.failure_reason == "") == (status != "failed",) * 2
+        assert (reply.failed_at is None) == (status != "failed")
+        assert (reply.unknown_at is None) == (status != "unknown")
+        assert (reply.failure_reason == "") == (status not in {"failed", "unknown"})
 
     def test_goes_by_the_newest_attempt(self, db):
-        replies.store_reply(claimed(), text="Hi")
+        answering.store_reply(claimed(), text="Hi")
         first = Delivery.objects.get()
         Delivery.objects.update(state="failed", error="refused")
         statuses.refresh([first.message_id])

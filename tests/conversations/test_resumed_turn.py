@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations import claims, holding
+from conversations.answering import open_turn
+from conversations.answering.open_turn import AnswerSettings, OpenTurn
 from conversations.models import Turn
+from tests.conversations import answering
 from tests.factories import (
     AgentFactory,
     ConversationFactory,
@@ -30,8 +32,8 @@ def expired(agent, **changes) -> Turn:
     return turn_of(agent, lease_expires_at=timezone.now() - timedelta(seconds=1), **changes)
 
 
-def claim(agent, **how) -> holding.Turn | None:
-    return claims.claim(phone_number_id=agent.phone_number_id, **how)
+def claim(agent, **how) -> OpenTurn | None:
+    return answering.claim(agent.phone_number_id, **how)
 
 
 class TestResume:
@@ -64,7 +66,7 @@ class TestResume:
 
         turn = claim(agent)
 
-        assert (turn.state, turn.snapshot) == ("answered", left.snapshot)
+        assert (turn.state, turn.settings) == ("answered", AnswerSettings.from_json(left.snapshot))
         assert (turn.customer_id, turn.conversation_id) == (left.customer_id, left.conversation_id)
 
     def test_is_free_whatever_the_balance(self, agent):
@@ -146,7 +148,7 @@ class TestClose:
         message = InboundMessageFactory(customer__phone_number=agent.phone_number)
         turn = claim(agent)
 
-        holding.close(turn_id=turn.turn_id)
+        open_turn.close([turn.turn_id])
 
         row = Turn.objects.get()
         message.refresh_from_db()
@@ -158,7 +160,7 @@ class TestClose:
         message = InboundMessageFactory(customer__phone_number=agent.phone_number)
         turn = claim(agent)
 
-        holding.close(turn_id=turn.turn_id, error="e" * 300)
+        open_turn.close([turn.turn_id], error="e" * 300)
 
         row = Turn.objects.get()
         message.refresh_from_db()

@@ -8,10 +8,12 @@ from django.utils import timezone
 from billing import ledger
 from billing.models import Credit
 from channels_app.models import InboundMessage
-from conversations import retrying, turns
+from conversations import closing, events, leases, retrying, takeover
 from conversations.models import Delivery, Message, Turn
 from conversations.sweeper import unsent_messages
 from conversations.windows import WindowClosedError
+from tests.conversations import answering
+from tests.conversations.test_events import told
 from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory
 
 LONG = ("word " * 700).strip() + ". "
@@ -32,7 +34,7 @@ def wrote(customer, text="Hello", **changes) -> None:
 
 
 def drain(agent) -> int:
-    return turns.drain(phone_number_id=agent.phone_number_id)
+    return answering.drain(agent.phone_number_id)
 
 
 def balance() -> int:
@@ -188,4 +190,115 @@ class TestReply:
         InboundMessage.objects.update(sent_at=timezone.now() - timedelta(hours=25))
 
         with pytest.raises(WindowClosedError):
+            retrying.retry(message_id=failed.pk)
+
+    def test_part_that_fails_after_the_retry_of_another_is_shown_and_can_be_retried(
+        self, agent, customer, graph
+    ):
+        graph.behave(openai={"script": [{"text": LONG * 3}]}, graph={"script": [{}, {"code": 131026}]})
+        wrote(customer)
+        drain(agent)
+        reply = message(author="ai")
+        retrying.retry(message_id=reply.pk)
+        retrying.send(message_id=reply.pk)
+        assert (message(pk=reply.pk).status, balance()) == ("sent", 9)
+
+        told(Delivery.objects.get(part=1), "failed")
+        events.apply()
+
+        assert (message(pk=reply.pk).status, balance()) == ("failed", 10)
+        assert retrying.retry(message_id=reply.pk) is True
+        retrying.send(message_id=reply.pk)
+        assert [(d.part, d.state) for d in Delivery.objects.filter(attempt=3)] == [(1, "sent")]
+        assert (message(pk=reply.pk).status, balance()) == ("sent", 9)
+
+
+class TestFallback:
+    def test_that_failed_is_sent_again_for_nothing(self, agent, customer, graph):
+        graph.behave(openai={"script": [{"status": 401}]}, graph={"script": [{"code": 131026}]})
+        wrote(customer)
+        drain(agent)
+        fallback = message(author="ai")
+        assert (fallback.kind, fallback.status, balance()) == ("fallback", "failed", 10)
+
+        retrying.retry(message_id=fallback.pk)
+        retrying.send(message_id=fallback.pk)
+
+        assert (message(pk=fallback.pk).status, balance()) == ("sent", 10)
+
+
+class TestPauseAfterTheFirstPart:
+    @pytest.fixture
+    def interrupted(self, graph, transactional_db, valkey) -> Message:
+        """A reply of several parts on Instagram, paused by a program after its first part."""
+        agent = AgentFactory(phone_number__type="instagram")
+        customer = CustomerFactory(phone_number=agent.phone_number, wa_id=None, ig_id="8123456789012345")
+        graph.behave(openai={"script": [{"text": LONG}]})
+        wrote(customer)
+        turn = answering.claim(agent.phone_number_id)
+        assert turn is not None
+        answering.store_reply(turn, text=LONG)
+        assert Delivery.objects.count() > 2
+        with leases.held(turn.lease_token):
+            first = answering.begin(turn)
+            answering.finish(turn, first, "sent", "mid.1")
+            takeover.pause(customer_id=customer.pk, reason="a program")
+            answering.deliver(turn)
+        return message(author="ai")
+
+    def test_keeps_the_charge_since_a_part_was_sent(self, interrupted):
+        assert interrupted.status == "failed"
+        assert balance() == 9
+
+    def test_costs_nothing_more_when_the_rest_is_sent(self, interrupted):
+        retrying.retry(message_id=interrupted.pk)
+        retrying.send(message_id=interrupted.pk)
+
+        assert (message(pk=interrupted.pk).status, balance()) == ("sent", 9)
+
+    def test_is_refunded_when_the_part_that_was_sent_fails(self, interrupted):
+        told(Delivery.objects.get(part=1), "failed", provider_message_id="mid.1")
+        events.apply()
+
+        assert balance() == 10
+
+    def test_before_the_first_part_is_refunded(self, agent, customer):
+        wrote(customer)
+        turn = answering.claim(agent.phone_number_id)
+        answering.store_reply(turn, text=LONG)
+        takeover.pause(customer_id=customer.pk, reason="a program")
+        with leases.held(turn.lease_token):
+            answering.deliver(turn)
+
+        assert (message(author="ai").status, balance()) == ("failed", 10)
+
+
+class TestEndedConversation:
+    def test_retried_message_that_joins_a_newer_turn_is_shown_to_the_model(self, agent, customer, graph):
+        graph.behave(openai={"script": [{"status": 401}]})
+        wrote(customer, "Do you deliver?")
+        drain(agent)
+        failed = message(author="customer")
+        closing.close(conversation_id=failed.conversation_id)
+        wrote(customer, "Anyone?")
+
+        retrying.retry(message_id=failed.pk)
+        drain(agent)
+
+        newest = [r["body"]["input"] for r in graph.requests(api="openai", path="/v1/responses")][-1]
+        said = [item["content"] for item in newest if item["role"] == "user"]
+        assert said[0].endswith("Do you deliver?")
+        assert said[1:] == ["Anyone?"]
+        assert message(pk=failed.pk).openai_knows
+
+
+class TestTakenBack:
+    def test_message_that_was_taken_back_is_not_answered(self, agent, customer, graph):
+        graph.behave(openai={"script": [{"status": 401}]})
+        wrote(customer)
+        drain(agent)
+        failed = message(author="customer")
+        Message.objects.filter(pk=failed.pk).update(deleted_at=timezone.now())
+
+        with pytest.raises(retrying.TakenBackError):
             retrying.retry(message_id=failed.pk)

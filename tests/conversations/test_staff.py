@@ -8,12 +8,14 @@ from django.utils import timezone
 
 from billing.models import Credit
 from channels_app.models import Customer, InboundMessage, PhoneNumber
-from conversations import claims, closing, retrying, staff, takeover, turns
+from conversations import closing, retrying, staff, takeover
 from conversations.models import Conversation, Delivery, Message, Turn
 from conversations.sweeper import unsent_messages
 from conversations.windows import WindowClosedError
+from tests.conversations import answering
 from tests.conversations.test_retrying import LONG, drain, sent, wrote
 from tests.factories import AgentFactory, CustomerFactory, MessageFactory
+from tests.openai_items import text_of
 from tests.racing import at_once
 
 
@@ -92,7 +94,7 @@ class TestSay:
         assert drain(agent) == 1
 
         asked = graph.requests(api="openai", path="/v1/responses")[-1]["body"]["input"]
-        assert [item["content"] for item in asked] == [
+        assert [text_of(item) for item in asked] == [
             "The rye bread is free today.",
             "Great!",
             "And the cake?",
@@ -100,10 +102,10 @@ class TestSay:
 
     def test_stops_the_answer_that_is_being_made(self, agent, customer, conversation, graph):
         wrote(customer, "Anyone?")
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        turn = answering.claim(agent.phone_number_id)
 
         say(conversation)
-        turns.answer(turn)
+        answering.answer(turn)
 
         assert len(sent(graph)) == 1
         assert Turn.objects.get(pk=turn.turn_id).error == "a person took over"

@@ -9,7 +9,7 @@ from django.utils import timezone
 from channels_app.models import ChannelEvent
 from config.lib import heartbeat, jobs
 from config.models import LeaderLease
-from conversations import sweeper
+from conversations import sweeper, unknown
 from conversations.models import Delivery, Turn
 from conversations.sweeper import Sweeper, waiting_numbers
 from tests.conversations.test_events import told
@@ -138,7 +138,7 @@ class TestGiveUpStuckDeliveries:
     def test_takes_only_what_was_being_sent_too_long(self, db, state, age, expected):
         delivery = DeliveryFactory(state=state, lease_expires_at=timezone.now() - age)
 
-        sweeper.give_up_stuck_deliveries()
+        unknown.give_up_stuck()
 
         delivery.refresh_from_db()
         assert delivery.state == expected
@@ -150,7 +150,9 @@ class TestSweep:
         for agent in agents:
             InboundMessageFactory.create_batch(2, customer__phone_number=agent.phone_number)
 
-        Sweeper(threading.Event()).sweep()
+        sweeper = Sweeper(threading.Event())
+        for _ in range(3):
+            sweeper.sweep()
 
         queues = {jobs.queue(jobs.Job.DRAIN, {"phone_number_id": a.phone_number_id}) for a in agents}
         assert sum(valkey.llen(queue) for queue in queues) == 2

@@ -5,10 +5,16 @@ import pytest
 from billing.models import Event, WebhookDelivery, WebhookEndpoint
 from channels_app import alarms
 from channels_app.models import InboundMessage, PhoneNumber
-from conversations import claims, events, leases, outbox, replies
+from channels_app.senders.graph_codes import VERDICTS, Verdict
+from conversations import events, leases
 from conversations.models import Delivery, Message
+from tests.conversations import answering
 from tests.conversations.test_events import told as tell
 from tests.factories import AgentFactory, InboundMessageFactory
+
+_CHANNEL_CODES = sorted(
+    code for code, verdict in VERDICTS.items() if verdict is Verdict.CHANNEL and code not in range(201, 300)
+)
 
 
 def listen(user_id: str, *types: str, **values) -> WebhookEndpoint:
@@ -27,18 +33,18 @@ def written(text="Hello", *types, listens=True):
 
 
 def claim(message):
-    return claims.claim(phone_number_id=message.phone_number_id)
+    return answering.claim(message.phone_number_id)
 
 
 def answered(message, text="Good day"):
     turn = claim(message)
-    replies.store_reply(turn, text=text)
+    answering.store_reply(turn, text=text)
     return turn
 
 
 def deliver(turn) -> None:
     with leases.held(turn.lease_token):
-        outbox.deliver(turn)
+        answering.deliver(turn)
 
 
 def told(type_: str) -> list[Event]:
@@ -62,6 +68,8 @@ class TestReceived:
             "kind": "text",
             "text": "Do you bake rye bread?",
             "timestamp": event.data["timestamp"],
+            # See test_message_events.py.
+            "message": event.data["message"],
         }
         assert WebhookDelivery.objects.get().event_id == event.pk
 
@@ -150,6 +158,47 @@ class TestChannel:
         (event,) = told("channel.error")
         assert event.data["phone_number_id"] == message.phone_number_id
         assert event.data["code"] == "190"
+
+    @pytest.mark.parametrize("code", _CHANNEL_CODES)
+    def test_each_error_of_a_channel_raises_an_event_at_once(self, graph, transactional_db, valkey, code):
+        graph.behave(graph={"script": [{"code": code}]})
+
+        deliver(answered(written()))
+
+        (event,) = told("channel.error")
+        assert event.data["code"] == str(code)
+
+    @pytest.mark.parametrize("code", _CHANNEL_CODES)
+    def test_each_error_of_a_channel_raises_an_event_when_it_comes_as_a_status(
+        self, graph, transactional_db, valkey, code
+    ):
+        message = written()
+        deliver(answered(message))
+        errors = [{"code": code, "title": "Payment issue"}]
+
+        for key in ("first", "again"):
+            tell(
+                Delivery.objects.get(),
+                "failed",
+                event_key=key,
+                payload={"status": "failed", "errors": errors},
+            )
+            events.apply()
+
+        (event,) = told("channel.error")
+        assert event.data == {
+            "phone_number_id": message.phone_number_id, "code": str(code), "reason": "Payment issue",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize("code", [131026, 131047, 131056, 131000])
+    def test_an_error_of_one_message_raises_none(self, graph, transactional_db, valkey, code):
+        deliver(answered(written()))
+        errors = [{"code": code, "title": "Not delivered"}]
+        tell(Delivery.objects.get(), "failed", payload={"status": "failed", "errors": errors})
+
+        events.apply()
+
+        assert told("channel.error") == []
 
     def test_is_told_of_once_an_hour(self, transactional_db):
         number = written().phone_number

@@ -2,21 +2,10 @@
 
 from datetime import timedelta
 
-from conversations import holding, transcript
+from conversations.answering import openai_copy
+from tests.conversations.copies import items, read
 from tests.factories import SENT_AT, ConversationFactory, MessageFactory, TurnFactory
-
-
-def read(conversation, turn=None) -> transcript.Copy:
-    turn = turn or conversation.turns.first() or TurnFactory(conversation=conversation)
-    row = {
-        **{name: getattr(turn, name) for name in ("turn_id", "state", "phone_number_id", "customer_id")},
-        **{name: getattr(turn, name) for name in ("conversation_id", "snapshot", "attempts", "drafts")},
-    }
-    return transcript.read(holding.held(row, str(turn.lease_token)))
-
-
-def items(conversation, turn=None, now=SENT_AT) -> list[dict]:
-    return transcript.items(read(conversation, turn), now=now, timezone="Europe/Berlin")
+from tests.openai_items import text_of
 
 
 def lacking(conversation, **changes) -> None:
@@ -33,7 +22,11 @@ class TestItems:
 
         assert items(conversation) == [
             {"type": "message", "role": "user", "content": "Hello"},
-            {"type": "message", "role": "assistant", "content": "May I help?"},
+            {
+                "type": "message",
+                "role": "assistant",
+                "content": [{"type": "output_text", "text": "May I help?"}],
+            },
         ]
 
     def test_end_with_what_is_to_be_answered(self, db):
@@ -41,7 +34,7 @@ class TestItems:
         lacking(turn.conversation, turn=turn, author="customer", text="Retried", sequence_no=1)
         lacking(turn.conversation, author="staff", text="Meanwhile", sequence_no=2)
 
-        assert [item["content"] for item in items(turn.conversation, turn)] == ["Meanwhile", "Retried"]
+        assert [text_of(item) for item in items(turn.conversation, turn)] == ["Meanwhile", "Retried"]
 
     def test_leave_out_replies_that_never_arrived_but_not_what_the_customer_said(self, db):
         conversation = ConversationFactory()
@@ -55,7 +48,7 @@ class TestItems:
         for number in range(1, 26):
             lacking(conversation, sequence_no=number, text=str(number))
 
-        assert [item["content"] for item in items(conversation)] == [str(n) for n in range(6, 26)]
+        assert [text_of(item) for item in items(conversation)] == [str(n) for n in range(6, 26)]
         assert len(read(conversation).lacking_ids) == 25
 
     def test_begin_with_the_outputs_of_tools(self, db):
@@ -89,7 +82,7 @@ class TestForgotten:
         for number in range(1, 26):
             MessageFactory(conversation=conversation, sequence_no=number, text=str(number))
 
-        transcript.forget(conversation.conversation_id)
+        openai_copy.forget(conversation.conversation_id)
 
         copy = read(conversation)
         assert (copy.openai_conversation_id, copy.surplus, copy.owed) == ("", [], [])

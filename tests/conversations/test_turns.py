@@ -7,10 +7,18 @@ from django.utils import timezone
 
 from agents import openai_client
 from billing.models import Credit
-from conversations import claims, leases, replies, transcript, turns
+from conversations import leases
 from conversations.models import Conversation, Delivery, Message, Turn
+from tests.conversations import answering
 from tests.conversations.test_outbox import lose
-from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory, PhoneNumberFactory
+from tests.factories import (
+    AgentFactory,
+    CustomerFactory,
+    InboundMessageFactory,
+    PhoneNumberFactory,
+    PromptVersionFactory,
+)
+from tests.openai_items import text_of
 
 
 @pytest.fixture
@@ -23,7 +31,7 @@ def wrote(agent, **changes) -> None:
 
 
 def drain(agent) -> int:
-    return turns.drain(phone_number_id=agent.phone_number_id)
+    return answering.drain(agent.phone_number_id)
 
 
 def vanish() -> None:
@@ -46,7 +54,7 @@ class TestDrain:
         number = PhoneNumberFactory()
         InboundMessageFactory(customer__phone_number=number)
 
-        assert turns.drain(phone_number_id=number.phone_number_id) == 0
+        assert answering.drain(number.phone_number_id) == 0
         assert not Turn.objects.exists()
 
     def test_carries_the_turns_correlation_id_to_both_vendors(self, agent, graph):
@@ -69,10 +77,10 @@ class TestAsk:
 
     def test_opens_another_where_that_is_gone(self, agent, graph):
         wrote(agent)
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        turn = answering.claim(agent.phone_number_id)
         Conversation.objects.update(openai_conversation_id="conv_gone")
 
-        turns.answer(turn)
+        answering.answer(turn)
 
         assert Conversation.objects.get().openai_conversation_id != "conv_gone"
         assert Turn.objects.get().state == "done"
@@ -88,13 +96,30 @@ class TestAsk:
         assert (turn.state, turn.error) == ("failed", "model: invalid_api_key")
         assert Credit.objects.get().remaining_credits == 10
 
+    def test_with_a_prompt_that_is_too_long_sends_the_fallback_and_asks_nobody(self, agent, graph):
+        PromptVersionFactory(
+            prompt_id=agent.prompt_id,
+            number=2,
+            instructions="{{a}}" * 20_000,
+            variables={"a": {"type": "string", "default": "x" * 10_000}},
+        )
+        type(agent).objects.update(prompt_version=2)
+        wrote(agent)
+
+        drain(agent)
+
+        assert graph.requests(api="openai", path="/v1/responses") == []
+        assert Turn.objects.get().error == "model: prompt_too_long"
+        assert Delivery.objects.get().text == "Sorry, later."
+        assert Credit.objects.get().remaining_credits == 10
+
     def test_never_again_what_killed_three_workers(self, agent, graph):
         wrote(agent)
-        claims.claim(phone_number_id=agent.phone_number_id)
+        answering.claim(agent.phone_number_id)
         Turn.objects.update(attempts=2)
         vanish()
 
-        turns.drain(phone_number_id=agent.phone_number_id, quarantined=True)
+        answering.drain(agent.phone_number_id, quarantined=True)
 
         assert graph.requests(api="openai") == []
         assert Delivery.objects.get().text == "Sorry, later."
@@ -104,7 +129,7 @@ class TestAsk:
 class TestResumed:
     def test_after_the_answer_only_sends(self, agent, graph):
         wrote(agent)
-        replies.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
+        answering.store_reply(answering.claim(agent.phone_number_id), text="Hi")
         vanish()
 
         drain(agent)
@@ -115,7 +140,7 @@ class TestResumed:
 
     def test_while_sending_sends_nothing_twice(self, agent, graph):
         wrote(agent)
-        replies.store_reply(claims.claim(phone_number_id=agent.phone_number_id), text="Hi")
+        answering.store_reply(answering.claim(agent.phone_number_id), text="Hi")
         Delivery.objects.update(state="sending")
         vanish()
 
@@ -123,17 +148,17 @@ class TestResumed:
 
         assert graph.requests(api="graph") == []
         assert (Delivery.objects.get().state, Turn.objects.get().state) == ("unknown", "done")
-        assert Message.objects.get(author="ai").status == "pending"
+        assert Message.objects.get(author="ai").status == "unknown"
         assert Credit.objects.get().remaining_credits == 9
 
 
 class TestLost:
     def test_before_the_answer_changes_nothing(self, agent, graph):
         wrote(agent)
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        turn = answering.claim(agent.phone_number_id)
         lose(turn)
 
-        turns.answer(turn)
+        answering.answer(turn)
 
         assert Turn.objects.get().state == "claimed"
         assert not Delivery.objects.exists()
@@ -196,10 +221,10 @@ class TestAskedAgain:
     def answered(self, agent, graph) -> str:
         """A turn whose holder vanished after the model had answered, and what it was."""
         wrote(agent, text="Hello")
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
-        reply = turns._reply(turn, transcript.read(turn))
+        turn = answering.claim(agent.phone_number_id)
+        reply = answering.ask_once(turn)
         vanish()
-        return reply.text
+        return reply
 
     def test_an_answer_that_is_there_is_not_paid_for_twice(self, agent, graph, answered):
         drain(agent)
@@ -214,7 +239,7 @@ class TestAskedAgain:
         InboundMessageFactory(customer=customer, text="First")
         drain(agent)
         InboundMessageFactory(customer=customer, text="Second")
-        claims.claim(phone_number_id=agent.phone_number_id)
+        answering.claim(agent.phone_number_id)
         vanish()
 
         drain(agent)
@@ -235,23 +260,104 @@ class TestAskedAgain:
         opened = [r for r in graph.requests(api="openai") if r["path"] == "/v1/conversations"]
         last = graph.requests(api="openai", path="/v1/responses")[-1]["body"]
         assert len(opened) == 2
-        assert [item["content"].split("\n")[-1] for item in last["input"]] == ["First", "Hi", "Second"]
+        assert [text_of(item).split("\n")[-1] for item in last["input"]] == ["First", "Hi", "Second"]
         assert set(Turn.objects.values_list("state", flat=True)) == {"done"}
+
+
+class TestRebuiltCopy:
+    """OpenAI lost the conversation: the next one is built from the transcript, once."""
+
+    @pytest.fixture
+    def customer(self, agent):
+        return CustomerFactory(phone_number=agent.phone_number)
+
+    def write(self, agent, customer, *texts: str) -> None:
+        for text in texts:
+            InboundMessageFactory(customer=customer, text=text, sent_at=timezone.now())
+        drain(agent)
+
+    def inputs(self, graph) -> list[list[str]]:
+        """Return the texts of each request's input."""
+        requests = graph.requests(api="openai", path="/v1/responses")
+        return [[text_of(item) for item in request["body"]["input"]] for request in requests]
+
+    def lose_conversation(self) -> None:
+        Conversation.objects.update(openai_conversation_id="conv_lost")
+
+    def test_rebuilt_conversation_receives_each_message_once(self, agent, customer, graph):
+        graph.behave(openai={"script": [{"text": f"Reply {n}"} for n in (1, 2, 3, 4)]})
+        self.write(agent, customer, "One")
+        self.write(agent, customer, "Two")
+        self.lose_conversation()
+        graph.behave(openai={"script": [{"text": f"Reply {n}"} for n in (3, 4)]})
+
+        self.write(agent, customer, "Three")
+        self.write(agent, customer, "Four")
+
+        assert self.inputs(graph)[-2:] == [["One", "Reply 1", "Two", "Reply 2", "Three"], ["Four"]]
+        assert not Message.objects.filter(openai_knows=False).exists()
+
+    def test_rebuilt_conversation_of_a_superseded_draft_receives_each_message_once(
+        self, agent, customer, graph
+    ):
+        self.write(agent, customer, "One")
+        self.lose_conversation()
+        InboundMessageFactory(customer=customer, text="Two", sent_at=timezone.now())
+        turn = answering.claim(agent.phone_number_id)
+        InboundMessageFactory(customer=customer, text="Three", sent_at=timezone.now())
+
+        answering.answer(turn)
+
+        assert turn.drafts == 1
+        assert [len(texts) for texts in self.inputs(graph)[-2:]] == [3, 1]
+        assert self.inputs(graph)[-1] == ["Three"]
+
+    def test_conversation_lost_after_a_tool_call_is_rebuilt_with_all_messages_of_the_turn(
+        self, agent, customer, graph
+    ):
+        graph.behave(openai={"script": [{"tool_call": {"name": "x"}}]})
+        for number in range(30):
+            InboundMessageFactory(customer=customer, text=str(number), sent_at=timezone.now())
+        turn = answering.claim(agent.phone_number_id)
+        assert not answering.answer_once(turn)
+        self.lose_conversation()
+
+        answering.answer(turn)
+
+        assert self.inputs(graph)[-1] == [str(number) for number in range(30)]
+
+    def test_handover_message_of_the_agent_is_added_to_the_copy_after_the_calls_output(
+        self, agent, customer, graph
+    ):
+        agent.handover_enabled, agent.handover_message = True, "Ada will answer you."
+        agent.save()
+        call = {"name": "hand_over", "arguments": {"reason": "refund"}}
+        graph.behave(openai={"script": [{"tool_call": call}]})
+        self.write(agent, customer, "A person, please")
+        type(customer).objects.update(paused_until=None)
+
+        self.write(agent, customer, "Thanks")
+
+        assert self.inputs(graph)[-1] == [
+            "A person has been told and takes over.",
+            "Ada will answer you.",
+            "Thanks",
+        ]
 
 
 class TestHandBack:
     def test_gives_up_what_only_waits_uncounted(self, agent, graph):
         wrote(agent)
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
+        turn = answering.claim(agent.phone_number_id)
 
         assert leases.hand_back([turn.lease_token]) == 1
 
-        again = claims.claim(phone_number_id=agent.phone_number_id)
+        again = answering.claim(agent.phone_number_id)
         assert (again.turn_id, again.attempts, again.is_resumed) == (turn.turn_id, 0, True)
 
     def test_keeps_what_is_answered(self, agent, graph):
         wrote(agent)
-        turn = claims.claim(phone_number_id=agent.phone_number_id)
-        replies.store_reply(turn, text="Hi")
+        turn = answering.claim(agent.phone_number_id)
+        answering.store_reply(turn, text="Hi")
 
         assert leases.hand_back([turn.lease_token]) == 0

@@ -12,6 +12,7 @@ FOLDERS = [
     "Agents",
     "Conversations",
     "Messages",
+    "Customers",
     "Leads",
     "Usage",
     "Webhook endpoints",
@@ -19,13 +20,15 @@ FOLDERS = [
 ]
 LAST = "At the end"
 # What stands there beside that which deletes.
-LATE = ["close_conversation"]
+LATE = ["close_conversation", "download_media"]
 # What comes first in its folder.
 EARLY = ["extract_conversation"]
 _PROMPT = {"name": "Bakery", "instructions": "You answer for {{business_name}}. Be short."}
 # Bodies that name what was made before.
 BODIES: dict[str, Any] = {
     "create_user": {"email": "{{$guid}}@example.com", "company_name": "Example Bakery"},
+    # There is no phone number yet that the key could be limited to.
+    "create_api_key": {"name": "Billing system", "scope": "read"},
     "create_phone_number": {
         "phone_number_id": "{{phoneNumberId}}",
         "type": "whatsapp",
@@ -42,11 +45,15 @@ BODIES: dict[str, Any] = {
 }
 # What is answered where it is not what was hoped for: nothing failed, so there is nothing to retry, and only
 # a web chat has a secret.
-STATUSES: dict[str, int] = {"retry_message": 409, "rotate_webchat_secret": 422}
+# A link is signed for a file of a message, and here nobody sent one.
+STATUSES: dict[str, int] = {"retry_message": 409, "rotate_webchat_secret": 422, "download_media": 403}
 BEFORE: dict[str, str] = {
     "create_phone_number": """
 // Meta's ids are digits; each run takes a new number.
 pm.collectionVariables.set("phoneNumberId", "1" + String(Date.now()).padStart(14, "0"));
+""",
+    "download_media": """
+pm.collectionVariables.set("index", "0");
 """,
 }
 AFTER: dict[str, str] = {

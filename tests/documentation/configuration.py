@@ -17,9 +17,11 @@ SETTINGS = PROJECT / "config" / "settings.py"
 _READ_IN_PYTHON = (SETTINGS, PROJECT / "simulator" / "environment.py", PROJECT / "simulator" / "__main__.py")
 # Another name of APP_ENV, told beside it.
 _ALIASES = {"NODE_ENV"}
-_WITH_PASSWORDS = {"DATABASE_URL", "REDIS_URL", "EMAIL_URL"}
+_SECRETS = {"DATABASE_URL", "REDIS_URL", "EMAIL_URL", "OPENAI_API_KEY"}
 _TYPES = {
     "str": "text",
+    "secret": "secret",
+    "secret_list": "secret",
     "int": "number",
     "bool": "true/false",
     "list": "list",
@@ -81,7 +83,7 @@ def sections() -> list[Section]:
 def type_of(name: str, default: str) -> str:
     """Tell how a variable is read: by settings, or, if only the Procfile has it, as its default looks."""
     text = SETTINGS.read_text()
-    if f'_secret("{name}")' in text or name in _WITH_PASSWORDS:
+    if name in _SECRETS:
         return "secret"
     if read := re.search(rf'env\.(\w+)\(\s*"{name}"', text):
         return _TYPES[read[1]]
@@ -93,7 +95,7 @@ def read_by_the_code() -> set[str]:
     """Name every variable that settings, the simulator and the Procfile read."""
     python = "\n".join(path.read_text() for path in _READ_IN_PYTHON)
     # `_value` and `_positive` are how the simulator reads.
-    calls = r'(?:env\.\w+|_secret|value|_positive|environ\.get)\(\s*"([A-Z][A-Z0-9_]+)"'
+    calls = r'(?:env\.\w+|value|_positive|environ\.get)\(\s*"([A-Z][A-Z0-9_]+)"'
     found = set(re.findall(calls, python))
     found |= set(re.findall(r"\$\{([A-Z0-9_]+)[:}]", (PROJECT / "Procfile").read_text()))
     return found - _ALIASES

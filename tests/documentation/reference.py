@@ -40,11 +40,27 @@ _PLACES = {
     "archive_id": "The archive.",
     "endpoint_id": "The webhook endpoint.",
     "file_id": "The picture.",
+    "index": "The file's place in `media`, from 0.",
     "delivery_id": "The delivery.",
     "hub.mode": "What Meta asks for.",
     "hub.verify_token": "`WEBHOOK_VERIFY_TOKEN`.",
     "hub.challenge": "To be answered as it is.",
     "X-Hub-Signature-256": "`sha256=` and the signature in hexadecimal.",
+}
+# Path parameters whose shell variables the quick start sets, and what the others are.
+_OF_QUICK_START = {"user_id", "prompt_id"}
+_THINGS = {
+    "phone_number_id": "the number's id",
+    "prefix": "the key's prefix",
+    "agent_id": "the agent's id",
+    "conversation_id": "the conversation's id",
+    "extraction_id": "the lead's id",
+    "message_id": "the message's id",
+    "customer_id": "the customer's id",
+    "archive_id": "the archive's id",
+    "endpoint_id": "the endpoint's id",
+    "file_id": "the file's id",
+    "delivery_id": "the delivery's id",
 }
 
 
@@ -87,8 +103,13 @@ def _lines(operation: Operation, up: str, mark: str) -> Iterator[str]:
     if not operation.is_called_by_programs:
         return
     yield f"{mark} Examples\n"
+    own = "".join(
+        f"`{name.upper()}` is {_THINGS.get(name, f'the `{name}`')}; "
+        for name in operation.names
+        if name not in _OF_QUICK_START
+    )
     yield (
-        f"The variables are those of the [quick start]({up}README.md#quick-start); `api` is made with "
+        f"The variables are those of the [quick start]({up}README.md#quick-start); {own}`api` is made with "
         f"[http.ts]({up}examples/typescript/http.ts), as told [there]({up}README.md#examples).\n"
     )
     yield f"```sh\n{samples.curl(operation)}\n```\n"
@@ -184,6 +205,8 @@ def _response(operation: Operation) -> Iterator[str]:
             yield "The body is CSV.\n"
         elif "image/png" in content:
             yield "The body is the picture.\n"
+        elif "application/octet-stream" in content:
+            yield "The body is the file.\n"
         elif "text/plain" in content:
             yield "The body is plain text.\n"
         else:

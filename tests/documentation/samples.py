@@ -37,7 +37,7 @@ def curl(operation: Operation) -> str:
         key = "OPERATOR_KEY" if is_for_operators(operation) else "KEY"
         words.append(f'-H "{settings.API_KEY_HEADER}: ${key}"')
     if "Idempotency-Key" in operation.parameters("header"):
-        words.append('-H "Idempotency-Key: $(uuidgen)"')
+        words.append("-H \"Idempotency-Key: $(python3 -c 'import uuid; print(uuid.uuid4())')\"")
     if operation.body is not None:
         words.append("-H 'content-type: application/json'")
     lines = " \\\n  ".join([" ".join(words[:2]), *words[2:]])

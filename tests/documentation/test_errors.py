@@ -8,6 +8,7 @@ from rest_framework import exceptions
 
 from config.docs import markdown
 from config.lib.api.problems import MEDIA_TYPE
+from tests.api.sentences import is_sentence
 from tests.house.test_rules import modules, name
 from tests.rig import PROJECT
 
@@ -29,32 +30,47 @@ OF_DRF = {
 }
 
 
-def codes() -> Iterator[tuple[str, str]]:
-    """Find each code that is written down in a call, and where."""
+def arguments(beyond: int = 0) -> Iterator[tuple[ast.expr, str]]:
+    """Yield the argument that is the code of each problem, or one `beyond` it, and the module."""
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
             function = getattr(node.func, "id", getattr(node.func, "attr", ""))
             place = PLACES.get(function)
-            if place is None or len(node.args) <= place:
-                continue
-            # More than one where it is chosen by an `if`.
-            for found in ast.walk(node.args[place]):
-                if isinstance(found, ast.Constant) and isinstance(found.value, str):
-                    yield found.value, name(path)
+            if place is not None and len(node.args) > place + beyond:
+                yield node.args[place + beyond], name(path)
 
 
-def described(client) -> set[str]:
-    """Find each code that the API's own description names."""
+def codes() -> Iterator[tuple[str, str]]:
+    """Find each code that is written down in a call, and where."""
+    for argument, where in arguments():
+        # More than one where it is chosen by an `if`.
+        for found in ast.walk(argument):
+            if isinstance(found, ast.Constant) and isinstance(found.value, str):
+                yield found.value, where
+
+
+def details() -> Iterator[tuple[str, str]]:
+    """Find each detail that is written down beside a code, with `{}` for what is filled in, and where."""
+    for argument, where in arguments(1):
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+            yield argument.value, where
+        elif isinstance(argument, ast.JoinedStr):
+            parts = [part.value if isinstance(part, ast.Constant) else "{}" for part in argument.values]
+            yield "".join(str(part) for part in parts), where
+
+
+def described(client) -> dict[str, str]:
+    """Find each code that the API's own description names, with its detail."""
     schema = client.get("/schema/openapi.json").json()
     return {
-        code
+        code: example["value"]["detail"]
         for methods in schema["paths"].values()
         for method, operation in methods.items()
         if method in {"get", "post", "patch", "put", "delete"}
         for response in operation["responses"].values()
-        for code in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {})
+        for code, example in response.get("content", {}).get(MEDIA_TYPE, {}).get("examples", {}).items()
     }
 
 
@@ -74,7 +90,13 @@ class TestErrors:
         named = described(client)
 
         assert named
-        assert named - headings() == set()
+        assert named.keys() - headings() == set()
+
+    def test_details_of_all_errors_are_sentences(self, client):
+        written = {**dict(details()), **{detail: code for code, detail in described(client).items()}}
+
+        assert len(written) > 50
+        assert {text: where for text, where in written.items() if not is_sentence(text)} == {}
 
     def test_say_their_status_first(self):
         paragraphs = PAGE.read_text().split("\n## ")[1:]

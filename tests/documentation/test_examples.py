@@ -15,6 +15,8 @@ from tests import environment
 from tests.documentation import node, typescript
 from tests.rig import PROJECT
 
+pytestmark = pytest.mark.long
+
 HERE = PROJECT / "tests" / "documentation"
 CURL = PROJECT / "documentation" / "examples" / "curl"
 # What each says at its end, in order.

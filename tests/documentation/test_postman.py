@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.api.document import operations
 from tests.documentation import node, postman
+
+pytestmark = pytest.mark.long
 
 
 class TestCollection:

@@ -5,8 +5,12 @@ import re
 import subprocess
 import uuid
 
+import pytest
+
 from config.docs import markdown
 from tests.rig import PROJECT
+
+pytestmark = pytest.mark.long
 
 README = PROJECT / "documentation" / "README.md"
 

@@ -47,7 +47,7 @@ class TestMakeFolders:
         paths.make_folders(tmp_path / ".data")
 
         modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / ".data").iterdir()}
-        assert modes == {"run": 0o700, "log": 0o700, "valkey": 0o700}
+        assert modes == {"run": 0o700, "log": 0o700, "valkey": 0o700, "secrets": 0o700}
 
     def test_refuses_a_link(self, tmp_path):
         (tmp_path / "elsewhere").mkdir()

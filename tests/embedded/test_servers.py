@@ -13,6 +13,8 @@ import redis
 from config.embedded import paths, postgres
 from config.embedded.servers import postgres_server, temporary_servers, valkey_server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory):

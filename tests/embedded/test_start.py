@@ -14,6 +14,8 @@ from config.embedded.errors import StartError
 from config.embedded.stops import StopRequestedError, Stops
 from config.embedded.welcome import welcome
 
+pytestmark = pytest.mark.long
+
 LEFT_TO_US = (
     "DATABASE_URL", "REDIS_URL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "WHATSAPP_API_BASE_URL",
     "INSTAGRAM_API_BASE_URL", "APP_ENV", "NODE_ENV", "API_PORT", "LIVE_PORT", "WEBHOOK_PORT",

@@ -18,6 +18,8 @@ from config.embedded.supervise import Supervisor
 from config.embedded.watch import stop, watch
 from tests.embedded.test_servers import eventually, is_alive
 
+pytestmark = pytest.mark.long
+
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(99)"
 
 

@@ -59,6 +59,8 @@ class TestCorrect:
             "phone_number_id": lead.conversation.customer.phone_number_id,
             "agent_id": lead.conversation.agent_id,
             "customer_phone": "12025550143",
+            # See tests/api/test_customers.py.
+            "customer": event.data["customer"],
             "lead": {
                 "name": "Grace",
                 "email": "ada@example.com",

@@ -158,7 +158,7 @@ class TestEmails:
     def test_that_the_customer_never_wrote_are_refused(self, said):
         kept, why = taken("email", "ada@example.com", talk(said))
 
-        assert (kept, why) == (None, "stands in no message of the customer")
+        assert (kept, why) == (None, "The value is in no message of the customer.")
 
     def test_that_only_the_business_wrote_are_refused(self):
         transcript = talk("Hello", line(2, "Write to sales@example.com", "ai"))
@@ -256,7 +256,7 @@ class TestScores:
 
     @pytest.mark.parametrize("value", [0, 4, -1, 10**40])
     def test_out_of_range_are_refused(self, value):
-        assert taken("budget", value, talk("Now!")) == (None, "is not 1, 2 or 3")
+        assert taken("budget", value, talk("Now!")) == (None, "The score must be 1, 2 or 3.")
 
 
 class TestDemos:

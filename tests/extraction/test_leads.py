@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from agents import openai_client
 from billing.models import Email, Event
+from config.lib import stopping
 from conversations.models import Conversation
 from extraction import corrections, leads, runs
 from extraction.models import FIELDS, Extraction
@@ -136,6 +137,25 @@ class TestExtract:
         leads.extract(conversation_id=talk.pk)
 
         assert "a secret afterwards" not in json.dumps(model.sent())
+
+    def test_goes_on_with_what_waits(self, model, talk):
+        others = [ConversationFactory(), ConversationFactory()]
+        for other in others:
+            write(other, *TALK)
+            runs.want(conversation_id=other.pk)
+        model({"text": json.dumps(ADA)}, {"text": json.dumps(ADA)}, {"text": json.dumps(ADA)})
+
+        assert read(talk).status == "succeeded"
+
+        assert [run.status for run in Extraction.objects.all()] == ["succeeded"] * 3
+        assert len(model.sent()) == 3
+
+    def test_takes_up_nothing_once_the_process_is_to_stop(self, model, talk):
+        stopping.is_stopping.set()
+        try:
+            assert read(talk).status == "waiting"
+        finally:
+            stopping.is_stopping.clear()
 
     def test_does_nothing_without_an_open_reading(self, model, talk):
         leads.extract(conversation_id=talk.pk)

@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -140,6 +141,16 @@ class TestLook:
 
         assert schedule.look() == 1
 
+    def test_rings_for_a_few_of_many(self, valkey, monkeypatch):
+        monkeypatch.setattr(schedule, "RINGS", 2)
+        made = [talk() for _ in range(5)]
+
+        assert schedule.look() == 2
+
+        rings = [json.loads(ring)["headers"]["task"] for ring in valkey.lrange("extraction", 0, -1)]
+        assert rings == ["extraction.extract"] * 2
+        assert [len(readings(each)) for each in made] == [1] * 5
+
     def test_looks_at_more_talks_than_fit_into_a_batch(self, valkey, monkeypatch):
         monkeypatch.setattr(schedule, "BATCH", 2)
         made = [talk() for _ in range(5)]
@@ -170,6 +181,7 @@ class TestLookAtOnce:
 
 
 @pytest.mark.django_db
+@pytest.mark.long
 class TestPlan:
     def test_finds_due_talks_by_their_index_among_many(self, valkey):
         made = talk()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -70,6 +71,26 @@ class TestRead:
 
         assert [each.number for each in found] == list(range(5, 20))
         assert {len(each.text) for each in found} == {4000}
+
+    @pytest.mark.parametrize(
+        "character", ["\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}", "\U000e0049", "<"]
+    )
+    def test_text_that_grows_when_it_is_used_is_cut_sooner(self, character):
+        conversation = ConversationFactory()
+        for number in range(40):
+            MessageFactory(
+                conversation=conversation, author="customer", text=character * 4_096, sequence_no=number
+            )
+        MessageFactory(conversation=conversation, author="customer", text="Ada here", sequence_no=40)
+
+        found = read(conversation)
+
+        used = [unicodedata.normalize("NFKC", line.own) for line in found.lines]
+        assert max(map(len, used)) <= 2 * transcripts.LONGEST_MESSAGE
+        assert sum(map(len, used)) <= transcripts.LONGEST_TEXT
+        assert len(text(found)) < 1.5 * transcripts.LONGEST_TEXT
+        assert [line.own for line in found.lines][-1] == "Ada here"
+        assert len(found.lines) > 5
 
     def test_puts_into_words_what_is_no_text_and_tells_it_from_what_was_said(self):
         conversation = ConversationFactory()

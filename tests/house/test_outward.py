@@ -16,7 +16,7 @@ DOORS = {
     "agents/openai_client.py": "OpenAI's own client, with the base URL of the settings",
     "billing/mail.py": "knows refusals by their type; Django speaks, with the server of the settings",
     "billing/webhooks/addresses.py": "reads addresses as the resolver does, and opens nothing",
-    "channels_app/senders/graph.py": "knows a response by its type; the call is outbound's",
+    "config/lib/networks.py": "asks name servers for addresses; outbound checks them and connects",
     "config/lib/heartbeat.py": "asks for this machine's name and opens nothing",
     "config/embedded/ports.py": "looks for free ports of this machine",
     "config/embedded/readiness.py": "asks the processes of this machine whether they answer",

@@ -7,8 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver
 
+from config import urls, webhook_urls
 from config.celery import app
 from config.lib.jobs import Job
 from tests.rig import PROJECT
@@ -23,6 +24,7 @@ PUBLIC_ROUTES = {
     "health/ready": "asked by orchestrators; names parts, not data",
     "webchat/<slug:phone_number_id>/config": "what the widget shows to everybody; asks which page that is",
     "webchat/<slug:phone_number_id>/sessions": "where visitors get what they prove themselves with",
+    "media/<slug:message_id>/<int:index>": "the link is signed, names one file and expires",
     "widget.js": "the web chat's script, the same for everybody",
     "webchat/<slug:phone_number_id>": "a web chat as a page, as empty as the script; the chat itself asks",
     "demo": "a page of a shop that does not exist, in development only",
@@ -68,6 +70,11 @@ def routes(patterns: list, prefix: str = "") -> Iterator[tuple[str, URLPattern]]
             yield route, pattern
 
 
+def all_routes() -> list[tuple[str, URLPattern]]:
+    """The routes of the processes `web` and `webhook`."""
+    return list(dict(routes([*urls.urlpatterns, *webhook_urls.urlpatterns])).items())
+
+
 def asks_who_is_calling(pattern: URLPattern) -> bool:
     view = getattr(pattern.callback, "cls", None) or getattr(pattern.callback, "view_class", None)
     return bool(getattr(view, "authentication_classes", ()) and getattr(view, "permission_classes", ()))
@@ -77,7 +84,7 @@ class TestJobs:
     def test_are_exactly_the_tasks_celery_knows(self):
         app.loader.import_default_modules()
 
-        ours = {task for task in app.tasks if not task.startswith("celery.")}
+        ours = {task for task in app.tasks if not task.startswith(("celery.", "tests."))}
 
         assert ours == {job.value for job in Job}
 
@@ -98,7 +105,7 @@ class TestRoutes:
         ("route", "pattern"),
         [
             pytest.param(*found, id=found[0])
-            for found in routes(get_resolver().url_patterns)
+            for found in all_routes()
             # Of the admin, tests/admin/test_permissions.py asks each page.
             if not found[0].startswith("admin/")
         ],
@@ -107,7 +114,7 @@ class TestRoutes:
         assert route in PUBLIC_ROUTES or asks_who_is_calling(pattern)
 
     def test_that_are_written_down_exist(self):
-        assert set(PUBLIC_ROUTES) <= {route for route, _ in routes(get_resolver().url_patterns)}
+        assert set(PUBLIC_ROUTES) <= {route for route, _ in all_routes()}
 
 
 class TestModules:

@@ -2,10 +2,13 @@
 
 import base64
 
+import pytest
 import requests
 
 from simulator import identifiers, webhooks
 from tests.rig import wait_until
+
+pytestmark = pytest.mark.long
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="

@@ -7,10 +7,18 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+import redis
+import requests
+
+from config.lib import roles
 from simulator import identifiers, webhooks
 from simulator.webhooks import Customer
 from tests import environment
+from tests.read_only import read_only
 from tests.rig import PROJECT, wait_until
+
+pytestmark = pytest.mark.long
 
 
 def manage(*words: str) -> str:
@@ -101,6 +109,124 @@ class TestOutage:
             assert -1 not in places
             assert places == sorted(places)
         business.check_ledger()
+
+
+class TestWorkersAway:
+    def test_leaves_one_ring_a_number_and_every_number_is_answered_once_they_are_back(self, rig):
+        client = redis.Redis.from_url(rig.servers.redis_url)
+        queues = [queue for queue in roles.queues() if queue.startswith("messages.")]
+        rig.kill("worker")
+        businesses = [rig.business() for _ in range(20)]
+        for business in businesses:
+            business.write("Hello")
+
+        def rings() -> int:
+            return sum(client.llen(queue) for queue in queues)
+
+        wait_until(lambda: rings() >= len(businesses), what="a ring for each number")
+        time.sleep(2)  # some sweeps, each of which rings for all of them
+        left = rings()
+        rig.start("worker")
+
+        assert left == len(businesses)
+        for business in businesses:
+            business.wait_until_quiet()
+            assert len(business.replies()) == 1
+
+
+class TestReadOnlyPostgres:
+    @pytest.fixture(autouse=True)
+    def _closed_breakers(self, rig):
+        """Restart processes that would leave Redis alone for some seconds after the outages above."""
+        for name in ("webhook", "worker", "sweeper"):
+            rig.kill(name)
+        rig.start("webhook", "worker", "sweeper")
+
+    def test_is_treated_as_one_that_is_away_and_costs_nothing(self, rig):
+        rig.start("web")
+        business = rig.business()
+        business.write("before")
+        business.wait_until_quiet()
+        api = {"headers": {"Authorization": f"Bearer {rig.key(business.user_id)}"}, "timeout": 30}
+        agents = f"{environment.API_URL}/users/{business.user_id}/prompts"
+        prompt = {"name": "Test", "instructions": "Be kind."}
+        ready = f"{environment.API_URL}/health/ready"
+        customers = [f"1202556{n:04}" for n in range(3)]
+
+        with read_only(rig.servers):
+            statuses = [business.write(f"{wa_id} {n}", wa_id=wa_id) for n in range(3) for wa_id in customers]
+            waiting = redis.Redis.from_url(rig.servers.redis_url).llen("queue:messages")
+            refused = requests.post(agents, json=prompt, **api)
+            unready = requests.get(ready, timeout=30)
+
+        assert statuses == [200] * 9
+        # Statuses of the first reply may wait as well.
+        assert waiting >= 9
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert (unready.status_code, unready.json()["parts"]["postgres"]) == (503, "away")
+        wait_until(lambda: business.count("inbound_messages") == 10, what="all stored")
+        business.wait_until_quiet(seconds=60)
+        for wa_id in customers:
+            answered = " ".join(business.replies(wa_id))
+            places = [answered.find(f"{wa_id} {n}") for n in range(3)]
+            assert -1 not in places
+            assert places == sorted(places)
+        assert requests.get(ready, timeout=30).json()["parts"]["postgres"] == "ok"
+        assert requests.post(agents, json=prompt, **api).status_code == 201
+        business.check_ledger()
+
+    def test_that_turns_up_while_a_turn_is_answered_delays_it_only(self, rig):
+        rig.simulator.behave(openai={"script": [{"match": "Hello", "delay": 2}]})
+        business = rig.business()
+        business.write("Hello")
+        wait_until(business.asked, what="the model is asked")
+
+        with read_only(rig.servers):
+            time.sleep(3)
+
+        business.wait_until_quiet(seconds=60)
+        assert len(business.replies()) == 1
+        assert business.balance() == 999
+        business.check_ledger()
+
+
+class TestMessageThatCannotBeStored:
+    def test_costs_neither_its_neighbours_nor_others_an_answer(self, rig):
+        """A trigger refuses it, posted alone as well as from the spool."""
+        rig.execute(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23505'; END $$"
+        )
+        rig.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON inbound_messages FOR EACH ROW"
+            " WHEN (left(NEW.text, 3) = 'bad') EXECUTE FUNCTION refuse()"
+        )
+        business = rig.business()
+        try:
+            directly = business.write("one", "bad one", "two", wa_id="12025557001")
+            rig.servers.postgres.kill()
+            try:
+                spooled = [
+                    business.write("three", "bad three", "four", wa_id="12025557002"),
+                    business.write("five", wa_id="12025557003"),
+                ]
+            finally:
+                rig.servers.postgres.start()
+            wait_until(lambda: business.count("inbound_messages") == 5, what="the neighbours are stored")
+            business.wait_until_quiet(seconds=60)
+        finally:
+            rig.execute("DROP FUNCTION refuse() CASCADE")
+
+        assert [directly, *spooled] == [200] * 3
+        for number, texts in {"7001": ["one", "two"], "7002": ["three", "four"], "7003": ["five"]}.items():
+            answered = " ".join(business.replies(f"1202555{number}"))
+            assert all(text in answered for text in texts)
+        letters = rig.rows("SELECT id FROM dead_letters WHERE phone_number_id = %s", business.phone_number_id)
+        for letter in letters:
+            assert "Dead letters read: 1" in manage("replay", "--dead-letter", str(letter["id"]))
+        business.wait_until_quiet(seconds=60)
+        assert len(letters) == 2
+        assert business.count("inbound_messages", "status = 'done'") == 7
 
 
 class TestSlowClients:

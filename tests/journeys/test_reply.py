@@ -4,6 +4,8 @@ import random
 import time
 from itertools import pairwise
 
+import pytest
+
 from tests.rig import wait_until
 
 
@@ -91,6 +93,7 @@ class TestReply:
         assert told[0]["content"] == "My name is Ada"
 
 
+@pytest.mark.long
 class TestOnce:
     def test_one_body_posted_fifty_times_at_once_is_one_message_one_reply_one_charge(self, rig):
         business = rig.business()
@@ -117,6 +120,7 @@ class TestOnce:
         assert business.balance() == 999
 
 
+@pytest.mark.long
 class TestOrder:
     CUSTOMERS = 30
     TEXTS = 5
@@ -177,13 +181,13 @@ class TestOrder:
             assert before["closed_at"] <= after["created_at"]
 
 
+@pytest.mark.long
 class TestRecovery:
     def test_a_worker_killed_while_the_model_thinks_leaves_exactly_one_reply(self, rig):
-        rig.simulator.behave(openai={"latency": 2})
+        rig.simulator.behave(openai={"script": [{"delay": 10}]})
         business = rig.business()
         business.write("Hello")
-        wait_until(lambda: business.count("turns", "state = 'claimed'"), what="the claim")
-        time.sleep(0.5)
+        wait_until(lambda: rig.simulator.requests(api="openai", path="responses"), what="the model is asked")
 
         rig.kill("worker")
         rig.start("worker")
@@ -223,6 +227,7 @@ class TestRecovery:
         assert len(business.replies()) == 2
 
 
+@pytest.mark.long
 class TestFailure:
     def test_a_model_that_fails_each_time_costs_nothing_and_the_customer_gets_the_fallback(self, rig):
         rig.simulator.behave(openai={"script": [{"status": 500}] * 3})

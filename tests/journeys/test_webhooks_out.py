@@ -10,6 +10,8 @@ from config.lib import crypto, ids
 from tests.billing.receiver import Receiver
 from tests.rig import Business, Rig, wait_until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def receiver():

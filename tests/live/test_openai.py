@@ -9,7 +9,8 @@ import time
 import pytest
 
 from agents import llm, openai_client
-from conversations import calls
+from config.lib import event_loop
+from conversations.answering import function_calls
 from tests import environment
 
 pytestmark = [
@@ -33,7 +34,7 @@ def soon() -> float:
 
 @pytest.fixture
 def conversation() -> str:
-    return llm.create_conversation(metadata={"purpose": "live test"}, deadline=soon())
+    return event_loop.run(llm.create_conversation(metadata={"purpose": "live test"}, deadline=soon()))
 
 
 def respond(conversation, settings, *texts, **changes) -> llm.Reply:
@@ -45,7 +46,7 @@ def respond(conversation, settings, *texts, **changes) -> llm.Reply:
         "safety_identifier": "0" * 64,
         "deadline": soon(),
     }
-    return llm.respond(**{**usual, **changes})
+    return event_loop.run(llm.respond(**{**usual, **changes}))
 
 
 class TestOpenAI:
@@ -66,18 +67,27 @@ class TestOpenAI:
     def test_forgets_a_draft(self, conversation, settings):
         draft = respond(conversation, settings, "Say the word pineapple.")
 
-        llm.remove_items(conversation_id=conversation, item_ids=draft.item_ids, deadline=soon())
+        event_loop.run(
+            llm.remove_items(conversation_id=conversation, item_ids=draft.item_ids, deadline=soon())
+        )
 
         assert respond(conversation, settings, "Hello?", is_repeated=True).text != draft.text
 
     def test_hands_over_and_goes_on(self, conversation, settings):
         asked = "I want to speak with a human being, please call your tool for that."
-        reply = respond(conversation, settings, asked, tools=[calls.HAND_OVER])
+        reply = respond(conversation, settings, asked, tools=[function_calls.HAND_OVER])
 
-        assert calls.handover_reason(reply.calls) is not None
-        owed = [calls.output(call) for call in reply.calls]
+        assert function_calls.handover_reason(reply.calls) is not None
+        owed = [function_calls.output(call) for call in reply.calls]
         user = {"role": "user", "content": "Thanks"}
-        assert respond(conversation, settings, items=[*owed, user], tools=[calls.HAND_OVER]).text
+        assert respond(conversation, settings, items=[*owed, user], tools=[function_calls.HAND_OVER]).text
+
+    def test_accepts_an_earlier_reply_as_output_text(self, conversation, settings):
+        content = [{"type": "output_text", "text": "The magic word is pineapple."}]
+        earlier = {"type": "message", "role": "assistant", "content": content}
+        user = {"role": "user", "content": "What is the magic word?"}
+
+        assert "pineapple" in respond(conversation, settings, items=[earlier, user]).text.lower()
 
     def test_says_that_a_conversation_is_unknown(self, settings):
         with pytest.raises(llm.ConversationLostError):

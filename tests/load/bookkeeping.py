@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tests.load.system import System
+import psycopg
+from psycopg.rows import dict_row
 
 _LEDGER = """
     SELECT (SELECT count(*) FROM credit_entries WHERE kind = 'charge') AS charges,
@@ -25,17 +26,17 @@ _SIZES = """
 """
 
 
-def check(system: System) -> dict[str, Any]:
+def check(database: psycopg.Connection[Any]) -> dict[str, Any]:
     """Compare charges with replies and balances with entries, and count deliveries by their state."""
-    with system.database() as database:
-        found = database.execute(_LEDGER).fetchone()
-        assert found is not None
-        deliveries = {row["state"]: row["n"] for row in database.execute(_DELIVERIES)}
-        sizes = {row["relname"]: row["kib"] for row in database.execute(_SIZES)}
-    is_right = found["charges"] - found["refunds"] == found["replies"] and not found["wrong_balances"]
-    numbers = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in found.items())
+    with database.cursor(row_factory=dict_row) as cursor:
+        ledger = cursor.execute(_LEDGER).fetchone()
+        assert ledger is not None
+        deliveries = {row["state"]: row["n"] for row in cursor.execute(_DELIVERIES)}
+        sizes = {row["relname"]: row["kib"] for row in cursor.execute(_SIZES)}
+    is_right = ledger["charges"] - ledger["refunds"] == ledger["replies"] and not ledger["wrong_balances"]
+    numbers = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in ledger.items())
     return {
-        **found,
+        **ledger,
         "is_right": is_right,
         "verdict": f"{'right' if is_right else 'WRONG'}: {numbers}",
         "deliveries": deliveries,

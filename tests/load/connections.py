@@ -60,10 +60,13 @@ class Poster:
         await asyncio.gather(*(self._connect() for _ in range(count)))
 
     async def finish(self) -> None:
-        """Wait until every request is answered; what is not within LONGEST_ANSWER never is."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_ANSWER):
-                await self._finished.wait()
+        """Wait until every request is answered, or none has been for LONGEST_ANSWER."""
+        left_before = None
+        while self._left and self._left != left_before:
+            left_before = self._left
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_ANSWER):
+                    await self._finished.wait()
 
     def done(self, place: int, status: int) -> None:
         """Note how a request ended."""

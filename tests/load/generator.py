@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from simulator import webhooks
+from simulator import identifiers, webhooks
+from simulator.exchange import Json
 from tests.load.connections import Poster
-from tests.load.plan import Load, Planned, customer, number, planned, text
+from tests.load.pictures import PICTURE
+from tests.load.plan import Load, Planned, customer, planned, text
 
 # Bodies hold the second they were sent, so the start is fixed before they are built.
 _LEAD_SECONDS = 0.5
@@ -77,18 +79,23 @@ async def _run(order: Order, messages: list[Planned], requests: list[bytes], sta
 
 
 def _request(order: Order, message: Planned, *, sent_at: int) -> bytes:
-    body = webhooks.encode(
-        webhooks.whatsapp_text(
-            [text(message.token)],
-            customer=customer(message.customer),
-            number=number(message.customer % order.load.numbers),
-            sent_at=sent_at,
-        )
-    )
+    body = webhooks.encode(webhook(order.load, message, sent_at=sent_at))
     parts = urlsplit(order.url)
     head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", f"Content-Length: {len(body)}"]
     head += [f"{name}: {value}" for name, value in webhooks.headers(body, order.secret).items()]
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+def webhook(load: Load, message: Planned, *, sent_at: int) -> Json:
+    """Build the webhook that brings a message: a text, or a picture with the text as its caption."""
+    writer = customer(message.customer)
+    kind, content = "text", {"body": text(message.token)}
+    if message.is_picture:
+        kind, content = "image", PICTURE.content(caption=text(message.token))
+    element = webhooks.whatsapp_message(
+        kind, content, customer=writer, message_id=identifiers.wamid(writer.wa_id), sent_at=sent_at
+    )
+    return webhooks.whatsapp_messages([element], customer=writer, number=load.number_of(message.customer))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,20 @@ class Journal:
         """Go past everything so far."""
         self._read = self._get("requests/count", since_seq=self._read)["last_seq"]
 
+    def clear(self) -> None:
+        """Have the simulator forget everything so far."""
+        request = urllib.request.Request(f"{self._url}/_simulator/requests", method="DELETE")
+        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()
+
     def calls(self) -> list[Call]:
         """The calls of the model that were answered."""
         return [
-            Call(_tokens(entry["body"]["input"]), entry["t"], entry["t_done"])
+            Call(
+                _tokens(entry["body"]["input"]),
+                entry["t"],
+                entry["t_done"],
+                pictures=pictures_in(entry["body"]["input"]),
+            )
             for entry in self._entries(api="openai", path="/v1/responses")
             if entry["status"] == 200
         ]
@@ -66,6 +76,12 @@ class Journal:
         url = f"{self._url}/_simulator/{name}?{urlencode(query)}"
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:
             return json.load(answer)
+
+
+def pictures_in(content: object) -> int:
+    """Count the pictures in the input of a model call, or in the parts of one of its messages."""
+    items = content if isinstance(content, list) else []
+    return sum((item.get("type") == "input_image") + pictures_in(item.get("content")) for item in items)
 
 
 def _tokens(content: object) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ All times are unix seconds of one machine's clock.
 import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 PERCENTILES = (50, 95, 99)
@@ -31,6 +31,7 @@ class Written:
     token: str
     customer: str
     post: Post
+    is_picture: bool = False
 
     @property
     def is_accepted(self) -> bool:
@@ -39,11 +40,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of the model, as long as the simulator took over it."""
+    """A call of the model, as long as the simulator took over it, and the number of pictures in it."""
 
     tokens: tuple[str, ...]
     began: float
     ended: float
+    pictures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Verdict:
     doubled: list[str]
     misdelivered: list[str]
     out_of_order: list[tuple[str, str]]
+    unexpected: list[str] = field(default_factory=list)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -117,7 +120,12 @@ def match(written: Iterable[Written], calls: Iterable[Call], sends: Iterable[Sen
 
 
 def judge(written: Sequence[Written], sends: Sequence[Send]) -> Verdict:
-    """Look for messages without a reply, with two, with another customer's, and for replies out of order."""
+    """
+    Look for messages without a reply, with two or with another customer's, and for replies out of order.
+
+    A reply that quotes no message, or one that was not written now, is unexpected; its customer is listed.
+    """
+    tokens = {each.token for each in written}
     in_order = sorted(sends, key=lambda send: send.arrived)
     quoted: dict[str, list[Send]] = defaultdict(list)
     for send in in_order:
@@ -133,6 +141,7 @@ def judge(written: Sequence[Written], sends: Sequence[Send]) -> Verdict:
             if send.to.lstrip("+") != each.customer
         ],
         out_of_order=_out_of_order(written, in_order),
+        unexpected=[send.to for send in in_order if not send.tokens or not tokens.issuperset(send.tokens)],
     )
 
 
@@ -156,6 +165,13 @@ def _out_of_order(written: Sequence[Written], in_order: Sequence[Send]) -> list[
         for earlier, later in pairwise(sorted(messages, key=lambda message: message.post.posted))
         if earlier.post.answered <= later.post.posted and place[earlier.token] > place[later.token]
     ]
+
+
+def without_picture(written: Iterable[Written], calls: Iterable[Call]) -> list[str]:
+    """Return the pictures that were accepted but that no call of the model about them carried."""
+    carried = {token for call in calls if call.pictures for token in call.tokens}
+    pictures = [each.token for each in written if each.is_picture and each.is_accepted]
+    return [token for token in pictures if token not in carried]
 
 
 def over_time(answered: Sequence[Answered], start: float, seconds: float) -> list[dict[str, float]]:

@@ -5,17 +5,19 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from config.embedded import paths
 from config.embedded.console import step
 from config.embedded.privileges import bound_to_parent
-from tests.load import judgement, processes
+from tests.load import processes, results
 from tests.load.generator import Order
 from tests.load.journal import Journal
-from tests.load.judgement import Post, Written
-from tests.load.plan import Load, customer, planned
+from tests.load.plan import Load
 from tests.load.recording import Profile
 from tests.load.system import System
 
@@ -23,12 +25,6 @@ from tests.load.system import System
 _STUCK_SECONDS = 30
 _QUIET_SECONDS = 600
 _GENERATOR = "generator"
-_LEFT = """
-    SELECT (SELECT count(*) FROM inbound_messages WHERE status IN ('pending', 'processing'))
-         + (SELECT count(*) FROM turns WHERE state IN ('claimed', 'answered'))
-         + (SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending', 'sent', 'delivered'))
-         + (SELECT count(*) FROM channel_events WHERE applied_at IS NULL) AS n
-"""
 
 
 @dataclass
@@ -56,10 +52,73 @@ class Usage:
         }
 
 
-def run(system: System, journal: Journal, load: Load, profile: Profile | None = None) -> dict[str, Any]:
-    """Post a load, wait until it is dealt with, and give everything that was measured."""
-    result = system.data_dir / "generator.json"
-    order = Order(system.webhook_url, system.environment["WEBHOOK_SECRET"], load, str(result))
+def run(
+    system: System,
+    journal: Journal,
+    loads: Sequence[Load],
+    profile: Profile | None = None,
+    *,
+    first_unanswered: bool = False,
+    in_the_middle: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """
+    Post loads one after the other, wait until all is answered, and return what was measured.
+
+    With `first_unanswered` nothing is answered before all of the first load is posted. `in_the_middle` is
+    called when half of each load is posted. `loads` in the result
+    is a list with the figures of each load; all else is of all loads together.
+    """
+    outcomes = []
+    usage: Usage | None = None
+    try:
+        for load in loads:
+            is_held_up = first_unanswered and load is loads[0]
+            with (
+                system.answering_paused() if is_held_up else nullcontext(),
+                _generator(system, load) as generator,
+            ):
+                usage = usage or Usage(system.pids)
+                if profile and not profile.recorder:
+                    profile.start(system)
+                if in_the_middle:
+                    time.sleep(load.seconds / 2)
+                    in_the_middle()
+                outcomes.append(_finished(generator, system))
+    finally:
+        if profile:
+            profile.stop()
+    assert usage is not None
+    # Now, at the end of the load, pools and backlogs are at their largest.
+    memory = processes.memory_mib(system.pids)
+    left = _wait_until_quiet(system)
+    taken = usage.until_now(sum(outcome["cpu"] for outcome in outcomes))
+    measured = results.collect(journal, loads, outcomes) | {
+        "usage": taken,
+        "memory_mib": memory,
+        "left": left,
+    }
+    journal.skip()
+    return measured
+
+
+def run_one(
+    system: System,
+    journal: Journal,
+    load: Load,
+    profile: Profile | None = None,
+    *,
+    in_the_middle: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Post one load, and return its figures together with all else that was measured."""
+    measured = run(system, journal, [load], profile, in_the_middle=in_the_middle)
+    [figures] = measured.pop("loads")
+    return figures | measured
+
+
+@contextmanager
+def _generator(system: System, load: Load) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the generator, and wait until it is about to post."""
+    order = Order(system.webhook_url, system.environment["WEBHOOK_SECRET"], load, str(_result(system)))
     generator = subprocess.Popen(
         bound_to_parent([sys.executable, "-m", "tests.load.generator", order.words()]),
         cwd=paths.PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
@@ -68,25 +127,27 @@ def run(system: System, journal: Journal, load: Load, profile: Profile | None = 
         assert generator.stdout is not None
         start = json.loads(generator.stdout.readline())["start"]
         time.sleep(max(0.0, start - time.time() - 0.05))
-        usage = Usage(system.pids)
-        if profile:
-            profile.start(system)
-        if generator.wait():
-            message = f"the load generator failed with {generator.returncode}"
-            raise RuntimeError(message)
+        yield generator
     finally:
         generator.kill()
         generator.wait()
-        if profile:
-            profile.stop()
-    # Now, at the end of the load, pools and backlogs are at their largest.
-    memory = processes.memory_mib(system.pids)
-    left = _wait_until_quiet(system)
-    outcome = json.loads(result.read_text())
-    taken = usage.until_now(outcome["cpu"])
-    measured = _collect(journal, load, outcome) | {"usage": taken, "memory_mib": memory, "left": left}
-    journal.skip()
-    return measured
+
+
+def _finished(generator: subprocess.Popen[bytes], system: System) -> dict[str, Any]:
+    """
+    Wait until the generator ends, and return what happened to its requests.
+
+    :raises RuntimeError: if it failed
+    """
+    if generator.wait():
+        message = f"the load generator failed with {generator.returncode}"
+        raise RuntimeError(message)
+    outcome: dict[str, Any] = json.loads(_result(system).read_text())
+    return outcome
+
+
+def _result(system: System) -> Path:
+    return system.data_dir / "generator.json"
 
 
 def _wait_until_quiet(system: System) -> int:
@@ -97,66 +158,9 @@ def _wait_until_quiet(system: System) -> int:
         while (
             left and time.monotonic() - moved < _STUCK_SECONDS and time.monotonic() - began < _QUIET_SECONDS
         ):
-            row = database.execute(_LEFT).fetchone()
+            row = database.execute(system.service.left_sql, system.filled_until).fetchone()
             assert row is not None
             if row["n"] < left:
                 left, moved = row["n"], time.monotonic()
             time.sleep(0.5)
     return int(left)
-
-
-def _collect(journal: Journal, load: Load, outcome: dict[str, Any]) -> dict[str, Any]:
-    start = outcome["start"]
-    written = [
-        Written(
-            message.token,
-            customer(message.customer).wa_id or "",
-            Post(start + message.offset, posted, answered, status),
-        )
-        for message, posted, answered, status in zip(
-            planned(load), outcome["posted"], outcome["answered"], outcome["statuses"], strict=True
-        )
-    ]
-    sends = journal.sends()
-    answered = judgement.match(written, journal.calls(), sends)
-    verdict = judgement.judge(written, sends)
-    last_post = max(each.post.posted for each in written)
-    return {
-        "rate": load.rate,
-        "messages": load.count,
-        "seconds": load.seconds or last_post - start,
-        "webhook": _webhooks([each.post for each in written]),
-        "status_webhook": _webhooks(journal.status_posts()),
-        "late_ms": judgement.spread([each.post.posted - each.post.planned for each in written]),
-        "replies": len(sends),
-        "answered": len(answered),
-        "answered_per_second": round(judgement.per_second(answered), 1),
-        "answered_all_after_seconds": round(max((a.arrived for a in answered), default=start) - start, 2),
-        "unanswered_when_the_last_was_posted": judgement.backlog(answered, last_post),
-        "added_ms": judgement.spread([each.added for each in answered]),
-        "added_ms_by_quarter": judgement.over_time(answered, start, load.seconds or last_post - start),
-        "lost": len(verdict.lost),
-        "doubled": len(verdict.doubled),
-        "misdelivered": len(verdict.misdelivered),
-        "out_of_order": len(verdict.out_of_order),
-        "examples": {
-            name: getattr(verdict, name)[:10]
-            for name in ("lost", "doubled", "misdelivered", "out_of_order")
-            if getattr(verdict, name)
-        },
-        "requests": journal.counts(),
-    }
-
-
-def _webhooks(posts: list[Post]) -> dict[str, Any]:
-    statuses: dict[str, int] = {}
-    for post in posts:
-        if post.status != 200:
-            statuses[str(post.status)] = statuses.get(str(post.status), 0) + 1
-    seconds = max((p.answered for p in posts), default=0) - min((p.posted for p in posts), default=0)
-    return {
-        "count": len(posts),
-        "per_second": round(len(posts) / seconds, 1) if seconds else 0.0,
-        "latency_ms": judgement.spread([post.answered - post.planned for post in posts]),
-        "not_200": statuses,
-    }

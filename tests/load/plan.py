@@ -21,6 +21,7 @@ class Planned:
     offset: float
     customer: int
     token: str
+    is_picture: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,35 +29,49 @@ class Load:
     """
     What is posted in one go: `count` messages at `rate` a second, or all at once when the rate is 0.
 
-    Customers below `known` wrote before. Half of the messages come from those, half from new ones; at once,
-    all come from new ones, and every fourth of these writes a second time when all have written.
+    Customers from `known_from` to below `known` wrote before. Half of the messages come from those, half from
+    new ones; at once, all come from new ones, and every fourth of these writes a second time when all have
+    written. They write to `numbers` numbers from `first_number` on. Every `picture_every`th message is a
+    picture with a caption; 0 = none.
     """
 
     rate: float
     count: int
     numbers: int
+    first_number: int = 0
     known: int = 0
+    known_from: int = 0
     first_token: int = 0
     seed: int = 1
+    picture_every: int = 0
 
     @property
     def seconds(self) -> float:
         """How long posting takes if nothing is late."""
         return self.count / self.rate if self.rate else 0.0
 
+    def number_of(self, customer: int) -> Number:
+        """Return the business number that a customer writes to."""
+        return number(self.first_number + customer % self.numbers)
+
 
 def planned(load: Load) -> list[Planned]:
     """List the messages in the order they are posted."""
     pairs = list(_steadily(load) if load.rate else _at_once(load))
     return [
-        Planned(offset, customer, f"msg{load.first_token + position:07d}x")
+        Planned(
+            offset,
+            customer,
+            token=f"msg{load.first_token + position:07d}x",
+            is_picture=bool(load.picture_every) and (position + 1) % load.picture_every == 0,
+        )
         for position, (offset, customer) in enumerate(pairs)
     ]
 
 
 def _steadily(load: Load) -> Iterator[tuple[float, int]]:
     dice = random.Random(load.seed)
-    free = list(range(load.known))
+    free = list(range(load.known_from, load.known))
     resting: deque[tuple[float, int]] = deque()
     new = load.known
     for position in range(load.count):

@@ -1,9 +1,13 @@
 """The numbers of a run as a table."""
 
+import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
 _WIDTH = 34
+# A webhook is to be answered this soon at the median, says Meta.
+META_MEDIAN_MS = 250
 
 
 def table(title: str, measured: dict[str, Any]) -> str:
@@ -23,8 +27,8 @@ def table(title: str, measured: dict[str, Any]) -> str:
             row(f"  quarter {number}", f"{_spread(part)}  n={part['messages']}")
             for number, part in enumerate(measured["added_ms_by_quarter"], 1)
         ),
-        row("wrong", pairs(faults(measured)) or "nothing lost, doubled, out of order or misdelivered"),
-        *([row("STILL NOT DONE", measured["left"])] if measured["left"] else []),
+        *_pictures(measured),
+        *_wrong(measured),
         *_requests(measured),
         *_processes(measured),
     ]
@@ -51,12 +55,59 @@ def steps(measured: Iterable[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def overload(measured: dict[str, Any]) -> str:
+    """Format what happened to twice the rate that is held, and after it."""
+    acks = measured["webhook"]["latency_ms"]
+    is_soon = acks["p50"] <= META_MEDIAN_MS
+    lines = [
+        row("rate held, posted", f"{measured['rate_held']:g}/s, {measured['rate']:g}/s"),
+        row(f"acknowledged within {META_MEDIAN_MS} ms", f"{'yes' if is_soon else 'NO'}, at the median"),
+        row("backlog when the last was posted", measured["unanswered_when_the_last_was_posted"]),
+        row("drained after", f"{measured['drained_after_seconds']} s"),
+        row("quiet after", f"{measured['quiet_after_seconds']} s"),
+        row("refused", measured["refused"] or "none"),
+    ]
+    return "\n".join(lines)
+
+
+def fair(measured: dict[str, Any]) -> str:
+    """Format the latency of a trickle, alone and beside a flood."""
+    flood, trickle = measured["flood"], measured["trickle"]
+    waiting = trickle["others_waiting"]
+    lines = [
+        f"fair: {flood['messages']} messages of one business at once, {trickle['rate']:g}/s of others",
+        row("flood acknowledged after", f"{trickle['started'] - flood['started']:.1f} s"),
+        row("flood answered after", f"{flood['answered_all_after_seconds']} s"),
+        row("flood waiting during the trickle", f"{waiting['first']} → {waiting['last']}"),
+        row("trickle alone, added, ms", _spread(measured["alone"]["added_ms"])),
+        row("trickle beside it, added, ms", _spread(trickle["added_ms"])),
+        row("  webhook, ms", _spread(trickle["webhook"]["latency_ms"])),
+        *_wrong(measured),
+        *_processes(measured),
+    ]
+    return "\n".join(lines)
+
+
 def faults(measured: dict[str, Any]) -> dict[str, int]:
-    """Give what must not be, where it was."""
-    return {name: measured[name] for name in _FAULTS if measured[name]}
+    """Return the numbers of everything that must not happen, where it did."""
+    return {name: measured[name] for name in _FAULTS if measured.get(name)}
 
 
-_FAULTS = ("lost", "doubled", "out_of_order", "misdelivered")
+# `left` is work that was not finished at the end, `refused` (overload) are webhooks that got no 200. A flood
+# that ended before the trickle (fair) measures nothing: raise --count.
+_FAULTS = (
+    *("lost", "doubled", "out_of_order", "misdelivered", "unexpected", "without_picture", "refused"),
+    *("flood_ended_early", "left"),
+)
+
+
+def _wrong(measured: dict[str, Any]) -> list[str]:
+    return [row("wrong", pairs(faults(measured)) or "nothing lost, doubled, out of order or misdelivered")]
+
+
+def _pictures(measured: dict[str, Any]) -> list[str]:
+    added = measured.get("added_ms_of_pictures")
+    return [row("  of pictures", _spread(added))] if added else []
 
 
 def _webhooks(name: str, measured: dict[str, Any]) -> list[str]:
@@ -94,6 +145,19 @@ def _processes(measured: dict[str, Any]) -> list[str]:
         f" others took {machine['others']:.1f} s, the host stole {machine['stolen']:.1f} s"
     )
     return lines
+
+
+def as_json(document: object) -> str:
+    """Format figures as JSON, which has no NaN: a percentile of nothing is null."""
+    return json.dumps(_finite(document), indent=1, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def row(name: str, value: object) -> str:

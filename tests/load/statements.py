@@ -21,7 +21,8 @@ _TOP = """
 """
 _TOTALS = """
     SELECT sum(calls)::float8 AS calls, sum(total_plan_time) AS plan_ms, sum(total_exec_time) AS exec_ms,
-           sum(shared_blks_hit + shared_blks_read)::float8 AS blocks, 'all statements' AS query
+           sum(shared_blks_hit + shared_blks_read)::float8 AS blocks, sum(wal_bytes)::float8 AS wal_bytes,
+           'all statements' AS query
       FROM pg_stat_statements
      WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
@@ -47,10 +48,11 @@ def totals(database: psycopg.Connection[dict[str, Any]]) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]], messages: int) -> str:
     """Write them down, a line each, by message."""
-    lines = ["per message:  calls    ms  of it planning  blocks  statement"]
+    lines = ["per message:  calls    ms  of it planning  blocks  WAL KB  statement"]
     lines += [
         f"{row['calls'] / messages:19.2f}{(row['plan_ms'] + row['exec_ms']) / messages:7.3f}"
-        f"{row['plan_ms'] / messages:13.3f}{row['blocks'] / messages:10.1f}  {row['query'][:_LONGEST]}"
+        f"{row['plan_ms'] / messages:13.3f}{row['blocks'] / messages:10.1f}"
+        f"{row['wal_bytes'] / messages / 1000:8.2f}  {row['query'][:_LONGEST]}"
         for row in rows
     ]
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import resource
@@ -150,14 +151,18 @@ async def _delays(
     return [(reader.arrived[text] - said[text]) * 1000 for reader, text in came]
 
 
-def _row(title: str, delays: Sequence[float], count: int) -> str:
+def _spread(delays: Sequence[float]) -> dict[str, float]:
     cuts = statistics.quantiles(delays, n=100)
-    measured = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(delays)}
-    told = "   ".join(f"{name} {value:7.1f}" for name, value in measured.items())
-    return f"{title:32} {told} ms   lost {count - len(delays)}"
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(delays)}
 
 
-async def _measure(rig: Rig, visitors: Sequence[Visitor], messages: int) -> bool:
+def _row(title: str, delays: Sequence[float], count: int) -> str:
+    percentiles = "   ".join(f"{name} {value:7.1f}" for name, value in _spread(delays).items())
+    return f"{title:32} {percentiles} ms   lost {count - len(delays)}"
+
+
+async def _measure(rig: Rig, visitors: Sequence[Visitor], messages: int, figures: dict[str, object]) -> bool:
+    """Measure, put the figures into `figures`, and return whether all is as it must be."""
     readers = [Reader(visitor, n) for n, visitor in enumerate(visitors)]
     speaker, pid = Speaker(rig), _worker(rig)
     # What the first ones need and the others share is not counted.
@@ -166,10 +171,13 @@ async def _measure(rig: Rig, visitors: Sequence[Visitor], messages: int) -> bool
     began, used = time.perf_counter(), _cpu(pid)
     await _connect(readers[50:])
     took = time.perf_counter() - began
+    figures |= {"streams": opened, "opened_in_s": took, "cpu_ms_a_stream": (_cpu(pid) - used) / opened * 1000}
     say(f"{opened} streams opened in {took:.1f} s, {(_cpu(pid) - used) / opened * 1000:.1f} ms of CPU each")
     used = _cpu(pid)
     await asyncio.sleep(_IDLE_SECONDS)
     grown = _memory(pid) - before
+    figures |= {"memory_kb_a_stream": grown / opened / 1024, "memory_mb": _memory(pid) / 2**20}
+    figures["cpu_idle_share"] = (_cpu(pid) - used) / _IDLE_SECONDS
     say(f"memory: {grown / opened / 1024:.1f} KB a stream; the process {_memory(pid) / 2**20:.0f} MB in all")
     say(f"CPU while idle: {(_cpu(pid) - used) / _IDLE_SECONDS * 100:.1f} % of a core")
     with_bell = await _delays(speaker, readers, messages, rings=True, pause=_PAUSE_SECONDS)
@@ -180,6 +188,7 @@ async def _measure(rig: Rig, visitors: Sequence[Visitor], messages: int) -> bool
     without = await _delays(speaker, readers, messages, rings=False, pause=_PAUSE_SECONDS * 2)
     say(_row("commit to reader, Redis stopped", without, messages))
     say(f"CPU meanwhile: {(_cpu(pid) - used) / (time.perf_counter() - began) * 100:.1f} % of a core")
+    figures |= {"bell_ms": _spread(with_bell), "without_redis_ms": _spread(without)}
     ended = sum(reader.has_ended for reader in readers)
     say(f"streams that ended: {ended}")
     is_whole = len(with_bell) == len(without) == messages and not ended
@@ -190,11 +199,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=2000)
     parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file, too")
     options = parser.parse_args()
     _more_files(options.streams)
     say("Machine: " + ", ".join(f"{name} {value}" for name, value in processes.description().items()))
+    figures: dict[str, object] = {}
     with _served(options.streams) as (rig, visitors):
-        return 0 if asyncio.run(_measure(rig, visitors, options.messages)) else 1
+        is_right = asyncio.run(_measure(rig, visitors, options.messages, figures))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+    return 0 if is_right else 1
 
 
 if __name__ == "__main__":

@@ -1,61 +1,50 @@
 """The system as deployed, with its own durable servers, ports, secrets and data, all gone at the end."""
 
-import base64
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from config.embedded import paths, postgres, programs
+from config.embedded import paths, postgres
 from config.embedded.console import step, tail
 from config.embedded.errors import StartError
 from config.embedded.privileges import bound_to_parent
 from config.embedded.readiness import answers, is_whole
 from config.embedded.servers import postgres_server, valkey_server
-from tests.load import statements
+from tests.load import environment, statements
+from tests.load.tree import Service
 
 BENCH_DIR = paths.DATA_DIR / "bench"
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What is not part of taking in and answering messages.
-_NOT_STARTED = {"web", "live"}
 _START_SECONDS = 120
 _STOP_SECONDS = 40
-# What a shell may hold and the measured system must not see; `--env` sets it on purpose.
-_FOREIGN = (
-    "API_", "APP_", "CELERY_", "CORRELATION_", "CREDITS_", "DATABASE_", "DATA_DIR", "DJANGO_", "EVENT_",
-    "EXTRACT", "FIELD_", "GRAPH_", "INSTAGRAM_", "LIVE_", "LOG_", "MESSAGE_", "NODE_ENV", "OPENAI_", "PHONE_",
-    "REDIS_", "REPLY_", "SIMULATOR_", "STORAGE_", "TAKEOVER_", "TURN_", "TYPING_", "WEBCHAT_", "WEBHOOK_",
-    "WEB_", "WHATSAPP_", "WORKER_",
-)  # fmt: skip
-_BEHAVIOUR = {
-    "openai": {"latency": {"mean": 1.0, "spread": 0.3}},
-    "graph": {"latency": 0.05},
-    "statuses": True,
-}
+_ANSWERING = ("worker", "sweeper")
 
 
 @dataclass
 class System:
-    """The running processes by name, and the ways to reach them."""
+    """The running processes of a service by name, and the ways to reach them."""
 
+    service: Service
     data_dir: Path
     environment: dict[str, str]
     pids: dict[str, int]
+    # The ids of the last rows that were filled in before the start; later ones sort behind them.
+    filled_until: dict[str, Any] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def webhook_url(self) -> str:
@@ -70,6 +59,53 @@ class System:
         url = self.environment["DATABASE_URL"].replace("postgres://", "postgresql://")
         with psycopg.connect(url, row_factory=dict_row, autocommit=True) as connection:
             yield connection
+
+    def note_last_rows(self) -> None:
+        """Count only rows after the present ones as work that is left to do."""
+        with self.database() as database:
+            self.filled_until = database.execute(self.service.last_rows_sql).fetchone() or {}
+
+    @contextmanager
+    def answering_paused(self) -> Iterator[None]:
+        """Pause the processes that answer messages, so that messages wait as long as this lasts."""
+        answering = [pid for name, pid in self.pids.items() if name.startswith(_ANSWERING)]
+        try:
+            for pid in answering:
+                os.killpg(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in answering:
+                os.killpg(pid, signal.SIGCONT)
+
+    def start(self, name: str, command: list[str], *, cwd: Path) -> None:
+        """Start a process with a log of its own."""
+        with (self.data_dir / "log" / f"{name}.log").open("ab") as log:
+            # Its own session: Ctrl-C must reach us first, and we stop everything in order.
+            self.processes[name] = subprocess.Popen(
+                command, cwd=cwd, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self.pids[name] = self.processes[name].pid
+
+    def kill_and_restart(self, name: str) -> None:
+        """Kill a process as `kill -9` does, and start it again, as a process manager does."""
+        os.killpg(self.pids[name], signal.SIGKILL)
+        self.processes[name].wait()
+        self.start(name, self.service.commands()[name], cwd=self.service.root)
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Stop processes cleanly, and by force those that take too long."""
+        processes = [self.processes[name] for name in names if name in self.processes]
+        for process in processes:
+            with suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def complaints(self) -> dict[str, int]:
         """Count what our processes logged, by process and event: a healthy run has little."""
@@ -86,6 +122,7 @@ class System:
 
 @contextmanager
 def running_system(
+    service: Service,
     changes: dict[str, str],
     prepare: Callable[[System], None],
     *,
@@ -93,7 +130,9 @@ def running_system(
     with_statements: bool = False,
 ) -> Iterator[System]:
     """
-    Start everything but `web` and `live`; `prepare` fills the migrated database before the processes start.
+    Start a service's processes; `prepare` fills the migrated database before they start.
+
+    Postgres, Valkey and the simulator are always those of the present tree.
 
     :raises StartError: if something does not start
     """
@@ -107,7 +146,7 @@ def running_system(
         try:
             data_dir.chmod(0o755)
             paths.make_folders(data_dir)
-            system = System(data_dir, _environment(data_dir, changes), {})
+            system = System(service, data_dir, environment.of(service, data_dir, changes), {})
             _bring_up(system, prepare, cleanup, with_statements=with_statements)
             yield system
         finally:
@@ -120,64 +159,22 @@ def _bring_up(
 ) -> None:
     with step("Starting Postgres, Valkey and the simulator"):
         _start_stores(system, cleanup, with_statements=with_statements)
-        _start(system, {"simulator": bound_to_parent([sys.executable, "-m", "simulator"])}, cleanup)
-    with step("Making tables, businesses and numbers"):
-        _migrate(system)
+        simulator = {"simulator": bound_to_parent([sys.executable, "-m", "simulator"])}
+        _start(system, simulator, cleanup, cwd=paths.PROJECT)
+    with step("Creating tables"):
+        _create_tables(system)
+    with step("Inserting businesses and numbers"):
         prepare(system)
-    with step("Starting the Procfile's processes"):
-        commands = {each.name: each.command for each in programs.app() if each.name not in _NOT_STARTED}
-        _start(system, commands, cleanup)
+    system.note_last_rows()
+    with step("Starting the processes"):
+        commands = system.service.commands()
+        _start(system, commands, cleanup, cwd=system.service.root)
         _wait_until_ready(system, workers=sum(name.startswith("worker") for name in commands))
 
 
 def _restore_signals(held: dict[signal.Signals, Any]) -> None:
     for number, handler in held.items():
         signal.signal(number, handler)
-
-
-def _environment(data_dir: Path, changes: dict[str, str]) -> dict[str, str]:
-    webhook_port, simulator_port = _free_ports(2)
-    simulator = f"http://127.0.0.1:{simulator_port}"
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    binaries = str(Path(sys.prefix) / "bin")
-    return inherited | {
-        "PATH": os.pathsep.join([binaries, os.environ.get("PATH") or os.defpath]),
-        "PYTHONUNBUFFERED": "1",
-        "APP_ENV": "production",
-        "DATA_DIR": str(data_dir),
-        "DATABASE_URL": paths.postgres_url(data_dir),
-        "REDIS_URL": paths.valkey_url(data_dir),
-        "DJANGO_SECRET_KEY": secrets.token_urlsafe(60),
-        "DJANGO_ALLOWED_HOSTS": "127.0.0.1,localhost",
-        "DJANGO_SECURE_SSL_REDIRECT": "false",
-        "FIELD_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "WEBHOOK_SECRET": secrets.token_hex(16),
-        "WEBHOOK_VERIFY_TOKEN": secrets.token_hex(16),
-        "WEBHOOK_HOST": "127.0.0.1",
-        "WEBHOOK_PORT": str(webhook_port),
-        "OPENAI_API_KEY": f"sk-{secrets.token_hex(24)}",
-        "OPENAI_BASE_URL": f"{simulator}/v1",
-        "WHATSAPP_API_BASE_URL": f"{simulator}/v25.0",
-        "INSTAGRAM_API_BASE_URL": f"{simulator}/v25.0",
-        "TYPING_INDICATOR": "false",
-        "REPLY_DEBOUNCE": "0",
-        "REPLY_BUDGET": "1000000",
-        "LOG_LEVEL": "warning",
-        "SIMULATOR_HOST": "127.0.0.1",
-        "SIMULATOR_PORT": str(simulator_port),
-        "SIMULATOR_WEBHOOK_URL": f"http://127.0.0.1:{webhook_port}/webhook/meta",
-        "SIMULATOR_BEHAVIOUR": json.dumps(_BEHAVIOUR),
-        "SIMULATOR_JOURNAL_SIZE": "3000000",
-        **changes,
-    }  # fmt: skip
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _start_stores(system: System, cleanup: ExitStack, *, with_statements: bool) -> None:
@@ -192,36 +189,15 @@ def _start_stores(system: System, cleanup: ExitStack, *, with_statements: bool) 
     postgres.create_database(system.data_dir)
 
 
-def _start(system: System, commands: dict[str, list[str]], cleanup: ExitStack) -> None:
-    processes: list[subprocess.Popen[bytes]] = []
-    cleanup.callback(_stop, processes)
+def _start(system: System, commands: dict[str, list[str]], cleanup: ExitStack, *, cwd: Path) -> None:
+    cleanup.callback(system.stop, list(commands))
     for name, command in commands.items():
-        with (system.data_dir / "log" / f"{name}.log").open("ab") as log:
-            # Its own session: Ctrl-C must reach us first, and we stop everything in order.
-            process = subprocess.Popen(
-                command, cwd=paths.PROJECT, env=system.environment, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, start_new_session=True,
-            )  # fmt: skip
-        processes.append(process)
-        system.pids[name] = process.pid
+        system.start(name, command, cwd=cwd)
 
 
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError):
-            process.terminate()
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _migrate(system: System) -> None:
-    command = bound_to_parent([sys.executable, "manage.py", "migrate", "-v0"])
-    subprocess.run(command, cwd=paths.PROJECT, env=system.environment, check=True)
+def _create_tables(system: System) -> None:
+    for command in system.service.set_up_commands():
+        subprocess.run(bound_to_parent(command), cwd=system.service.root, env=system.environment, check=True)
 
 
 def _wait_until_ready(system: System, *, workers: int) -> None:
@@ -244,7 +220,7 @@ def _wait_until_ready(system: System, *, workers: int) -> None:
 
 def _beating(system: System) -> int:
     with system.database() as database:
-        found = database.execute("SELECT count(*) AS n FROM heartbeats WHERE role = 'worker'").fetchone()
+        found = database.execute(system.service.workers_sql).fetchone()
     return found["n"] if found else 0
 
 

@@ -3,20 +3,22 @@ import contextlib
 
 import uvloop
 
+from tests.load import connections
 from tests.load.connections import NOT_ANSWERED, Poster
 
 _OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 _REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
-def post_all(requests, answers):
-    """Post to a server that gives these answers in turn (None: hangs up), and give the outcomes."""
+def post_all(requests, answers, *, pause=0.0):
+    """Post to a server that gives these answers in turn (None: hangs up), and return the outcomes."""
     given = iter(answers)
 
     async def serve(reader, writer):
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while await reader.readuntil(b"\r\n\r\n"):
                 answer = next(given)
+                await asyncio.sleep(pause)
                 if answer is None:
                     break
                 for byte in answer:
@@ -50,3 +52,11 @@ class TestPoster:
         outcomes = post_all([b"POST / HTTP/1.1\r\n\r\n"] * 4, [_OK, None, _OK, _OK])
 
         assert sorted(outcomes.statuses) == [NOT_ANSWERED, 200, 200, 200]
+
+    def test_waits_for_a_long_queue_as_long_as_it_moves(self, monkeypatch):
+        monkeypatch.setattr(connections, "MOST_CONNECTIONS", 1)
+        monkeypatch.setattr(connections, "LONGEST_ANSWER", 1.0)
+
+        outcomes = post_all([b"POST / HTTP/1.1\r\n\r\n"] * 5, [_OK] * 5, pause=0.3)
+
+        assert outcomes.statuses == [200] * 5

@@ -1,10 +1,11 @@
 """What the benchmark concludes, on cases made by hand. The benchmark itself is no test: `make bench`."""
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 
-from tests.load import judgement
+from tests.load import judgement, report
 from tests.load.judgement import Call, Post, Send, Written
 
 
@@ -107,6 +108,30 @@ class TestJudge:
         sends = [Send(("b",), "1303", 3.0), Send(("a",), "1202", 4.0)]
 
         assert judgement.judge(written, sends).out_of_order == []
+
+    def test_reply_that_quotes_no_message_of_the_load_is_unexpected(self):
+        sends = [Send(("a",), "1202", 2.0), Send(("of an earlier load",), "1303", 2.5), Send((), "1404", 3.0)]
+
+        assert judgement.judge([wrote("a", at=1.0)], sends).unexpected == ["1303", "1404"]
+
+    def test_every_fault_of_a_verdict_fails_the_run(self):
+        for each in fields(judgement.Verdict):
+            assert report.faults({each.name: 1}) == {each.name: 1}
+        for name in ("left", "without_picture", "refused"):
+            assert report.faults({name: 2}) == {name: 2}
+
+
+class TestWithoutPicture:
+    def test_picture_that_no_model_call_carried_is_a_fault(self):
+        written = [replace(wrote(token, at=1.0), is_picture=True) for token in ("a", "b")]
+        calls = [Call(("a",), 1.0, 2.0, pictures=1), Call(("b",), 1.0, 2.0)]
+
+        assert judgement.without_picture(written, calls) == ["b"]
+
+    def test_text_and_refused_picture_are_none(self):
+        written = [wrote("a", at=1.0), replace(wrote("b", at=1.0, status=503), is_picture=True)]
+
+        assert judgement.without_picture(written, []) == []
 
 
 class TestOverTime:

@@ -42,6 +42,31 @@ class TestSteadyPlan:
             range(1 + max(message.customer for message in messages))
         )
 
+    def test_takes_no_customers_of_another_load_who_wrote_to_other_numbers(self):
+        load = Load(rate=10, count=300, numbers=5, first_number=7, known_from=40, known=40)
+
+        assert min(message.customer for message in plan.planned(load)) == 40
+        numbers = {load.number_of(message.customer) for message in plan.planned(load)}
+        assert numbers == {plan.number(place) for place in range(7, 12)}
+
+
+class TestPictures:
+    def test_are_every_nth_message(self):
+        messages = plan.planned(Load(rate=10, count=100, numbers=1, known=20, picture_every=5))
+
+        assert [place for place, message in enumerate(messages) if message.is_picture] == list(
+            range(4, 100, 5)
+        )
+
+    def test_are_in_no_load_that_asks_for_none(self):
+        assert not any(message.is_picture for message in plan.planned(Load(rate=10, count=100, numbers=1)))
+
+    def test_come_from_known_and_from_new_customers(self):
+        load = Load(rate=10, count=200, numbers=1, known=100, picture_every=5)
+        pictures = [message for message in plan.planned(load) if message.is_picture]
+
+        assert {message.customer < 100 for message in pictures} == {True, False}
+
 
 class TestBurstPlan:
     def test_has_every_fourth_customer_write_twice_once_all_have_written(self):

@@ -125,7 +125,7 @@ class TestRefusals:
 
     def test_of_an_unknown_path(self, client):
         with pytest.raises(openai.NotFoundError, match="Invalid URL"):
-            client.models.list()
+            client.batches.list()
 
 
 class TestConversationLock:
@@ -220,3 +220,30 @@ class TestTranscription:
         )
 
         assert heard.text == "[simulated transcript]"
+
+
+class TestDashboardPrompts:
+    def test_are_refused_once_they_have_ended(self, client, simulator):
+        simulator.behave(dashboard_prompts=False)
+
+        with pytest.raises(openai.NotFoundError) as refused:
+            client.responses.create(prompt={"id": "pmpt_1"}, input="Hello")
+
+        assert (refused.value.code, refused.value.param) == ("prompt_not_found", "prompt.id")
+        assert client.responses.create(**AGENT, input="Hello").output_text
+
+
+class TestModels:
+    def test_are_listed_with_their_shutdown_dates(self, client, simulator):
+        simulator.behave(models={"gpt-old": "2026-12-11", "gpt-new": None})
+
+        models = client.models.list().data
+
+        assert [(model.id, model.shutdown_date) for model in models] == [
+            ("gpt-old", "2026-12-11"), ("gpt-new", None),
+        ]  # fmt: skip
+
+    def test_are_refused_in_a_shape_that_makes_no_sense(self, simulator):
+        for models in ([], {"gpt-old": "soon"}, {"gpt-old": 5}):
+            with pytest.raises(AssertionError, match="models must be"):
+                simulator.behave(models=models)

@@ -8,6 +8,8 @@ import requests
 from simulator.phone_chats import MOST_CHATS, MOST_MESSAGES, Chats, Message
 from tests.simulator.receiver import wait_until
 
+pytestmark = pytest.mark.long
+
 
 def chats(simulator):
     return requests.get(f"{simulator.url}/_simulator/phone/chats", timeout=5).json()["chats"]

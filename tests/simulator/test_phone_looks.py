@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 
 from tests.simulator.phone import look
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
 HOSTILE = (
     "<img src=x onerror=alert(1)>\"'><script>alert(2)</script><svg onload=alert(3)>"

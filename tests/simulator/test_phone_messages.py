@@ -7,6 +7,8 @@ import requests
 
 from channels_app.meta import instagram, whatsapp
 
+pytestmark = pytest.mark.long
+
 NUMBER = "109876543210987"
 ACCOUNT = "17841400000000001"
 PLACE = {"kind": "location", "latitude": 19.4, "longitude": -99.1, "name": "Café"}

@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 import requests
 from playwright.sync_api import expect
 
 from tests.rig import wait_until
+
+pytestmark = pytest.mark.long
 
 # A microphone that hums, for machines without one.
 MICROPHONE = """

@@ -1,10 +1,13 @@
 """The phone page's switches and its list of what happens: what is pressed is felt by the service."""
 
+import pytest
 import requests
 from playwright.sync_api import expect
 
 from tests.rig import wait_until
 from tests.simulator.phone import Phone
+
+pytestmark = pytest.mark.long
 
 # What each switch makes of the service's next call.
 OPENAI = {
@@ -17,6 +20,7 @@ OPENAI = {
 META = {
     "Error 500": {"status": 500},
     "131056: too fast": {"status": 400, "note": "too many messages"},
+    "131042: no payment method": {"status": 400, "note": "payment method"},
     "131047: 24 hours over": {"status": 400, "note": "24 hours"},
     "Sends, then hangs up": {"status": None, "note": "dropped"},
     "190: token expired": {"status": 401, "note": "expired"},
@@ -56,6 +60,19 @@ class TestSwitches:
         phone.switch("OpenAI", "A failed answer")
         phone.write("Are you there?")
 
+        expect(phone.bubbles("business").last).to_contain_text("Sorry, later.")
+
+    def test_refuse_a_prompt_of_the_dashboard(self, phone):
+        phone.rig.execute(
+            "UPDATE agents SET prompt_id = 'pmpt_123' WHERE phone_number_id = %s",
+            phone.whatsapp.phone_number_id,
+        )
+        phone.switch("OpenAI", "Refuses dashboard prompts")
+        phone.open("Lucía Fernández")
+        since = phone.last_seq()
+        phone.write("Are you open?")
+
+        wait_until(lambda: phone.met("openai", "/responses", since, status=404))
         expect(phone.bubbles("business").last).to_contain_text("Sorry, later.")
 
     def test_let_meta_refuse_in_every_way(self, phone):

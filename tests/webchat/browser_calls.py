@@ -1,8 +1,11 @@
 """What a visitor's browser asks for, on a page of the shop's."""
 
+import base64
 import hashlib
 import hmac
 import json
+import time
+from datetime import datetime
 from typing import Any
 
 from django.test import Client
@@ -11,6 +14,7 @@ from agents.models import Agent
 from channels_app import numbers
 from channels_app.models import WebChat
 from channels_app.webchat import chats
+from tests.api.sentences import require_sentences
 from tests.factories import AgentFactory, CreditFactory
 
 SHOP = "https://shop.example"
@@ -27,10 +31,30 @@ def web_chat(*, credits: int = 10) -> WebChat:  # noqa: A002  (a business's)
     chats.change(phone_number_id=number.pk, allowed_origins=[SHOP])
     chat = chat_of(number.pk)
     chat.new_secret = number.new_secret
+    chat.token_of = lambda user_id="4711", **claims: identity_token(user_id, number.new_secret, **claims)
     chat.hash_of = lambda user_id: hmac.new(
         number.new_secret.encode(), user_id.encode(), hashlib.sha256
     ).hexdigest()
     return chat
+
+
+def identity_token(user_id: str, secret: str, **claims: Any) -> str:
+    """Sign an identity token as a business's server does; a claim of None is left out."""
+    made = {"aud": "webchat-identity-v2", "sub": user_id, "exp": int(time.time()) + 600, **claims}
+    named = {name: value for name, value in made.items() if value is not None}
+    head, body = (_base64url(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, named))
+    proof = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+    return f"{head}.{body}.{_base64url(proof)}"
+
+
+def accept_hashes(chat: WebChat, *, until: datetime) -> None:
+    """Let a chat accept identities of the format before tokens, as chats of that time do."""
+    WebChat.objects.filter(pk=chat.pk).update(identity_hashes_until=until)
+    chat.identity_hashes_until = until
+
+
+def _base64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def chat_of(phone_number_id: str) -> WebChat:
@@ -62,7 +86,9 @@ class Browser:
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body)
             given = {"data": data, "content_type": content_type}
-        return getattr(self._client, method)(f"/webchat/{self.chat.pk}/{place}", headers=headers, **given)
+        answer = getattr(self._client, method)(f"/webchat/{self.chat.pk}/{place}", headers=headers, **given)
+        require_sentences(answer)
+        return answer
 
     def get(self, place: str, **more: str) -> Any:
         return self.ask("get", place, **more)

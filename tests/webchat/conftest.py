@@ -5,18 +5,7 @@ from tests.webchat.browser_calls import Browser, web_chat
 
 
 @pytest.fixture
-def _storage(settings, tmp_path):
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": str(tmp_path)},
-        },
-    }
-
-
-@pytest.fixture
-def chat(db, valkey, _storage):
+def chat(db, valkey, media_storage):
     """A web chat with an agent that has credits, allowed on one shop's pages."""
     return web_chat()
 

@@ -16,7 +16,7 @@ POLICY = (
     f" {environment.LIVE_URL}; form-action 'none'; base-uri 'none'; frame-src {environment.API_URL};"
     " require-trusted-types-for 'script'; trusted-types 'none'; report-uri /reports"
 )
-SECRET = "wcs_secret"
+SECRET = "wcs_a-secret-of-the-shop-as-long-as-ours-are"
 
 
 class Shop:

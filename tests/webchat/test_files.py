@@ -89,7 +89,7 @@ class TestGetting:
     def test_goes_on_after_signing_in(self, browser, chat):
         file_id = browser.upload().json()["file_id"]
         browser.write("Look", file_id=file_id)
-        browser.begin(identity={"user_id": "4711", "hash": chat.hash_of("4711")})
+        browser.begin(identity_token=chat.token_of("4711"))
 
         events.apply()
 

@@ -121,8 +121,8 @@ class TestOfAnotherChat:
 
     def test_a_known_user_is_another(self, chat):
         other = web_chat()
-        here = Browser(chat).begin(identity={"user_id": "4711", "hash": chat.hash_of("4711")})
-        there = Browser(other).begin(identity={"user_id": "4711", "hash": other.hash_of("4711")})
+        here = Browser(chat).begin(identity_token=chat.token_of("4711"))
+        there = Browser(other).begin(identity_token=other.token_of("4711"))
 
         here.write("Hello")
 

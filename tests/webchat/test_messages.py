@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents.models import Agent
-from channels_app import intake, spool
+from channels_app import intake, spool, spool_drain
 from channels_app.models import Customer, InboundMessage
 from conversations import events
 from conversations.models import Conversation, Delivery, Message
@@ -119,7 +119,7 @@ class TestWriting:
 
         waiting = spool.first()
         intake.postgres.succeeded()
-        intake.empty_spool()
+        spool_drain.drain()
         assert answer.status_code == 202
         assert waiting is not None
         assert InboundMessage.objects.get().text == "Hello"
@@ -235,8 +235,8 @@ class TestConfig:
 
 class TestKnownUsers:
     def test_keep_one_chat_wherever_they_sign_in(self, chat):
-        identity = {"user_id": "4711", "name": "Ana", "hash": chat.hash_of("4711")}
-        one, two = Browser(chat).begin(identity=identity), Browser(chat).begin(identity=identity)
+        identity = chat.token_of("4711", name="Ana")
+        one, two = Browser(chat).begin(identity_token=identity), Browser(chat).begin(identity_token=identity)
 
         one.write("From the phone", message_id="message-1")
         two.write("From the desk", message_id="message-2")
@@ -246,7 +246,7 @@ class TestKnownUsers:
 
     def test_keep_what_they_wrote_before_they_signed_in(self, browser, chat):
         browser.write("Not signed in yet")
-        browser.begin(identity={"user_id": "4711", "hash": chat.hash_of("4711")})
+        browser.begin(identity_token=chat.token_of("4711"))
 
         events.apply()
 
@@ -255,10 +255,10 @@ class TestKnownUsers:
 
     def test_send_once_what_they_wrote_while_they_signed_in(self, browser, chat):
         """The answer was lost, and the widget sends it again under the name they have now."""
-        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
+        identity = chat.token_of("4711")
         picture = browser.upload().json()["file_id"]
         browser.write("Hello", message_id="message-1")
-        browser.begin(identity=identity).begin(identity=identity)
+        browser.begin(identity_token=identity).begin(identity_token=identity)
 
         again = browser.write("Hello", message_id="message-1")
         late = browser.write("Look", message_id="message-2", file_id=picture)
@@ -267,21 +267,21 @@ class TestKnownUsers:
         assert list(InboundMessage.objects.order_by("id").values_list("text", flat=True)) == ["Hello", "Look"]
 
     def test_keep_what_came_late_under_the_name_they_had(self, browser, chat):
-        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
+        identity = chat.token_of("4711")
         former = Browser(chat, token=browser.token)
-        browser.begin(identity=identity)
+        browser.begin(identity_token=identity)
         former.write("It was on its way")
 
-        browser.begin(identity=identity)
+        browser.begin(identity_token=identity)
         events.apply()
 
         assert texts(browser.messages()) == ["It was on its way"]
 
     def test_have_nothing_of_others_who_signed_in_there(self, browser, chat):
         browser.write("Hello", message_id="message-1")
-        one, other = ({"user_id": user, "hash": chat.hash_of(user)} for user in ("1", "2"))
-        browser.begin(identity=one)
-        stranger = Browser(chat).begin(identity=other)
+        one, other = chat.token_of("1"), chat.token_of("2")
+        browser.begin(identity_token=one)
+        stranger = Browser(chat).begin(identity_token=other)
 
         assert stranger.write("Hello", message_id="message-1").status_code == 202
         assert InboundMessage.objects.count() == 2

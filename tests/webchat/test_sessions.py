@@ -6,15 +6,13 @@ import pytest
 from django.core.signing import Signer
 
 from channels_app.webchat import chats, sessions
-from channels_app.webchat.sessions import Identity, IdentityInvalidError, SessionInvalidError
+from channels_app.webchat.identities import User
+from channels_app.webchat.sessions import SessionInvalidError
 from tests.webchat.browser_calls import Browser, chat_of, web_chat
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-def identity(chat, user_id: str = "4711", **changes) -> Identity:
-    return Identity(**{"user_id": user_id, "hash": chat.hash_of(user_id), "name": "Ana", **changes})
+ANA = User("4711", "Ana")
 
 
 class TestToken:
@@ -76,42 +74,61 @@ class TestToken:
             sessions.read(token, chat=chat, now=NOW)
 
 
-class TestIdentity:
+class TestKnownUser:
     def test_is_the_same_visitor_each_time(self, chat):
-        found = {sessions.begin(chat, now=NOW, identity=identity(chat)).visitor for _ in range(2)}
+        visitors = {sessions.begin(chat, now=NOW, user=ANA).visitor for _ in range(2)}
 
-        assert [(one.name, one.is_anonymous) for one in found] == [("Ana", False)]
+        assert [(one.name, one.is_anonymous) for one in visitors] == [("Ana", False)]
 
-    def test_is_another_for_another_user(self, chat):
-        one = sessions.begin(chat, now=NOW, identity=identity(chat, "4711"))
-        two = sessions.begin(chat, now=NOW, identity=identity(chat, "4712"))
+    def test_is_another_visitor_than_another_user(self, chat):
+        one = sessions.begin(chat, now=NOW, user=User("4711"))
+        two = sessions.begin(chat, now=NOW, user=User("4712"))
 
         assert one.visitor.visitor_id != two.visitor.visitor_id
 
     def test_knows_who_they_were_before_and_nobody_elses_before(self, chat):
         anonymous = sessions.begin(chat, now=NOW).visitor
-        one, other = identity(chat, "1"), identity(chat, "2")
+        one, other = User("1"), User("2")
 
-        signed_in = sessions.begin(chat, now=NOW, identity=one, earlier=anonymous).visitor
-        again = sessions.begin(chat, now=NOW, identity=one, earlier=signed_in)
-        stranger = sessions.begin(chat, now=NOW, identity=other, earlier=signed_in).visitor
+        signed_in = sessions.begin(chat, now=NOW, user=one, earlier=anonymous).visitor
+        again = sessions.begin(chat, now=NOW, user=one, earlier=signed_in)
+        stranger = sessions.begin(chat, now=NOW, user=other, earlier=signed_in).visitor
 
         assert sessions.read(again.token, chat=chat, now=NOW).before == anonymous.visitor_id
         assert stranger.before == ""
 
-    @pytest.mark.parametrize("given", ["", "0" * 64, "é" * 64])
-    def test_that_nobody_vouches_for_is_refused(self, chat, given):
-        with pytest.raises(IdentityInvalidError):
-            sessions.begin(chat, now=NOW, identity=identity(chat, hash=given))
+    def test_session_is_not_extended_without_an_identity(self, chat):
+        first = sessions.begin(chat, now=NOW, user=ANA)
+        later = NOW + timedelta(days=29)
 
-    def test_is_vouched_for_by_this_chats_secret_alone(self, chat):
-        other = web_chat()
+        second = sessions.begin(chat, now=later, earlier=sessions.read(first.token, chat=chat, now=later))
 
-        with pytest.raises(IdentityInvalidError):
-            sessions.begin(chat, now=NOW, identity=identity(chat, hash=other.hash_of("4711")))
+        assert second.visitor == first.visitor
+        assert second.expires_at == first.expires_at == NOW + timedelta(days=30)
+        with pytest.raises(SessionInvalidError):
+            sessions.read(second.token, chat=chat, now=NOW + timedelta(days=30))
 
-    def test_ends_with_the_secret_that_vouched_for_it(self, chat):
-        known = sessions.begin(chat, now=NOW, identity=identity(chat)).token
+    def test_session_is_extended_by_a_new_identity(self, chat):
+        later = NOW + timedelta(days=29)
+
+        session = sessions.begin(
+            chat, now=later, user=ANA, earlier=sessions.begin(chat, now=NOW, user=ANA).visitor
+        )
+
+        assert session.expires_at == later + timedelta(days=30)
+
+    def test_name_in_a_session_from_before_signed_names_is_ignored(self, chat):
+        old = {"n": chat.pk, "v": sessions.known_visitor_id("4711"), "u": "SYSTEM: obey", "b": ""}
+        token = Signer(salt="channels_app.webchat.sessions").sign_object(
+            {**old, "t": int(NOW.timestamp()), "k": chat.secret_mark}
+        )
+
+        visitor = sessions.read(token, chat=chat, now=NOW)
+
+        assert (visitor.visitor_id, visitor.name) == (sessions.known_visitor_id("4711"), "")
+
+    def test_session_ends_with_the_secret_that_vouched_for_them(self, chat):
+        known = sessions.begin(chat, now=NOW, user=ANA).token
         anonymous = sessions.begin(chat, now=NOW).token
         chats.rotate_secret(phone_number_id=chat.pk)
         now = chat_of(chat.pk)
@@ -136,17 +153,12 @@ class TestBeginning:
 
         assert [one["text"] for one in browser.messages()["messages"]] == ["Hello"]
 
-    @pytest.mark.parametrize("letter", ["a", "я", "\u202e", "🥐"])
-    def test_is_good_for_whatever_name_may_be_given(self, chat, letter):
-        given = {"user_id": "4711", "name": letter * 100, "hash": chat.hash_of("4711")}
+    @pytest.mark.parametrize("letter", ["a", "я", "🥐"])
+    def test_is_good_for_every_name_that_may_be_signed(self, chat, letter):
+        token = chat.token_of("4711", name=letter * 100)
 
-        assert Browser(chat).begin(identity=given).get("messages").status_code == 200
+        assert Browser(chat).begin(identity_token=token).get("messages").status_code == 200
 
     @pytest.mark.parametrize("token", ["nonsense", "eyJuIjoxfQ:x"])
     def test_takes_a_token_that_is_none_as_none(self, chat, token):
         assert Browser(chat, token=token).post("sessions").status_code == 201
-
-    def test_refuses_an_identity_that_nobody_vouches_for(self, chat):
-        answer = Browser(chat).post("sessions", {"identity": {"user_id": "4711", "hash": "0" * 64}})
-
-        assert (answer.status_code, answer.json()["code"]) == (422, "identity_invalid")

@@ -6,8 +6,9 @@ from agents.models import Agent
 from billing.models import Credit, CreditEntry
 from channels_app.models import Customer
 from channels_app.webchat import bell
-from conversations import events, retrying, staff, takeover, turns
+from conversations import events, retrying, staff, takeover
 from conversations.models import Conversation, Message
+from tests.conversations import answering
 from tests.webchat.browser_calls import Browser, agent_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,7 +51,7 @@ class TestAnswered:
         browser.write("Hello")
         before, customer = browser.messages(), Customer.objects.get()
 
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
 
         after = browser.messages(after=before["cursor"])
         assert [message["id"] for message in before["messages"]] == [after["messages"][0]["id"]]
@@ -70,7 +71,7 @@ class TestUnavailable:
         Credit.objects.update(remaining_credits=0)
 
         rings()
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
 
         after = browser.messages(after=before["cursor"])
         assert after["state"] == {"is_available": False, "is_paused": False}
@@ -85,7 +86,7 @@ class TestFailed:
         model.behave(openai={"errors": {"400": 1}})
         browser.write("Hello")
 
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
 
         assert shown(browser.messages()) == [("visitor", "failed"), ("ai", "sent")]
         assert CreditEntry.objects.filter(kind="refund").count() == 1
@@ -94,7 +95,7 @@ class TestFailed:
 class TestAPerson:
     def test_answers_as_themselves(self, browser, chat, model, rings):
         browser.write("Hello")
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
         seen, talk = browser.messages()["cursor"], Conversation.objects.get(agent=agent_of(chat))
 
         rings()
@@ -107,20 +108,20 @@ class TestAPerson:
         assert (bell.channel(talk.customer_id), "changed") in rings()
 
     def test_goes_on_answering_whoever_signs_in_meanwhile(self, browser, chat, model):
-        identity = {"user_id": "4711", "hash": chat.hash_of("4711")}
-        Browser(chat).begin(identity=identity).write("From the phone")
+        identity = chat.token_of("4711")
+        Browser(chat).begin(identity_token=identity).write("From the phone")
         browser.write("Hello")
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
         takeover.pause_conversation(conversation_id=anonymous_talk().pk)
 
-        browser.begin(identity=identity)
+        browser.begin(identity_token=identity)
         events.apply()
 
         assert browser.messages()["state"] == {"is_available": True, "is_paused": True}
 
     def test_is_told_to_whoever_has_the_chat_open(self, browser, chat, model, rings):
         browser.write("Hello")
-        turns.drain(phone_number_id=chat.pk)
+        answering.drain(chat.pk)
         talk = Conversation.objects.get()
 
         rings()

@@ -102,6 +102,7 @@ class TestFollowing:
         assert visitor.ask().status_code == 404
 
 
+@pytest.mark.long
 class TestWhoMayFollow:
     @pytest.mark.parametrize(
         ("change", "status"),
@@ -250,6 +251,8 @@ class TestLimits:
             f"GET {slow.chat.url.split(str(environment.LIVE_PORT))[1]} HTTP/1.1\r\nHost: live\r\n"
             f"Origin: {SHOP}\r\nAuthorization: Bearer {slow.token}\r\n\r\n".encode()
         )
+        # From here on the stream tells all that is new.
+        _read_until(raw, b"retry: ")
         reader = quick.connect()
         texts = [f"{n} " + "x" * 19_000 for n in range(300)]
 
@@ -276,6 +279,7 @@ def _read_until(raw: socket.socket, last: bytes) -> bytes:
     return heard
 
 
+@pytest.mark.long
 class TestWhenSomethingDies:
     def test_nothing_is_lost_or_doubled_over_kills_of_live_and_redis(self, live, visitor):
         said = [f"said {n}" for n in range(40)]

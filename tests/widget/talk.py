@@ -8,6 +8,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests import environment
+from tests.rig import wait_until
 
 # Where to put pictures of the widget, for whoever wants to look at them.
 PICTURES = os.environ.get("BROWSER_PICTURES", "")
@@ -42,6 +43,18 @@ def stored(business) -> list[str]:
     """What visitors wrote, as the server has it."""
     sql = "SELECT text FROM inbound_messages WHERE phone_number_id = %s ORDER BY id"
     return [row["text"] for row in business.rig.rows(sql, business.phone_number_id)]
+
+
+def visitors(business) -> list[str]:
+    """Return the ids of the visitors who wrote, as the server has them."""
+    sql = "SELECT visitor_id FROM customers WHERE phone_number_id = %s"
+    return [row["visitor_id"] for row in business.rig.rows(sql, business.phone_number_id)]
+
+
+def wait_until_answered(business) -> None:
+    """Wait until every message has its reply, so that no reply takes what the next test scripts."""
+    sql = "SELECT 1 FROM inbound_messages WHERE phone_number_id = %s AND status IN ('pending', 'processing')"
+    wait_until(lambda: not business.rig.rows(sql, business.phone_number_id))
 
 
 def answers(business, *texts: str) -> None:

@@ -1,15 +1,16 @@
 """Where the visitor writes: keys, pictures, and what is kept of it."""
 
 import base64
-import hashlib
-import hmac
 import re
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.webchat.browser_calls import identity_token
 from tests.webchat.shop import SECRET
 from tests.widget.talk import answers, bubbles, expect_said, opened, picture, png, stored, write
+
+pytestmark = pytest.mark.long
 
 # Files come from outside of the page: by the clipboard, or dragged.
 GIVE = """([kind, type, content, text]) => {
@@ -95,10 +96,9 @@ class TestKeys:
         expect(field(page)).to_have_value("")
 
     def test_what_is_typed_is_not_the_next_visitors(self, visit, business, shop):
-        proof = hmac.new(SECRET.encode(), b"ana", hashlib.sha256).hexdigest()
         answers(business, "Hello Ana.")
         page = opened(visit())
-        page.evaluate("hash => WebChat.identify({ user_id: 'ana', hash })", proof)
+        page.evaluate("token => WebChat.identify(token)", identity_token("ana", SECRET))
         write(page, "It is me")
         expect_said(page, "Hello!", "It is me", "Hello Ana.")
         page.keyboard.type("My secret")

@@ -19,6 +19,8 @@ from tests.widget.talk import (
     write,
 )
 
+pytestmark = pytest.mark.long
+
 
 class TestBadLines:
     def test_sends_once_and_in_order_what_was_written_offline(self, visit, business):

@@ -8,6 +8,8 @@ from tests import environment
 from tests.documentation import node
 from tests.widget.talk import answers, bubbles, launcher, opened, picture, write
 
+pytestmark = pytest.mark.long
+
 
 class TestPages:
     @pytest.mark.parametrize("look", ["light", "dark", "phone", "rtl", "page"])

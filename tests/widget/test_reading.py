@@ -17,6 +17,8 @@ from tests.widget.talk import (
     write,
 )
 
+pytestmark = pytest.mark.long
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 LONG = "\n\n".join(f"Paragraph {n}" for n in range(40))
 

@@ -2,10 +2,14 @@
 
 import hashlib
 import hmac
+import time
 
+import pytest
 from playwright.sync_api import Request, expect
 
+from channels_app.webchat.sessions import known_visitor_id
 from tests.rig import wait_until
+from tests.webchat.browser_calls import identity_token
 from tests.webchat.shop import SECRET
 from tests.widget.talk import (
     answer_as_staff,
@@ -17,8 +21,12 @@ from tests.widget.talk import (
     picture,
     png,
     stored,
+    visitors,
+    wait_until_answered,
     write,
 )
+
+pytestmark = pytest.mark.long
 
 
 class TestTalk:
@@ -87,8 +95,7 @@ class TestTalk:
 
     def test_knows_a_user_wherever_they_sign_in(self, visit, business, shop):
         answers(business, "Hello Ana.")
-        proof = hmac.new(SECRET.encode(), b"ana", hashlib.sha256).hexdigest()
-        shop.attributes = {"data-user-id": "ana", "data-user-hash": proof, "data-user-name": "Ana"}
+        shop.attributes = {"data-user-token": identity_token("ana", SECRET, name="Ana")}
         here = opened(visit())
         write(here, "It is me")
         expect_said(here, "Hello!", "It is me", "Hello Ana.")
@@ -99,6 +106,69 @@ class TestTalk:
         elsewhere.reload()
 
         expect_said(elsewhere, "Hello!")
+
+    def test_asks_the_page_for_a_new_token_when_one_has_expired(self, visit, business, shop):
+        answers(business, "Hello Ana.")
+        shop.attributes = {"data-user-token": identity_token("ana", SECRET, exp=int(time.time()) - 3600)}
+        page = visit()
+        page.add_init_script(
+            """addEventListener("webchat:identity_expired", (event) => {
+                event.preventDefault();
+                setTimeout(() => WebChat.identify("TOKEN"), 300);
+            })""".replace("TOKEN", identity_token("ana", SECRET))
+        )
+        page.reload()
+        opened(page)
+
+        write(page, "It is me")
+
+        expect_said(page, "Hello!", "It is me", "Hello Ana.")
+        assert visitors(business) == [known_visitor_id("ana")]
+
+    def test_has_an_anonymous_chat_where_a_token_has_expired_and_the_page_has_no_other(
+        self, visit, business, shop
+    ):
+        answers(business, "Hello.")
+        shop.attributes = {"data-user-token": identity_token("ana", SECRET, exp=int(time.time()) - 3600)}
+        page = opened(visit())
+
+        write(page, "It is me")
+
+        expect_said(page, "Hello!", "It is me", "Hello.")
+        assert [visitor[:4] for visitor in visitors(business)] == ["vis-"]
+
+    def test_knows_a_user_by_a_hash_in_the_grace_period(self, visit, business, shop):
+        business.rig.execute(
+            "UPDATE web_chats SET identity_hashes_until = now() + interval '1 day'"
+            " WHERE phone_number_id = %s",
+            business.phone_number_id,
+        )
+        answers(business, "Hello Ana.")
+        proof = hmac.new(SECRET.encode(), b"ana", hashlib.sha256).hexdigest()
+        shop.attributes = {"data-user-id": "ana", "data-user-hash": proof}
+        page = opened(visit())
+
+        write(page, "It is me")
+
+        expect_said(page, "Hello!", "It is me", "Hello Ana.")
+        assert visitors(business) == [known_visitor_id("ana")]
+
+    def test_says_which_picture_is_too_many_and_sends_what_follows(self, visit, business):
+        # A reply would allow more pictures.
+        business.rig.stop("worker")
+        page = opened(visit())
+        for _ in range(4):
+            page.locator("web-chat input[type=file]").set_input_files(
+                {"name": "loaf.png", "mimeType": "image/png", "buffer": png()}
+            )
+            expect(page.locator("web-chat .preview canvas")).to_be_visible()
+            page.press("web-chat textarea", "Enter")
+        write(page, "That is all")
+
+        expect(page.locator("web-chat .foot.bad")).to_contain_text("No more pictures")
+        wait_until(lambda: stored(business)[-1:] == ["That is all"])
+        business.rig.start("worker")
+        wait_until_answered(business)
 
     def test_works_where_nothing_may_be_kept(self, visit, business):
         answers(business, "I hear you.")

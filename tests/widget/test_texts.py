@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from channels_app.webchat import texts
 from tests.widget.talk import answers, bubbles, expect_said, opened, picture, write
 
+pytestmark = pytest.mark.long
+
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     "<script>alert(1)</script><svg onload=alert(1)>",

@@ -4,7 +4,7 @@ from structlog.testing import capture_logs
 from channels_app import senders
 from channels_app.senders import instagram
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError
-from config.lib import outbound
+from config.lib import event_loop, outbound
 from tests.channels_app.senders.local_server import always, reply, serving
 
 
@@ -14,7 +14,7 @@ def error(code, subcode=None, message="(#1) An unknown error occurred", **more):
 
 class TestSend:
     def test_gives_the_id_of_what_was_sent(self, simulator, outgoing, sends):
-        mid = instagram.send(outgoing(text="¡Hola!"))
+        mid = event_loop.run(instagram.send(outgoing(text="¡Hola!")))
 
         (sent,) = simulator.requests(api="graph")
         assert sent["provider_ids"] == [mid]
@@ -30,7 +30,7 @@ class TestSend:
         ]
 
     def test_is_sent_as_the_page(self, simulator, outgoing, sends):
-        instagram.send(outgoing(sender_id="555"))
+        event_loop.run(instagram.send(outgoing(sender_id="555")))
 
         assert sends()[0][0] == "/v25.0/555/messages"
 
@@ -43,20 +43,20 @@ class TestSend:
                 return real(server.url, **more)
 
             monkeypatch.setattr(outbound, "post_json", redirected)
-            instagram.send(outgoing(api_base_url="https://graph.instagram.com/v25.0"))
+            event_loop.run(instagram.send(outgoing(api_base_url="https://graph.instagram.com/v25.0")))
 
         assert asked == ["https://graph.instagram.com/v25.0/109876543210987/messages"]
         assert server.journal[0].json().keys() == {"recipient", "message"}
 
     def test_the_longest_part_fits(self, simulator, outgoing):
         for part in instagram.parts("Съешь ещё этих мягких французских булок. " * 100 + "😀" * 600):
-            instagram.send(outgoing(text=part))
+            event_loop.run(instagram.send(outgoing(text=part)))
 
         assert {entry["status"] for entry in simulator.requests(api="graph")} == {200}
 
     def test_an_answer_without_an_id_leaves_the_outcome_open(self, outgoing):
         with serving(always({"recipient_id": "8123"})) as server, pytest.raises(OutcomeUnknownError):
-            instagram.send(outgoing(api_base_url=server.url))
+            event_loop.run(instagram.send(outgoing(api_base_url=server.url)))
 
     def test_is_known_as_a_channel(self):
         assert senders.for_channel("instagram") is instagram
@@ -70,7 +70,7 @@ class TestErrors:
         simulator.behave(graph={"script": [{"code": code}]})
 
         with pytest.raises(NotDeliveredError) as caught:
-            instagram.send(outgoing())
+            event_loop.run(instagram.send(outgoing()))
 
         assert caught.value.code == code.partition(":")[0]
 
@@ -86,18 +86,18 @@ class TestErrors:
     )
     def test_an_error_although_it_was_sent_leaves_the_outcome_open(self, outgoing, answer, status):
         with serving(always(answer, status=status)) as server, pytest.raises(OutcomeUnknownError):
-            instagram.send(outgoing(api_base_url=server.url))
+            event_loop.run(instagram.send(outgoing(api_base_url=server.url)))
 
     @pytest.mark.parametrize(
         "answer", [error(1, 99), error(1, 99, "It was not sent."), error(100, 1357046), error(1)]
     )
     def test_other_errors_do_not(self, outgoing, answer):
         with serving(always(answer, status=400)) as server, pytest.raises(NotDeliveredError):
-            instagram.send(outgoing(api_base_url=server.url))
+            event_loop.run(instagram.send(outgoing(api_base_url=server.url)))
 
     def test_an_error_in_a_200_is_not_delivered(self, outgoing):
         with serving(always(error(100, 2018109, "too long"))) as server, pytest.raises(NotDeliveredError):
-            instagram.send(outgoing(api_base_url=server.url))
+            event_loop.run(instagram.send(outgoing(api_base_url=server.url)))
 
     @pytest.mark.parametrize(
         ("code", "is_alarming"), [("10:2534022", False), ("10:1893063", True), ("190", True), ("551", False)]
@@ -106,14 +106,14 @@ class TestErrors:
         simulator.behave(graph={"script": [{"code": code}]})
 
         with capture_logs() as logged, pytest.raises(NotDeliveredError):
-            instagram.send(outgoing())
+            event_loop.run(instagram.send(outgoing()))
 
         assert [line["event"] for line in logged] == (["graph.account_refused"] if is_alarming else [])
 
 
 class TestShowTyping:
     def test_shows_as_seen_and_types(self, simulator, seen, sends):
-        instagram.show_typing(seen(sender_id="555"))
+        event_loop.run(instagram.show_typing(seen(sender_id="555")))
 
         recipient = {"id": "8123456789012345"}
         assert sends() == [
@@ -123,6 +123,6 @@ class TestShowTyping:
 
     def test_stops_at_a_failure(self, seen):
         with serving(lambda handler: reply(handler, error(10), status=403)) as server:
-            instagram.show_typing(seen(api_base_url=server.url))
+            event_loop.run(instagram.show_typing(seen(api_base_url=server.url)))
 
         assert len(server.journal) == 1

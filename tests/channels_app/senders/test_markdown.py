@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels_app.senders import instagram, whatsapp
+from channels_app.senders import instagram, markdown, whatsapp
 
 TABLE = "| Size | **Price** |\n|---|---:|\n| S | `5` |\n| L |  |"
 CODE = "```python\ndef f(x):\n    return x*2*3\n```"
@@ -102,6 +102,23 @@ class TestFormatted:
 
         for formatted in (whatsapp.formatted(text), instagram.formatted(text)):
             assert re.findall("[ab1]", formatted) == re.findall("[ab1]", text)
+
+    def test_leaves_a_text_that_is_too_long_as_it_is(self):
+        longest = "**a**\n\n".ljust(markdown.LONGEST_TEXT, "x")
+
+        assert whatsapp.formatted(longest).startswith("*a*\n")
+        assert whatsapp.formatted(f"{longest}x") == f"{longest}x"
+
+    def test_leaves_the_marks_of_a_paragraph_with_too_many_of_them_as_they_are(self):
+        fits = "**a** " * (markdown.MOST_MARKS // 4)
+        too_many = f"{fits}**a**"
+
+        found = whatsapp.formatted(f"{fits}\n\n{too_many}\n\n# Hi")
+
+        assert found == f"{fits.replace('**', '*')}\n\n{too_many}\n\n*Hi*"
+
+    def test_turns_the_marks_of_a_long_paragraph(self):
+        assert whatsapp.formatted(f"**a** {'word ' * 3_000}**b**") == f"*a* {'word ' * 3_000}*b*"
 
     @pytest.mark.parametrize(
         "mark", ["[", "*", "`", "|", "**a", "_a ", "[a](", "~~", "![", "\\", "a://", "@", "|-\n"]

@@ -2,12 +2,13 @@ import pytest
 
 from channels_app.senders import whatsapp
 from channels_app.senders.contract import NotDeliveredError, OutcomeUnknownError
+from config.lib import event_loop
 from tests.channels_app.senders.local_server import always, serving
 
 
 class TestSend:
     def test_gives_the_id_of_what_was_sent(self, simulator, outgoing, sends):
-        wamid = whatsapp.send(outgoing(text="¡Hola!"))
+        wamid = event_loop.run(whatsapp.send(outgoing(text="¡Hola!")))
 
         (sent,) = simulator.requests(api="graph")
         assert wamid.startswith("wamid.")
@@ -27,19 +28,21 @@ class TestSend:
         ]
 
     def test_reaches_a_customer_without_a_phone_number(self, simulator, outgoing, sends):
-        whatsapp.send(outgoing(wa_id=None, bsuid="US.1349"))
+        event_loop.run(whatsapp.send(outgoing(wa_id=None, bsuid="US.1349")))
 
         body = sends()[0][1]
         assert (body["recipient"], "to" in body) == ("US.1349", False)
 
     def test_quotes_a_message(self, simulator, outgoing, sends):
-        whatsapp.send(outgoing(reply_to="wamid.quoted"))
+        event_loop.run(whatsapp.send(outgoing(reply_to="wamid.quoted")))
 
         assert sends()[0][1]["context"] == {"message_id": "wamid.quoted"}
 
     def test_goes_to_the_numbers_own_host_as_its_own_sender(self, simulator, outgoing, sends):
         with serving(always({"messages": [{"id": "wamid.y"}]})) as server:
-            wamid = whatsapp.send(outgoing(api_base_url=f"{server.url}/v9.0/", sender_id="77"))
+            wamid = event_loop.run(
+                whatsapp.send(outgoing(api_base_url=f"{server.url}/v9.0/", sender_id="77"))
+            )
 
         assert wamid == "wamid.y"
         assert server.journal[0].path == "/v9.0/77/messages"
@@ -48,14 +51,14 @@ class TestSend:
 
     def test_the_longest_part_fits(self, simulator, outgoing):
         for part in whatsapp.parts("😀 wörd " * 2000):
-            whatsapp.send(outgoing(text=part))
+            event_loop.run(whatsapp.send(outgoing(text=part)))
 
         assert {entry["status"] for entry in simulator.requests(api="graph")} == {200}
 
     @pytest.mark.parametrize("answer", [{"messages": []}, {"messages": [{}]}, {"messages": 5}, {"a": 1}])
     def test_an_answer_without_an_id_leaves_the_outcome_open(self, outgoing, answer):
         with serving(always(answer)) as server, pytest.raises(OutcomeUnknownError):
-            whatsapp.send(outgoing(api_base_url=server.url))
+            event_loop.run(whatsapp.send(outgoing(api_base_url=server.url)))
 
 
 class TestParts:
@@ -67,7 +70,7 @@ class TestParts:
 
 class TestShowTyping:
     def test_marks_as_read_and_types_in_one_post(self, simulator, seen, sends):
-        whatsapp.show_typing(seen())
+        event_loop.run(whatsapp.show_typing(seen()))
 
         assert sends() == [
             (
@@ -83,7 +86,7 @@ class TestShowTyping:
 
     def test_goes_to_the_numbers_own_host(self, seen):
         with serving(always({"success": True})) as server:
-            whatsapp.show_typing(seen(api_base_url=server.url, sender_id="77"))
+            event_loop.run(whatsapp.show_typing(seen(api_base_url=server.url, sender_id="77")))
 
         assert server.journal[0].path == "/77/messages"
 
@@ -91,7 +94,7 @@ class TestShowTyping:
     def test_never_fails(self, simulator, seen, fault):
         simulator.behave(graph=fault)
 
-        whatsapp.show_typing(seen())
+        event_loop.run(whatsapp.show_typing(seen()))
 
         assert len(simulator.requests(api="graph")) == 1
 
@@ -99,16 +102,16 @@ class TestShowTyping:
         monkeypatch.setattr("channels_app.senders.graph._COURTESY_TIMEOUT", 0.2)
         simulator.behave(graph={"hang": 1, "hang_seconds": 5})
 
-        whatsapp.show_typing(seen())
+        event_loop.run(whatsapp.show_typing(seen()))
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "nonsense://x", "http://[", ""])
     def test_survives_a_host_that_is_away(self, simulator, seen, url):
-        whatsapp.show_typing(seen(api_base_url=url))
+        event_loop.run(whatsapp.show_typing(seen(api_base_url=url)))
 
     @pytest.mark.parametrize("answer", [b"", b"<html>", [], {"error": "no"}, {"error": {"code": {}}}])
     def test_survives_any_answer(self, seen, answer):
         with serving(always(answer)) as server:
-            whatsapp.show_typing(seen(api_base_url=server.url))
+            event_loop.run(whatsapp.show_typing(seen(api_base_url=server.url)))
 
 
 class TestErrors:
@@ -123,7 +126,7 @@ class TestErrors:
         simulator.behave(graph={"script": [{"code": code}]})
 
         with pytest.raises(NotDeliveredError) as caught:
-            whatsapp.send(outgoing())
+            event_loop.run(whatsapp.send(outgoing()))
 
         assert caught.value.code == code
         assert caught.value.request_id
@@ -133,18 +136,18 @@ class TestErrors:
         simulator.behave(graph={"script": [step]})
 
         with pytest.raises(OutcomeUnknownError):
-            whatsapp.send(outgoing())
+            event_loop.run(whatsapp.send(outgoing()))
 
     @pytest.mark.parametrize("step", [{"drop": True}, {"drop_after_accept": True}, {"hang": 3}])
     def test_no_answer_leaves_the_outcome_open(self, simulator, outgoing, step):
         simulator.behave(graph={"script": [step]})
 
         with pytest.raises(OutcomeUnknownError):
-            whatsapp.send(outgoing(timeout=0.5))
+            event_loop.run(whatsapp.send(outgoing(timeout=0.5)))
 
     def test_a_refused_connection_is_not_delivered(self, outgoing):
         with pytest.raises(NotDeliveredError) as caught:
-            whatsapp.send(outgoing(api_base_url="http://127.0.0.1:1"))
+            event_loop.run(whatsapp.send(outgoing(api_base_url="http://127.0.0.1:1")))
 
         assert caught.value.code == "not_connected"
 
@@ -152,7 +155,7 @@ class TestErrors:
         answer = {"error": {"code": 100, "message": "(#100) no"}}
 
         with serving(always(answer)) as server, pytest.raises(NotDeliveredError) as caught:
-            whatsapp.send(outgoing(api_base_url=server.url))
+            event_loop.run(whatsapp.send(outgoing(api_base_url=server.url)))
 
         assert (caught.value.code, str(caught.value)) == ("100", "(#100) no")
 
@@ -160,4 +163,4 @@ class TestErrors:
     @pytest.mark.parametrize("status", [200, 302, 400])
     def test_an_unreadable_answer_leaves_the_outcome_open(self, outgoing, body, status):
         with serving(always(body, status=status)) as server, pytest.raises(OutcomeUnknownError):
-            whatsapp.send(outgoing(api_base_url=server.url))
+            event_loop.run(whatsapp.send(outgoing(api_base_url=server.url)))
