@@ -14,13 +14,16 @@ INSTALLED := .venv/installed-$(shell (pwd; cat requirements-uv.txt requirements-
 NODE_MODULES := tests/documentation/node_modules/.package-lock.json
 # Whether models and migrations agree needs no database; without this it would wait for one.
 NO_DATABASE := DATABASE_URL=postgres://127.0.0.1:1/none DATABASE_TIMEOUT=100 LOG_LEVEL=critical
-# Only for `check --deploy`: complete and secret to nobody.
-PRODUCTION := APP_ENV=production DATABASE_URL=postgres://db/app REDIS_URL=redis://redis/0 \
+# Only for `check --deploy`: complete and secret to nobody. Its servers are away, which is noted and no fault.
+PRODUCTION := APP_ENV=production DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1/0 \
     DJANGO_ALLOWED_HOSTS=api.example.com DJANGO_SECRET_KEY=$$(head -c 60 /dev/urandom | base64 -w 0) \
     FIELD_ENCRYPTION_KEY=$$(head -c 32 /dev/urandom | base64) WEBHOOK_SECRET=app-secret \
     WEBHOOK_VERIFY_TOKEN=verify-token OPENAI_API_KEY=sk-none \
+    STORAGE_OPTIONS='{"location": "/srv/media"}' EMAIL_URL=dummymail:// \
     WHATSAPP_API_BASE_URL=https://graph.facebook.com/v22.0 \
     INSTAGRAM_API_BASE_URL=https://graph.instagram.com/v22.0
+# The services that `make bench ARGS=peers` compares ours with.
+PEERS := tests/load/peers/services
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header $(ARGS)
 
 # Nothing is written outside this folder but caches, and those come here too when there is no home.
@@ -35,7 +38,7 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup node_modules configuration reference run test bench bench-pages bench-streams fuzz audit chaos chaos-teeth check lock migrate psql shell clean
+.PHONY: help setup node_modules configuration reference run test test-long bench bench-pages bench-streams soak fuzz audit chaos chaos-teeth check lock migrate psql shell clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z_-]+):.*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -44,10 +47,17 @@ help: ## List the targets
 run: $(INSTALLED) ## Start everything here: Postgres, Valkey, simulator, web, workers (Ctrl-C stops)
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m config.embedded
 
-test: $(INSTALLED) $(NODE_MODULES) ## Run the tests (ARGS="-k webhook")
-	@$(if $(ARGS),$(BIN)/pytest $(ARGS),exec $(BIN)/python -m tests.together)
+# Tests mostly compute, or wait for processes they started: one process more than there are cores keeps all busy.
+TEST_PROCESSES ?= $(shell expr $$(nproc) + 1)
+IN_PARALLEL = --numprocesses $(TEST_PROCESSES) --dist loadscope
 
-bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --seconds 20"; ARGS=--help)
+test: $(INSTALLED) $(NODE_MODULES) ## Run all tests but the long ones (ARGS="-k webhook": run these, one after the other)
+	@$(BIN)/pytest $(or $(ARGS),$(IN_PARALLEL) -m "not slow and not long")
+
+test-long: $(INSTALLED) $(NODE_MODULES) ## Run the long tests: browsers, crashes, restarts, the whole system (TEST_PROCESSES=3)
+	@$(BIN)/pytest $(IN_PARALLEL) -m "long and not slow" $(ARGS)
+
+bench: $(INSTALLED) ## Measure throughput and latency (ARGS="steady --rate 60 --against HEAD~1"; ARGS=--help)
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load $(ARGS)
 
 bench-pages: $(INSTALLED) ## Measure pages of a million messages (ARGS="--messages 100000 --samples 50")
@@ -55,6 +65,9 @@ bench-pages: $(INSTALLED) ## Measure pages of a million messages (ARGS="--messag
 
 bench-streams: $(INSTALLED) ## Measure event streams of the web chat (ARGS="--streams 2000 --messages 200")
 	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load.streams $(ARGS)
+
+soak: $(INSTALLED) ## Load the system for an hour, and show how memory and latency change (ARGS="--minutes 5 --rate 20")
+	@exec setpriv --pdeathsig TERM $(BIN)/python -m tests.load.soak $(ARGS)
 
 fuzz: $(INSTALLED) ## Try out the whole API with thousands of right and wrong requests (ARGS="--examples 300 --seed 7")
 	@$(BIN)/python -m tests.api.fuzzing $(ARGS)
@@ -94,6 +107,7 @@ lock: $(INSTALLED) ## Write the lock files anew from requirements*.in (ARGS=--up
 	echo uv | $(LOCK) - --output-file requirements-uv.txt
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) $(PEERS)/requirements.in --output-file $(PEERS)/requirements.txt
 
 migrate: $(INSTALLED) ## Bring the database's tables up to date (needs a running database)
 	@DATABASE_TIMEOUT=5000 $(BIN)/python manage.py migrate $(ARGS)
