@@ -119,8 +119,10 @@ _STATES_SQL = f"""
             LIMIT 1) AS received ON true
       LEFT JOIN LATERAL (
            SELECT received_at AS at FROM inbound_messages AS inbound
-            WHERE inbound.phone_number_id = number.phone_number_id AND inbound.status = 'pending'
-            ORDER BY inbound.id DESC
+            -- BETWEEN: see agents.unanswered.
+            WHERE inbound.phone_number_id BETWEEN number.phone_number_id AND number.phone_number_id
+              AND inbound.status = 'pending'
+            ORDER BY inbound.phone_number_id DESC, inbound.id DESC
             LIMIT 1) AS waiting ON true
       LEFT JOIN LATERAL (
            SELECT newest.timestamp AS at FROM ({_NEWEST}) AS newest

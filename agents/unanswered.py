@@ -61,11 +61,12 @@ _HAS_NO_AGENT = """
     NOT EXISTS (SELECT 1 FROM agents
                  WHERE agents.phone_number_id = number.phone_number_id AND agents.deleted_at IS NULL)
 """
-# inbound_waiting_by_number
+# inbound_waiting_by_number. BETWEEN, and not `=`: sorted by both columns, rows come from that index only.
 _OLDEST = """
     (SELECT received_at FROM inbound_messages AS message
-      WHERE message.phone_number_id = number.phone_number_id AND message.status = 'pending'
-      ORDER BY message.id LIMIT 1)
+      WHERE message.phone_number_id BETWEEN number.phone_number_id AND number.phone_number_id
+        AND message.status = 'pending'
+      ORDER BY message.phone_number_id, message.id LIMIT 1)
 """
 _REPORT_SQL = f"""
     UPDATE phone_numbers AS number SET unanswered_at = statement_timestamp()
@@ -77,8 +78,8 @@ _REPORT_SQL = f"""
 _WAITING = """
     SELECT count(*) AS messages, min(received_at) AS since
       FROM (SELECT received_at FROM inbound_messages AS message
-             WHERE message.phone_number_id = {number} AND message.status = 'pending'
-             ORDER BY message.id LIMIT %(counted)s) AS oldest
+             WHERE message.phone_number_id BETWEEN {number} AND {number} AND message.status = 'pending'
+             ORDER BY message.phone_number_id, message.id LIMIT %(counted)s) AS oldest
 """
 _WAITING_SQL = _WAITING.format(number="%(number)s")
 # A row for each number of the service, and one look into inbound_waiting_by_number for each without an agent.

@@ -188,8 +188,10 @@ _TAKE_SQL = """
                    AS recipient (customer_id, turn_id, registered_at)
          CROSS JOIN LATERAL (
                SELECT id FROM inbound_messages
-                WHERE inbound_messages.customer_id = recipient.customer_id AND status = 'pending'
-                ORDER BY id
+                -- BETWEEN: see HEADS_SQL.
+                WHERE inbound_messages.customer_id BETWEEN recipient.customer_id AND recipient.customer_id
+                  AND status = 'pending'
+                ORDER BY inbound_messages.customer_id, id
                 LIMIT %(most)s) AS message)
     UPDATE inbound_messages
        SET status = CASE WHEN received_at < waiting.registered_at THEN 'ignored'

@@ -56,11 +56,14 @@ HEADS_SQL = """
                SELECT inbound.id, inbound.customer_id
                  FROM inbound_messages AS inbound
                  JOIN customers AS customer USING (customer_id)
-                WHERE inbound.phone_number_id = woken.phone_number_id AND inbound.status = 'pending'
+                -- BETWEEN, and not `=`: sorted by both columns, rows come from their index only. Sorted by id
+                -- alone, they may be looked for along the primary key, past all that was ever written.
+                WHERE inbound.phone_number_id BETWEEN woken.phone_number_id AND woken.phone_number_id
+                  AND inbound.status = 'pending'
                   AND customer.due_at <= statement_timestamp()
                   AND (%(customer)s::varchar IS NULL OR inbound.customer_id = %(customer)s::varchar)
                   AND NOT inbound.customer_id = ANY(woken.answered)
-                ORDER BY inbound.id
+                ORDER BY inbound.phone_number_id, inbound.id
                 LIMIT GREATEST(woken.free, 0)) AS message
          GROUP BY woken.phone_number_id, woken.user_id, woken.free, message.customer_id),
     in_number AS (

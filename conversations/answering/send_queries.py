@@ -129,8 +129,9 @@ WAITING_NUMBERS_SQL = """
      CROSS JOIN LATERAL (
            SELECT message.id
              FROM inbound_messages AS message JOIN customers USING (customer_id)
-            WHERE message.phone_number_id = number.phone_number_id AND message.status = 'pending'
-              AND customers.due_at <= statement_timestamp()
-            ORDER BY message.id
+            -- BETWEEN: see HEADS_SQL.
+            WHERE message.phone_number_id BETWEEN number.phone_number_id AND number.phone_number_id
+              AND message.status = 'pending' AND customers.due_at <= statement_timestamp()
+            ORDER BY message.phone_number_id, message.id
             LIMIT 1) AS waiting
 """
