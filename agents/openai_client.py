@@ -1,18 +1,22 @@
 """
-The connection to OpenAI: the official SDK, one client a process, its own retries off.
+The connection to OpenAI. Its functions run on the process's event loop (`config.lib.event_loop`).
 
-Its functions run on the process's event loop (`config.lib.event_loop`). Each hidden retry would be a second
-billed call. Errors are sorted by class and code, never by their text.
+`call` posts by aiohttp: the SDK's request layers cost three times as much as the request, in the process that
+answers. `parse`, called once for a lead, uses the SDK. Neither retries: each hidden retry would be a second
+billed call. Errors are sorted by status and code, never by their text.
 """
 
 import asyncio
 import email.utils
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
+import aiohttp
 import httpx2
 import openai
 import structlog
@@ -56,21 +60,18 @@ async def call(
     *,
     deadline: float,
     body: object = None,
-    query: dict[str, object] | None = None,
+    query: Mapping[str, str | int] | None = None,
     file: tuple[str, bytes, str] | None = None,
 ) -> dict[str, Any]:
     """
     Call OpenAI once and return the JSON object it answers with; `deadline` is on the monotonic clock.
-
-    Through the SDK's own request method: its typed ones take a copy of each request apart and build a model
-    from each answer, which cost more than the rest of the call.
 
     :raises UnavailableError: if it is worth another try, or of unknown outcome
     :raises RejectedError: if it is not
     """
 
     async def ask(timeout: float) -> dict[str, Any]:
-        return _object(await _request(method, path, body, query, file, timeout))
+        return await _request(method, path, body, query, file, timeout)
 
     return await _once(ask, deadline)
 
@@ -89,10 +90,15 @@ async def parse(
 
     async def ask(timeout: float) -> ParsedResponse[Answer] | None:
         headers = {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
+        parsed = client().responses.parse(
+            **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
+        )
         try:
-            return await client().responses.parse(
-                **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
-            )
+            # The SDK's own timeout counts from the last byte; this one holds for the whole answer.
+            return await asyncio.wait_for(parsed, timeout)
+        except openai.APIStatusError as error:
+            response = error.response
+            raise _RefusedError.read(error.status_code, response.content, response.headers) from error
         except (ValidationError, AttributeError, TypeError) as error:
             log.warning("llm.answer_unreadable", reason=type(error).__name__)
             return None
@@ -112,14 +118,13 @@ async def _once(ask: Callable[[float], Awaitable[T]], deadline: float) -> T:
     if timeout <= 0:
         raise UnavailableError("no time left for another attempt", code="deadline")
     try:
-        # The SDK's own timeout counts from the last byte; this one holds for the whole answer.
-        answer = await asyncio.wait_for(ask(timeout), timeout)
+        answer = await ask(timeout)
     except UnavailableError:
         breaker.failed()
         raise
-    except openai.APIStatusError as error:
+    except _RefusedError as error:
         raise _from_status(error) from error
-    except (openai.APIConnectionError, TimeoutError, ValueError) as error:
+    except (openai.APIConnectionError, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         breaker.failed()
         raise UnavailableError(type(error).__name__, code="no_answer") from error
     except openai.OpenAIError as error:
@@ -132,36 +137,53 @@ async def _request(  # noqa: PLR0917  (one step of `call`, which has them by nam
     method: str,
     path: str,
     body: object,
-    query: dict[str, object] | None,
+    query: Mapping[str, str | int] | None,
     file: tuple[str, bytes, str] | None,
     timeout: float,
-) -> httpx2.Response:
-    options: dict[str, Any] = {
-        "headers": {settings.CORRELATION_ID_HEADER: logs.correlation_id()},
-        "timeout": timeout,
-    }
-    if query is not None:
-        options["params"] = query
-    given: dict[str, Any] = {} if body is None else {"body": body}
-    if file is not None:
-        given["files"] = {"file": file}
-        options["headers"]["content-type"] = "multipart/form-data"
-    send = getattr(client(), method.lower())
-    answer: httpx2.Response = await send(path, cast_to=httpx2.Response, options=options, **given)
-    return answer
-
-
-def _object(response: httpx2.Response) -> dict[str, Any]:
-    answer = response.json()
+) -> dict[str, Any]:
+    options: dict[str, Any] = {"data": _form(body, file)} if file is not None else {"json": body}
+    async with session().request(
+        method,
+        f"{settings.OPENAI_BASE_URL.rstrip('/')}{path}",
+        params=query,
+        headers={
+            "authorization": f"Bearer {settings.OPENAI_API_KEY}",
+            settings.CORRELATION_ID_HEADER: logs.correlation_id(),
+        },
+        timeout=aiohttp.ClientTimeout(total=timeout),
+        allow_redirects=False,
+        **options,
+    ) as response:
+        content = await response.read()
+    if not 200 <= response.status < 300:
+        raise _RefusedError.read(response.status, content, response.headers)
+    answer = json.loads(content)
     if not isinstance(answer, dict):
         raise UnavailableError("the answer is no object", code="unreadable")
     answer[REQUEST_ID] = response.headers.get("x-request-id", "")
     return answer
 
 
+def _form(fields: object, file: tuple[str, bytes, str]) -> aiohttp.FormData:
+    name, content, mime_type = file
+    form = aiohttp.FormData()
+    for field, value in (fields if isinstance(fields, Mapping) else {}).items():
+        form.add_field(field, str(value))
+    form.add_field("file", content, filename=name, content_type=mime_type)
+    return form
+
+
+@lru_cache(maxsize=1)
+def session() -> aiohttp.ClientSession:
+    """Return the process's connections to OpenAI, of which as many are kept as are in use."""
+    connected = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30))
+    event_loop.close_at_exit(connected.close)
+    return connected
+
+
 @lru_cache(maxsize=1)
 def client() -> openai.AsyncOpenAI:
-    """Return the process's client."""
+    """Return the process's client of the SDK."""
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
     connected = openai.AsyncOpenAI(
         api_key=settings.OPENAI_API_KEY,
@@ -176,38 +198,65 @@ def client() -> openai.AsyncOpenAI:
 # --- Errors ------------------------------------------------------------------------------------------
 
 
-def _from_status(error: openai.APIStatusError) -> UnavailableError | RejectedError:
-    about = {"code": error.code or str(error.status_code), "request_id": error.request_id or ""}
-    what = f"{type(error).__name__} {about['code']}"
-    if error.code in _OUT_OF_MONEY or error.status_code in {401, 403}:
+@dataclass(eq=False)
+class _RefusedError(Exception):
+    """
+    An answer with another status than 2xx.
+
+    https://platform.openai.com/docs/guides/error-codes/api-errors
+    """
+
+    status: int
+    code: str | None
+    param: str
+    request_id: str
+    headers: Mapping[str, str]
+
+    @classmethod
+    def read(cls, status: int, content: bytes, headers: Mapping[str, str]) -> "_RefusedError":
+        """Read `{"error": {"code", "param", …}}`, or as much of it as there is."""
+        try:
+            body = json.loads(content)
+        except ValueError:
+            body = None
+        found = body.get("error", body) if isinstance(body, dict) else None
+        error = found if isinstance(found, dict) else {}
+        code, param = error.get("code"), error.get("param")
+        return cls(
+            status,
+            str(code) if code is not None else None,
+            str(param or ""),
+            headers.get("x-request-id", ""),
+            headers,
+        )
+
+
+def _from_status(error: _RefusedError) -> UnavailableError | RejectedError:
+    about = {"code": error.code or str(error.status), "request_id": error.request_id}
+    what = f"OpenAI answered {error.status} {error.code or ''}".rstrip()
+    if error.code in _OUT_OF_MONEY or error.status in {401, 403}:
         log.error("llm.account_refused", **about)
         return AccountRefusedError(what, **about)
     if _is_about_the_conversation(error):
         return ConversationLostError(what, **about)
-    if error.status_code >= 500:
+    if error.status >= 500:
         breaker.failed()
     else:
         breaker.succeeded()
-    if (
-        error.status_code in {408, 409, 429}
-        or error.status_code >= 500
-        or error.code == "conversation_locked"
-    ):
-        return UnavailableError(what, **about, retry_after=_retry_after(error))
+    if error.status in {408, 409, 429} or error.status >= 500 or error.code == "conversation_locked":
+        return UnavailableError(what, **about, retry_after=_retry_after(error.headers))
     return RejectedError(what, **about)
 
 
-def _is_about_the_conversation(error: openai.APIStatusError) -> bool:
+def _is_about_the_conversation(error: _RefusedError) -> bool:
     """Tell a conversation that is gone, or waits for the output of a tool, from a prompt or model that is."""
-    param = error.param or ""
-    if error.status_code == 404:
-        return error.code != "model_not_found" and not param.startswith("prompt")
-    return error.status_code == 400 and param == "input" and error.code is None
+    if error.status == 404:
+        return error.code != "model_not_found" and not error.param.startswith("prompt")
+    return error.status == 400 and error.param == "input" and error.code is None
 
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read how many seconds to wait, from a number or a date."""
-    headers = error.response.headers
     try:
         if milliseconds := headers.get("retry-after-ms"):
             return max(0.0, float(milliseconds) / 1000)

@@ -4,11 +4,12 @@ from celery import shared_task
 
 from config.lib import failpoints, sql
 from config.lib.jobs import Job
+from config.lib.task_worker import AtOnceTask
 from conversations import archiving, events, retrying
 from conversations.answering import engine
 
 
-@shared_task(name=Job.DRAIN.value)
+@shared_task(name=Job.DRAIN.value, base=AtOnceTask)
 def drain(*, phone_number_id: str) -> None:
     """Wake this process's engine for a number."""
     failpoints.reach("P4", about=phone_number_id)

@@ -1,9 +1,10 @@
-"""The Celery application with two tasks that note in Redis that they ran, for workers that tests start."""
+"""The Celery application with tasks that note in Redis that they ran, for workers that tests start."""
 
 import redis
 from django.conf import settings
 
 from config.celery import app
+from config.lib.task_worker import AtOnceTask
 
 NOTED = "tests:noted"
 
@@ -23,3 +24,11 @@ def wait(*, name: str) -> None:
     connected = client()
     connected.rpush(NOTED, name)
     connected.blpop([f"tests:gate:{name}"], 60)
+
+
+@app.task(name="tests.note_at_once", base=AtOnceTask)
+def note_at_once(*, name: str) -> None:
+    """Note the name, or fail if it is `bad`."""
+    if name == "bad":
+        raise ValueError(name)
+    client().rpush(NOTED, name)

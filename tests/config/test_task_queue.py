@@ -215,3 +215,15 @@ class TestWorker:
         publish("a")
 
         wait_until_noted(valkey, "a")
+
+    def test_runs_tasks_at_once_although_all_threads_are_busy(self, valkey, start_worker):
+        start_worker()
+        publish("x", "y", task="tests.wait")
+        wait_until_noted(valkey, "x", "y")
+
+        publish("bad", task="tests.note_at_once")
+        publish("a", task="tests.note_at_once")
+
+        wait_until_noted(valkey, "a")
+        valkey.rpush("tests:gate:x", "")
+        valkey.rpush("tests:gate:y", "")

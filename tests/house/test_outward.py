@@ -13,7 +13,7 @@ SPEAK = {
 # Whoever adds a door here says what keeps others from choosing where it leads.
 DOORS = {
     "config/lib/outbound.py": "the one way out: looks at the address, follows no redirect",
-    "agents/openai_client.py": "OpenAI's own client, with the base URL of the settings",
+    "agents/openai_client.py": "calls OpenAI at the base URL of the settings, and follows no redirect",
     "billing/mail.py": "knows refusals by their type; Django speaks, with the server of the settings",
     "billing/webhooks/addresses.py": "reads addresses as the resolver does, and opens nothing",
     "config/lib/networks.py": "asks name servers for addresses; outbound checks them and connects",
