@@ -81,7 +81,8 @@ class Engine:
                 for number in numbers:
                     del self._woken[number]
                 try:
-                    await self._claim(numbers)
+                    async with steps_.rested():
+                        await self._claim(numbers)
                 except Exception as error:  # noqa: BLE001  (the numbers are looked at again)
                     log.warning("claim.failed", numbers=len(numbers), reason=errors.summary(error))
                     asyncio.get_running_loop().call_later(AWAY_PAUSE, partial(self.wake, *numbers))

@@ -1,14 +1,17 @@
 """
 The steps of answering that write to Postgres, each for many turns at once.
 
-A step takes what gathered while its previous statement ran: one that is idle starts at once, so a lone turn
-waits for nothing. Steps run in threads, each with a connection of its own, so that the event loop goes on.
+A step takes what gathered while its previous statement ran and it rested: one that is idle starts at once, so
+a lone turn waits for nothing. Steps run in threads, each with a connection of its own, so that the event loop
+goes on.
 """
 
 import asyncio
 import queue
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +33,10 @@ log = structlog.get_logger(__name__)
 
 # How many turns one statement takes at most.
 MOST = 200
+# A step rests this many times as long as its statement took, but not longer than this, in seconds. The busier
+# the machine, the more turns gather meanwhile: what a statement costs is shared by all of them.
+REST = 2.0
+LONGEST_REST = 0.02
 # Threads for what concerns one turn only: failures, handovers.
 THREADS = 8
 # Threads that fetch files, which may take as long as `attachments.PATIENCE`. They hold no connection then.
@@ -51,6 +58,14 @@ class _Waiting(Generic[Item, Result]):
             self.future.set_exception(error)
         else:
             self.future.set_result(task.result())
+
+
+@asynccontextmanager
+async def rested() -> AsyncIterator[None]:
+    """Rest after a statement, in proportion to the time that it took."""
+    began = time.monotonic()
+    yield
+    await asyncio.sleep(min(REST * (time.monotonic() - began), LONGEST_REST))
 
 
 class Step(Generic[Item, Result]):
@@ -89,7 +104,8 @@ class Step(Generic[Item, Result]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-                await self._run(batch)
+                async with rested():
+                    await self._run(batch)
         finally:
             self._task = None
 
