@@ -143,8 +143,8 @@ def renew(tokens: list[str]) -> list[str]:
     """
     Extend the leases that are still ours, each to its deadline at most, and list them.
 
-    A turn that another transaction has locked is left to the next renewal: waiting for it would cost the other
-    turns their leases.
+    A turn that another transaction has locked is left to the next renewal: waiting for it would cost the
+    other turns their leases.
     """
     renewed = sql.rows(
         """
