@@ -18,6 +18,9 @@ from config.lib import sql, stopping
 
 log = structlog.get_logger(__name__)
 
+# Seconds until a renewal is repeated that Postgres did not take.
+_RETRY_PAUSE = 1.0
+
 
 class LeaseLostError(Exception):
     """Somebody else holds the turn now, so this holder may change nothing any more."""
@@ -83,26 +86,38 @@ class _Keeper:
             return self._busy > len(self._waiting)
 
     def _run(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(settings.TURN_LEASE / 3000):
-            with self._lock:
-                tokens = list(self._held)
-            if not tokens:
-                continue
-            asked_at = time.monotonic()
-            try:
-                self._renewed(renew(tokens), asked_at)
-            except Error as error:
-                sql.discard_if_read_only(error)
-                log.warning("leases.not_renewed", held=len(tokens), reason=type(error).__name__)
-            finally:
-                connection.close()
+        pause, seconds = threading.Event(), _renewal_pause()
+        while not pause.wait(seconds):
+            seconds = _renewal_pause()
+            if not self._renew_held():
+                seconds = min(seconds, _RETRY_PAUSE)
+
+    def _renew_held(self) -> bool:
+        """Renew all leases; return False if Postgres did not take that."""
+        with self._lock:
+            tokens = list(self._held)
+        if not tokens:
+            return True
+        asked_at = time.monotonic()
+        try:
+            self._renewed(renew(tokens), asked_at)
+        except Error as error:
+            sql.discard_if_read_only(error)
+            log.warning("leases.not_renewed", held=len(tokens), reason=type(error).__name__)
+            return False
+        finally:
+            connection.close()
+        return True
 
     def _renewed(self, tokens: list[str], asked_at: float) -> None:
         with self._lock:
             for token in tokens:
                 if token in self._held:
                     self._held[token] = _lease_from(asked_at)
+
+
+def _renewal_pause() -> float:
+    return float(settings.TURN_LEASE) / 3000
 
 
 def _lease_from(moment: float) -> float:
@@ -125,15 +140,26 @@ is_busy = _keeper.is_busy
 
 
 def renew(tokens: list[str]) -> list[str]:
-    """Extend the leases that are still ours, each to its deadline at most, and list them."""
+    """
+    Extend the leases that are still ours, each to its deadline at most, and list them.
+
+    A turn that another transaction has locked is left to the next renewal: waiting for it would cost the
+    other turns their leases.
+    """
     renewed = sql.rows(
         """
+        WITH held AS (
+            SELECT turn_id FROM turns
+             WHERE lease_token = ANY(%(tokens)s::uuid[]) AND closed_at IS NULL
+             ORDER BY turn_id
+               FOR NO KEY UPDATE SKIP LOCKED)
         UPDATE turns
-           SET lease_expires_at = LEAST(statement_timestamp() + make_interval(secs => %s), deadline_at)
-         WHERE lease_token = ANY(%s::uuid[]) AND closed_at IS NULL
+           SET lease_expires_at = LEAST(statement_timestamp() + make_interval(secs => %(lease)s), deadline_at)
+          FROM held
+         WHERE turns.turn_id = held.turn_id
         RETURNING lease_token::text
         """,
-        [settings.TURN_LEASE / 1000, tokens],
+        {"lease": settings.TURN_LEASE / 1000, "tokens": tokens},
     )
     return [row["lease_token"] for row in renewed]
 

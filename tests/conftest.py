@@ -57,6 +57,12 @@ def servers() -> Iterator[TemporaryServers]:
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Leave the test database to end with its server: threads of ours may still have sessions in it."""
+    return True
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(servers, django_db_setup) -> None:
     """Have the servers up before pytest-django makes its database."""
 

@@ -64,12 +64,13 @@ os.environ |= {
     "WEBHOOK_SECRET": "test-app-secret",
     "WEBHOOK_VERIFY_TOKEN": "test-verify-token",
     "LOG_FORMAT": "json",
-    # Short, so that a test which kills a worker need not wait half a minute.
-    "TURN_LEASE": "4000",
+    # Short, so that a test which kills a worker need not wait half a minute; long enough for a worker that
+    # lives to renew it though it gets no time for some seconds.
+    "TURN_LEASE": "9000",
     "WORKER_POLL_INTERVAL": "300",
     "REPLY_DEBOUNCE": "300",
-    # As the webhook process has it: Meta does not wait long.
-    "DATABASE_TIMEOUT": "2000",
+    # Short, so that a test which kills Postgres need not wait half a minute.
+    "DATABASE_TIMEOUT": "10000",
     # Tests look at results, not at what was written to stdout on the way.
     "PYTHONUNBUFFERED": "1",
 }

@@ -63,7 +63,11 @@ COMMANDS = {
 }
 
 
-def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") -> T:
+# Seconds until a wait is given up. A wait that succeeds costs nothing, and a machine may be slow and busy.
+PATIENCE = 120.0
+
+
+def wait_until(look: Callable[[], T], *, seconds: float = PATIENCE, what: str = "") -> T:
     """Look until it is true, and give what was seen."""
     deadline = time.monotonic() + seconds
     while True:
@@ -76,7 +80,7 @@ def wait_until(look: Callable[[], T], *, seconds: float = 30, what: str = "") ->
 
 def _answers(url: str) -> bool:
     with contextlib.suppress(requests.RequestException):
-        return requests.get(url, timeout=1).ok
+        return requests.get(url, timeout=10).ok
     return False
 
 
@@ -86,22 +90,22 @@ class Simulator:
     url = environment.SIMULATOR_URL
 
     def reset(self) -> None:
-        requests.post(f"{self.url}/_simulator/reset", timeout=5).raise_for_status()
+        requests.post(f"{self.url}/_simulator/reset", timeout=60).raise_for_status()
 
     def behave(self, **update: object) -> None:
-        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=5)
+        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=60)
         assert answer.ok, answer.text
 
     def requests(self, **filters: str | int) -> list[dict[str, Any]]:
         answer = requests.get(
-            f"{self.url}/_simulator/requests", params={"limit": 50_000, **filters}, timeout=10
+            f"{self.url}/_simulator/requests", params={"limit": 50_000, **filters}, timeout=60
         )
         found: list[dict[str, Any]] = answer.json()
         return found
 
     def is_up(self) -> bool:
         with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{self.url}/_simulator/health", timeout=1).ok
+            return requests.get(f"{self.url}/_simulator/health", timeout=10).ok
         return False
 
 
@@ -183,7 +187,7 @@ class Rig:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, how)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
+            process.wait(40)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -210,7 +214,7 @@ class Rig:
         """Send a signal to a process and its children: freeze it, wake it, ask it to go."""
         os.killpg(self.pid(name), number)
 
-    def wait_for_end(self, name: str, *, seconds: float = 30) -> int:
+    def wait_for_end(self, name: str, *, seconds: float = PATIENCE) -> int:
         """Wait until a process has ended by itself, and give what it returned (-9: killed)."""
         return self._processes[name].wait(seconds)
 
@@ -394,7 +398,7 @@ class Business:
     def post(self, body: bytes) -> int:
         """Post a signed webhook body and give the status of the answer."""
         headers = webhooks.headers(body, "test-app-secret")
-        return requests.post(environment.WEBHOOK_URL, data=body, headers=headers, timeout=30).status_code
+        return requests.post(environment.WEBHOOK_URL, data=body, headers=headers, timeout=60).status_code
 
     def write(self, *texts: str, **more: Any) -> int:
         return self.post(self.body(*texts, **more))
@@ -443,8 +447,8 @@ class Business:
             "turns", "state IN ('claimed', 'answered')"
         )
 
-    def wait_until_quiet(self, *, seconds: float = 40) -> None:
-        wait_until(self.is_quiet, seconds=seconds, what="all messages of the number answered")
+    def wait_until_quiet(self) -> None:
+        wait_until(self.is_quiet, what="all messages of the number answered")
 
     def check_ledger(self) -> None:
         """Hold the balance against the ledger."""

@@ -30,7 +30,7 @@ class HangingStorage(AwayStorage):
     release = threading.Event()
 
     def _open(self, name: str, mode: str = "rb") -> File:
-        self.release.wait(30)
+        self.release.wait(60)
         return ContentFile(b"late")
 
 

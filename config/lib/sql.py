@@ -10,12 +10,17 @@ import psycopg
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from psycopg import Cursor
+from psycopg_pool.base import AttemptWithBackoff
 
 Parameters = Mapping[str, Any] | Sequence[Any]
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 _PAUSE = 0.5
+
+# While Postgres is away the pool tries to connect once a second. The pool's own pauses double each time, so a
+# process stayed without Postgres after an outage for as long again, and lost the leases of its turns.
+AttemptWithBackoff.DELAY_BACKOFF = 1.0
 
 # A primary that was demoted, or a standby: connections to it are of no use for writing.
 READ_ONLY = "25006"

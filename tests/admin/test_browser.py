@@ -21,6 +21,7 @@ from extraction.models import Extraction
 from tests import factories
 from tests.admin.conftest import PASSWORD, furnish, staff
 from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.rig import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -66,6 +67,7 @@ def site(live_server, valkey):
 @pytest.fixture
 def page(browser, site):  # noqa: F811
     context = browser.new_context(base_url=site.url, viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(1000 * PATIENCE)
     opened = context.new_page()
     faults: list[str] = []
 
@@ -101,8 +103,8 @@ def press(page: Page, row, title: str, **said: str) -> None:
     button = page.get_by_role("link", name=re.compile(f"{title}$"))
     if not button.count():
         page.locator("[x-ref^=actionDropdown] > a").first.click()
-    button.last.click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        button.last.click()
     confirm(page, **said)
 
 
@@ -113,8 +115,8 @@ def confirm(page: Page, **said: str) -> None:
             field.select_option(value)
         else:
             field.fill(value)
-    page.locator("form[method=post] button.staff-button").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.locator("form[method=post] button.staff-button").click()
 
 
 def picture(page: Page, name: str) -> None:

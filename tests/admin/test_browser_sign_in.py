@@ -11,6 +11,7 @@ from tests.admin.authenticator import code_for, secret_on
 from tests.admin.conftest import PASSWORD, staff
 from tests.browser import browser  # noqa: F401  (a fixture)
 from tests.documentation import node
+from tests.rig import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -36,6 +37,7 @@ def site(live_server, valkey, settings):
 @pytest.fixture(params=LOOKS)
 def page(request, browser, site):  # noqa: F811
     context = browser.new_context(base_url=site.url, **LOOKS[request.param])
+    context.set_default_timeout(1000 * PATIENCE)
     opened = context.new_page()
     opened.look = request.param
     faults: list[str] = []
@@ -71,7 +73,7 @@ def test_second_factor_is_set_up_and_asked_for(page):
     page.keyboard.press("Enter")
     page.wait_for_url("**/second-factor/set-up/**")
     qr_code = page.get_by_alt_text("QR code with the secret that is written below")
-    assert qr_code.evaluate("image => image.complete && image.naturalWidth > 0")
+    assert qr_code.evaluate("image => image.decode().then(() => image.naturalWidth > 0)")
     look_at(page, "set-up")
 
     page.get_by_label("Code").fill("000000")
@@ -115,8 +117,8 @@ def test_refused_sign_in_says_when_to_try_again(page):
     for _ in range(6):
         page.fill("input[name=username]", "sue")
         page.fill("input[name=password]", "wrong")
-        page.keyboard.press("Enter")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
     expect(page.get_by_text("Too many attempts. Try again in 15 minutes.")).to_be_visible()
     if PICTURES:
         page.screenshot(path=f"{PICTURES}/refused-{page.look}.png", full_page=True)

@@ -183,7 +183,7 @@ def at_once(*moves: tuple[Agent, str], replace: bool) -> list[str]:
     ready = Barrier(len(moves))
 
     def move(wanted: tuple[Agent, str]) -> str:
-        ready.wait(10)
+        ready.wait(60)
         try:
             relink(agent_id=wanted[0].agent_id, phone_number_id=wanted[1], replace=replace)
         except (NumberTakenError, AlreadyThereError) as refused:

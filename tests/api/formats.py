@@ -56,7 +56,7 @@ def _place_in_chat(case: Any) -> str:
     answer = requests.get(
         f"{case.operation.schema.get_base_url().rstrip('/')}/webchat/{VISITOR['chat']}/messages",
         headers={"Origin": VISITOR["origin"], "Authorization": f"Bearer {VISITOR['session']}"},
-        timeout=10,
+        timeout=60,
     )
     # Whoever reads too often gets none; an empty one is refused as it should be.
     return answer.json().get("cursor", "")
@@ -81,7 +81,7 @@ def _go_on(case: Any) -> None:
         case.operation.schema.get_base_url().rstrip("/") + case.formatted_path,
         params=first,
         headers={"x-api-key": os.environ["API_KEY"]},
-        timeout=10,
+        timeout=60,
     )
     following = answer.json().get("next_cursor")
     case.query = {**first, "limit": case.query.get("limit", 50)} | (

@@ -288,7 +288,7 @@ class TestServed:
                 slow.enter_context(served.ask())
 
             answers = [
-                requests.get(f"{environment.API_URL}/health/live", timeout=30).status_code for _ in range(20)
+                requests.get(f"{environment.API_URL}/health/live", timeout=60).status_code for _ in range(20)
             ]
 
         assert answers == [200] * 20

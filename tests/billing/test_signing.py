@@ -68,7 +68,7 @@ def receiving_in_node(secret: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}/hook"
     finally:
         # `node` may be a program that runs node, so that killing it would leave that alone.
-        server.communicate(timeout=30)
+        server.communicate(timeout=60)
 
 
 class TestDeliver:

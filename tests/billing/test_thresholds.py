@@ -128,7 +128,7 @@ class TestConcurrentGrant:
                 ledger.grant(user_id=user_id, amount=amount, reference="invoice 1")
                 charge = pool.submit(self.charge, user_id, price)
                 wait_until(self.is_somebody_waiting, what="the charge waits for the grant")
-            return charge.result(timeout=10)
+            return charge.result(timeout=60)
 
     def charge(self, user_id: str, price: int) -> str:
         try:

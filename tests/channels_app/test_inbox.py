@@ -68,9 +68,9 @@ class TestStore:
             with transaction.atomic():
                 store(message("first"))
                 later = pool.submit(second)
-                started.wait(5)
+                started.wait(60)
                 wait_until(self._somebody_waits, what="the second webhook waits for the first")
-            later.result(10)
+            later.result(120)
 
         ids = InboundMessage.objects.order_by("id").values_list("provider_message_id", flat=True)
         assert list(ids) == ["first", "second"]
@@ -87,7 +87,7 @@ class TestStore:
         def tell(numbers: str) -> None:
             try:
                 for n in range(100):
-                    both.wait(10)
+                    both.wait(60)
                     store(*(message(f"{numbers}{n}", number=number) for number in numbers))
             finally:
                 connection.close()
@@ -103,7 +103,7 @@ class TestStore:
         def tell(keys: str) -> None:
             try:
                 for n in range(50):
-                    both.wait(10)
+                    both.wait(60)
                     inbox.store(Parsed(events=[status(f"{key}{n}") for key in keys]))
             finally:
                 connection.close()

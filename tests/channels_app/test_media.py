@@ -204,7 +204,7 @@ class TestWhatsApp:
 class TestInstagram:
     def test_is_fetched_by_its_url_without_a_token(self, simulator, fetch):
         order = {"id": "m1", "mime_type": "image/gif", "data": base64.b64encode(b"GIF89a...").decode()}
-        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=5).raise_for_status()
+        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=60).raise_for_status()
 
         fetched = fetch(Media(kind="image", url=f"{simulator.url}/ig_messaging_cdn/?asset_id=m1"))
 
@@ -385,7 +385,7 @@ class TestType:
 
     def test_what_the_sender_declares_counts_for_nothing(self, simulator, fetch):
         order = {"id": "m2", "mime_type": "text/html", "data": base64.b64encode(JPEG).decode()}
-        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=5).raise_for_status()
+        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=60).raise_for_status()
 
         sent = Media(kind="image", media_id="m2", mime_type="image/svg+xml", filename="../../evil.html")
 

@@ -242,7 +242,7 @@ class TestCustomerWhoIsCreatedElsewhereMeanwhile:
                 other = Customer.objects.create(phone_number_id="1", wa_id="w-two")
                 statuses = pool.submit(receive)
                 wait_until(_somebody_waits, what="the webhook waits for the other transaction")
-            assert statuses.result(10) == [200]
+            assert statuses.result(120) == [200]
 
         assert stored() == ["one", "two"]
         assert InboundMessage.objects.get(provider_message_id="two").customer == other

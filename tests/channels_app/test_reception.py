@@ -53,12 +53,12 @@ def holding(take: Callable[[], object]) -> Iterator[None]:
         with transaction.atomic():
             take()
             is_held.set()
-            may_end.wait(10)
+            may_end.wait(60)
         connection.close()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    is_held.wait(10)
+    is_held.wait(60)
     try:
         yield
     finally:

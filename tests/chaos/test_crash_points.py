@@ -72,9 +72,13 @@ class TestRing:
         stage.set(worker=f"P4=kill@3~{line.number}")
 
         with stage.supervised("worker") as deaths:
-            for _ in range(6):
+            # Rings that wait together are one.
+            for _ in range(60):
                 line.write()
                 time.sleep(0.7)
+                if deaths:
+                    break
+            line.write(3)
             line.check()
 
         assert deaths == ["worker"]
@@ -356,7 +360,7 @@ class TestLetGo:
         for _ in range(4):
             answered = len(line.business.replies())
             line.write()
-            wait_until(lambda: len(line.business.replies()) > answered, seconds=5, what="the reply")  # noqa: B023
+            wait_until(lambda: len(line.business.replies()) > answered, what="the reply")  # noqa: B023
             line.write(customer=1)
 
         assert line.check().accepted == 13
@@ -464,22 +468,21 @@ class TestPoison:
 class TestDeploy:
     def test_in_the_middle_of_a_call_hands_the_turn_over_p22(self, stage):
         stage.set()
-        stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-1>", "delay": 6}]})
+        stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-1>", "delay": 20}]})
         line = stage.line()
         line.talk(1)
         [second] = line.write()
         wait_until(lambda: stage.rig.simulator.requests(api="openai", contains=second), what="the call")
 
-        stage.join("worker2")
-        asked_to_go_at = time.monotonic()
         stage.rig.signal("worker", signal.SIGTERM)
-        returned = stage.rig.wait_for_end("worker", seconds=30)
-        gone_after = time.monotonic() - asked_to_go_at
+        returned = stage.rig.wait_for_end("worker")
+        left = line.turn(second)
+        stage.set("worker2")
         line.wait()
         line.talk(2)
 
         assert returned == 0
-        assert gone_after < 30
+        assert (left["state"], left["lease_token"]) == ("claimed", None)
         assert line.check().fates == {"answered": 4}
         assert line.turn(second)["attempts"] == 0
         assert (line.asks(second), line.posts(second), line.states(second)) == (1, 1, ["sent"])

@@ -53,7 +53,7 @@ class TestUniqueIndex:
 
 class TestClaimLock:
     def test_holds_over_processes_so_that_a_number_has_no_more_turns_than_it_may(self, stage):
-        strict = ENVIRONMENT | {"PHONE_NUMBER_CONCURRENCY": "1", "TURN_LEASE": "10000"}
+        strict = ENVIRONMENT | {"PHONE_NUMBER_CONCURRENCY": "1"}
         stage.set("worker2")
         stage.rig.have("worker", "worker2", "sweeper", **strict)
         stage.rig.simulator.behave(openai={"latency": 0.05}, statuses=False)
@@ -105,7 +105,9 @@ class TestSpool:
 class TestLease:
     def test_is_kept_by_a_holder_who_lives_however_long_the_call_takes(self, stage):
         stage.set("worker2")
-        stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-0>", "delay": 7}]})
+        stage.rig.have("worker", "worker2", "sweeper", **ENVIRONMENT | {"OPENAI_TIMEOUT": "60000"})
+        takes = 2.5 * int(ENVIRONMENT["TURN_LEASE"]) / 1000
+        stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-0>", "delay": takes}]})
         line = stage.line()
 
         [first] = line.talk(1)

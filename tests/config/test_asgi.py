@@ -26,7 +26,7 @@ class TestFiles:
         ("address", "file"), [("unfold/css/styles.css", LARGE), ("staff/admin.css", SMALL)]
     )
     def test_are_sent_whole(self, web, address, file):
-        answer = requests.get(f"{web}/static/{address}", headers={"Accept-Encoding": "identity"}, timeout=10)
+        answer = requests.get(f"{web}/static/{address}", headers={"Accept-Encoding": "identity"}, timeout=60)
 
         assert (answer.status_code, answer.content) == (200, file.read_bytes())
 
@@ -34,7 +34,7 @@ class TestFiles:
         assert SMALL.stat().st_size < BLOCK_BYTES < LARGE.stat().st_size
 
     def test_are_not_sent_where_only_their_head_is_asked_for(self, web):
-        answer = requests.head(f"{web}/static/unfold/css/styles.css", timeout=10)
+        answer = requests.head(f"{web}/static/unfold/css/styles.css", timeout=60)
 
         assert (answer.status_code, answer.content) == (200, b"")
 
@@ -42,7 +42,7 @@ class TestFiles:
 class TestAnswers:
     def test_are_sent_whole_one_after_the_other(self, web):
         with requests.Session() as session:
-            answers = [session.get(f"{web}/health/live", timeout=10) for _ in range(3)]
+            answers = [session.get(f"{web}/health/live", timeout=60) for _ in range(3)]
 
         assert [answer.status_code for answer in answers] == [200] * 3
         assert len({answer.headers["content-length"] for answer in answers}) == 1

@@ -99,7 +99,7 @@ class TestBreaker:
         ready = threading.Barrier(16)
 
         def ask(_: int) -> bool:
-            ready.wait(10)
+            ready.wait(60)
             return breaker.allows()
 
         with ThreadPoolExecutor(16) as pool:

@@ -35,7 +35,7 @@ def held(stack: ExitStack, port: int, first: bytes = b"") -> list[socket.socket]
 
 
 def answers(port: int) -> bool:
-    return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=30).ok
+    return requests.get(f"http://127.0.0.1:{port}/health/live", timeout=60).ok
 
 
 def status(connection: socket.socket) -> bytes:
@@ -78,7 +78,7 @@ def test_half_sent_pictures_are_not_known_to_the_webhook_process(processes):
 
 def test_a_refused_client_that_goes_on_sending_reads_the_answer(processes):
     for _ in range(10):
-        answer = requests.post(f"{environment.API_URL}/webchat/web_none/files", bytes(5_000_000), timeout=30)
+        answer = requests.post(f"{environment.API_URL}/webchat/web_none/files", bytes(5_000_000), timeout=60)
         assert answer.status_code == 404
 
 

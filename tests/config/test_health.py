@@ -274,20 +274,19 @@ class TestProcesses:
         return rig
 
     def ready(self) -> dict:
-        return requests.get(f"{environment.API_URL}/health/ready", timeout=10).json()
+        return requests.get(f"{environment.API_URL}/health/ready", timeout=60).json()
 
     def test_of_every_role_are_known_and_missed_when_they_stop(self, every_role):
-        wait_until(lambda: self.ready()["status"] == "ok", seconds=60, what="all roles ok")
+        wait_until(lambda: self.ready()["status"] == "ok", what="all roles ok")
         others = [role for role in ROLES if role != "web"]
         for role in others:
             every_role.stop(role)
 
         answer = wait_until(
             lambda: (found := self.ready())["parts"]["beat"] == "away" and found,
-            seconds=60,
             what="the roles away",
         )
-        wait_until(lambda: {self.ready()["parts"][role] for role in others} == {"away"}, seconds=60)
+        wait_until(lambda: {self.ready()["parts"][role] for role in others} == {"away"})
 
         assert answer["parts"]["web"] == "ok"
         assert set(self.ready()["unread_queues"]) == set(queues())
@@ -297,12 +296,12 @@ class TestProcesses:
         addresses = [f"http://127.0.0.1:{port}/health/{kind}" for port in ports for kind in ("live", "ready")]
 
         found = [
-            requests.get(address, headers={"Host": "10.1.2.3"}, timeout=10).status_code
+            requests.get(address, headers={"Host": "10.1.2.3"}, timeout=60).status_code
             for address in addresses
         ]
         elsewhere = [
-            requests.get(f"{environment.API_URL}/users", headers={"Host": "10.1.2.3"}, timeout=10),
-            requests.post(environment.WEBHOOK_URL, headers={"Host": "10.1.2.3"}, timeout=10),
+            requests.get(f"{environment.API_URL}/users", headers={"Host": "10.1.2.3"}, timeout=60),
+            requests.post(environment.WEBHOOK_URL, headers={"Host": "10.1.2.3"}, timeout=60),
         ]
 
         assert found == [200] * 6

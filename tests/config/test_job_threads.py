@@ -19,7 +19,7 @@ class Work:
 
     def last(self, job: str, *_: object) -> tuple[bool, None, float]:
         self.begun.append(job)
-        self.may_end.wait(30)
+        self.may_end.wait(600)
         return (False, None, 0.0)
 
 

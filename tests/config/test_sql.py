@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, Error, InterfaceError, OperationalError, connection, transaction
 from psycopg_pool import PoolTimeout
+from psycopg_pool.base import AttemptWithBackoff
 
 from config.lib import sql
 from config.models import LeaderLease
@@ -137,3 +138,16 @@ class TestReadOnlyServer:
     def _job(self) -> None:
         with sql.may_be_away("job"):
             1 / 0  # noqa: B018
+
+
+class TestPool:
+    def test_tries_to_connect_once_a_second_however_long_postgres_is_away(self):
+        """The longest pause is how long a process is without Postgres after an outage."""
+        attempt = AttemptWithBackoff(timeout=connection.pool.reconnect_timeout)
+        pauses = []
+        for failed_at in range(int(connection.pool.reconnect_timeout)):
+            attempt.update_delay(float(failed_at))
+            pauses.append(attempt.delay)
+
+        assert len(pauses) == 300
+        assert max(pauses) < 1.5

@@ -25,7 +25,7 @@ def claim_all(agent) -> list[OpenTurn]:
     ready = threading.Barrier(THREADS)
 
     def work(_: int) -> list[OpenTurn]:
-        ready.wait(10)
+        ready.wait(60)
         try:
             return list(iter(lambda: answering.claim(agent.phone_number_id), None))
         finally:
@@ -94,15 +94,15 @@ class TestAnotherProcess:
             with transaction.atomic():
                 locks.take(Lock.CLAIM, number)
                 taken.set()
-                ended.wait(10)
+                ended.wait(60)
             connection.close()
 
         with ThreadPoolExecutor(1) as pool:
             ending = pool.submit(other)
-            assert taken.wait(10)
+            assert taken.wait(60)
             claimed = claiming.claim([number], most=1)
             assert (claimed.candidates, claimed.busy) == ([], {number})
             ended.set()
-            ending.result(10)
+            ending.result(120)
 
             assert answering.claim(number).customer_id == message.customer_id

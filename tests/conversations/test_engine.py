@@ -197,7 +197,7 @@ class TestSchemaOfAnotherRelease:
 
 class TestStep:
     def run(self, work) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, event_loop.get()).result(20)
+        return asyncio.run_coroutine_threadsafe(work, event_loop.get()).result(120)
 
     def test_takes_together_what_gathers_while_it_runs(self):
         batches: list[list[int]] = []
@@ -206,7 +206,7 @@ class TestStep:
         def double(items) -> list[int]:
             batches.append(list(items))
             if len(batches) == 1:
-                goes_on.wait(10)
+                goes_on.wait(60)
             return [2 * item for item in items]
 
         async def work(step) -> list[int]:

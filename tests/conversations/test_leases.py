@@ -1,21 +1,29 @@
 """A holder that is alive keeps its turns, and a dead one's run out."""
 
+import threading
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations import leases
 from conversations.models import Turn
 from tests.factories import TurnFactory
-from tests.rig import wait_until
+from tests.rig import PATIENCE, wait_until
 
 
 def renew(*turns: Turn) -> None:
     leases.renew([str(turn.lease_token) for turn in turns])
     for turn in turns:
         turn.refresh_from_db()
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE relation = 'turns'::regclass AND NOT granted")
+        return cursor.fetchone() is not None
 
 
 class TestRenew:
@@ -62,6 +70,24 @@ class TestRenew:
         turn.refresh_from_db()
         assert turn.lease_expires_at == before
 
+    def test_does_not_wait_for_a_turn_that_another_transaction_has_locked(self, transactional_db):
+        locked, free = TurnFactory(), TurnFactory()
+        renewed = {}
+
+        def renew_both() -> None:
+            try:
+                renewed["tokens"] = leases.renew([str(turn.lease_token) for turn in (locked, free)])
+            finally:
+                connection.close()
+
+        with transaction.atomic():
+            Turn.objects.select_for_update().get(pk=locked.pk)
+            renewing = threading.Thread(target=renew_both)
+            renewing.start()
+            renewing.join(PATIENCE)
+
+        assert renewed == {"tokens": [str(free.lease_token)]}
+
 
 class TestHeld:
     def test_renews_for_as_long_as_the_body_runs(self, transactional_db, settings):
@@ -74,6 +100,22 @@ class TestHeld:
             )
 
         assert str(turn.lease_token) not in leases._keeper._held
+
+    def test_is_renewed_again_soon_after_postgres_did_not_take_a_renewal(self, transactional_db, settings):
+        settings.TURN_LEASE = 300
+        turn = TurnFactory(lease_expires_at=timezone.now() - timedelta(seconds=1))
+
+        with leases._Keeper().held(str(turn.lease_token)):
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE turns IN EXCLUSIVE MODE")
+                wait_until(_somebody_waits, what="the renewal waits for the table")
+                # From here on renewals are 20 minutes apart.
+                settings.TURN_LEASE = 3_600_000
+                wait_until(lambda: not _somebody_waits(), what="the renewal fails: lock_timeout")
+
+            wait_until(
+                lambda: Turn.objects.get().lease_expires_at > timezone.now(), what="the lease is renewed"
+            )
 
     def test_stops_when_the_body_fails(self):
         with pytest.raises(ZeroDivisionError), leases.held("token"):

@@ -25,7 +25,7 @@ DOCX = b"PK\3\4 a document of a word processor"
 
 def put(simulator, media_id: str, data: bytes) -> None:
     file = {"id": media_id, "mime_type": "application/octet-stream", "data": base64.b64encode(data).decode()}
-    requests.post(f"{simulator.url}/_simulator/media", json=file, timeout=5).raise_for_status()
+    requests.post(f"{simulator.url}/_simulator/media", json=file, timeout=60).raise_for_status()
 
 
 def message_with(*media: dict[str, str], **changes) -> Message:

@@ -280,7 +280,7 @@ class TestRun:
             wait_until(lambda: EFFECTS["apply_events"].is_there(set()), what="the event is applied")
         finally:
             sweeper._stop.set()
-            thread.join(10)
+            thread.join(60)
         assert not thread.is_alive()
 
     def test_goes_on_although_what_is_in_the_spool_cannot_be_read(self, sweeper, valkey):

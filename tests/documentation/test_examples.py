@@ -250,7 +250,7 @@ class TestTypescript:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
 
         server.shutdown()

@@ -12,6 +12,7 @@ import redis
 
 from config.embedded import paths, postgres
 from config.embedded.servers import postgres_server, temporary_servers, valkey_server
+from tests.rig import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -207,7 +208,7 @@ def is_alive(pid: int) -> bool:
     return state not in {"Z", "X"}
 
 
-def eventually(is_so, seconds: float = 10) -> bool:
+def eventually(is_so, seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ PIXEL = base64.b64decode(
 
 def upload(rig, content: bytes, mime_type: str) -> str:
     data = {"mime_type": mime_type, "data": base64.b64encode(content).decode()}
-    return requests.post(f"{rig.simulator.url}/_simulator/media", json=data, timeout=5).json()["id"]
+    return requests.post(f"{rig.simulator.url}/_simulator/media", json=data, timeout=60).json()["id"]
 
 
 class TestWhatTheModelSees:

@@ -71,7 +71,7 @@ def business(leads, receiver) -> Business:
 def api(business: Business, method: str, path: str, **more) -> requests.Response:
     url = f"{environment.API_URL}/users/{business.user_id}/{path}"
     headers = {"x-api-key": made_key[business.user_id]}
-    return requests.request(method, url, headers=headers, timeout=30, **more)
+    return requests.request(method, url, headers=headers, timeout=60, **more)
 
 
 def lead(business: Business) -> dict:
@@ -170,7 +170,7 @@ class TestOnce:
 
         rig.kill("extractor")
         rig.start("extractor", **QUIET, TURN_DEADLINE="20000")
-        wait_until(lambda: lead(business), seconds=60, what="the lead")
+        wait_until(lambda: lead(business), what="the lead")
 
         runs = rig.rows("SELECT status, attempts FROM extractions WHERE user_id = %s", business.user_id)
         assert runs == [{"status": "succeeded", "attempts": 1}]

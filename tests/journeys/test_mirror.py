@@ -49,7 +49,7 @@ class Mirror:
                 self.history.setdefault(message["message_id"], []).append(event["type"])
         for message in self.messages.values():
             for file in message["media"]:
-                self.files.setdefault(message["message_id"], requests.get(file["url"], timeout=20).content)
+                self.files.setdefault(message["message_id"], requests.get(file["url"], timeout=60).content)
 
     def find(self, matches: Callable[[dict[str, Any]], bool], types: set[str]) -> dict[str, Any]:
         """Wait until a message that matches has had events of these types, and return it."""
@@ -92,7 +92,7 @@ class Integration:
             f"{environment.API_URL}{path}",
             json=body or None,
             headers={"x-api-key": self._key, "idempotency-key": str(time.time_ns())},
-            timeout=20,
+            timeout=60,
         )
         assert answer.ok, answer.text
         return answer.json()
@@ -113,7 +113,7 @@ class Integration:
     def write(self, **order: Any) -> None:
         """Write as a customer, by the simulator."""
         order = {"phone_number_id": self.number, "from": "+12025550143", "name": "Ada"} | order
-        answer = requests.post(f"{self.rig.simulator.url}/_simulator/deliver", json=order, timeout=20)
+        answer = requests.post(f"{self.rig.simulator.url}/_simulator/deliver", json=order, timeout=60)
         assert answer.json()["status"] == 200, answer.text
 
     def post_for_user(self, chat: dict[str, Any], external_id: str, text: str, message_id: str) -> None:
@@ -129,7 +129,7 @@ class Integration:
         raw = json.dumps(body).encode()
         signature = hmac.new(chat["webchat_secret"].encode(), raw, hashlib.sha256).hexdigest()
         headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={signature}"}
-        assert requests.post(environment.WEBHOOK_URL, raw, headers=headers, timeout=20).status_code == 200
+        assert requests.post(environment.WEBHOOK_URL, raw, headers=headers, timeout=60).status_code == 200
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ class TestMirror:
     def test_knows_whose_each_message_is_what_became_of_it_and_has_its_file(self, rig, integration):
         mirror = integration.mirror
         data = {"mime_type": "image/png", "data": base64.b64encode(PIXEL).decode()}
-        media_id = requests.post(f"{rig.simulator.url}/_simulator/media", json=data, timeout=5).json()["id"]
+        media_id = requests.post(f"{rig.simulator.url}/_simulator/media", json=data, timeout=60).json()["id"]
 
         integration.write(text="Do you bake rye bread?")
         question = mirror.find(

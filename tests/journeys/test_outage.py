@@ -44,7 +44,7 @@ class TestOutage:
             rig.servers.postgres.start()
         statuses += [business.write(f"{wa_id} text 4", wa_id=wa_id) for wa_id in customers]
         wait_until(lambda: business.count("inbound_messages") == 26, what="all stored")
-        business.wait_until_quiet(seconds=60)
+        business.wait_until_quiet()
 
         assert set(statuses) == {200}
         for wa_id in customers:
@@ -66,7 +66,7 @@ class TestOutage:
 
         assert status == 503
         wait_until(lambda: business.write("kept by us") == 200, what="the webhook takes messages again")
-        wait_until(business.replies, seconds=60, what="the reply")
+        wait_until(business.replies, what="the reply")
         assert "kept by us" in business.replies()[0]
 
     def test_under_load_every_200_is_answered_though_postgres_and_then_redis_go_away(self, rig):
@@ -99,8 +99,8 @@ class TestOutage:
             stop.set()
             for finished in talks:
                 finished.result()
-        wait_until(lambda: business.count("inbound_messages") >= len(accepted), seconds=60, what="all stored")
-        business.wait_until_quiet(seconds=90)
+        wait_until(lambda: business.count("inbound_messages") >= len(accepted), what="all stored")
+        business.wait_until_quiet()
 
         assert accepted
         for wa_id in {wa_id for wa_id, _ in accepted}:
@@ -147,7 +147,7 @@ class TestReadOnlyPostgres:
         business = rig.business()
         business.write("before")
         business.wait_until_quiet()
-        api = {"headers": {"Authorization": f"Bearer {rig.key(business.user_id)}"}, "timeout": 30}
+        api = {"headers": {"Authorization": f"Bearer {rig.key(business.user_id)}"}, "timeout": 60}
         agents = f"{environment.API_URL}/users/{business.user_id}/prompts"
         prompt = {"name": "Test", "instructions": "Be kind."}
         ready = f"{environment.API_URL}/health/ready"
@@ -157,7 +157,7 @@ class TestReadOnlyPostgres:
             statuses = [business.write(f"{wa_id} {n}", wa_id=wa_id) for n in range(3) for wa_id in customers]
             waiting = redis.Redis.from_url(rig.servers.redis_url).llen("queue:messages")
             refused = requests.post(agents, json=prompt, **api)
-            unready = requests.get(ready, timeout=30)
+            unready = requests.get(ready, timeout=60)
 
         assert statuses == [200] * 9
         # Statuses of the first reply may wait as well.
@@ -165,13 +165,13 @@ class TestReadOnlyPostgres:
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert (unready.status_code, unready.json()["parts"]["postgres"]) == (503, "away")
         wait_until(lambda: business.count("inbound_messages") == 10, what="all stored")
-        business.wait_until_quiet(seconds=60)
+        business.wait_until_quiet()
         for wa_id in customers:
             answered = " ".join(business.replies(wa_id))
             places = [answered.find(f"{wa_id} {n}") for n in range(3)]
             assert -1 not in places
             assert places == sorted(places)
-        assert requests.get(ready, timeout=30).json()["parts"]["postgres"] == "ok"
+        assert requests.get(ready, timeout=60).json()["parts"]["postgres"] == "ok"
         assert requests.post(agents, json=prompt, **api).status_code == 201
         business.check_ledger()
 
@@ -184,7 +184,7 @@ class TestReadOnlyPostgres:
         with read_only(rig.servers):
             time.sleep(3)
 
-        business.wait_until_quiet(seconds=60)
+        business.wait_until_quiet()
         assert len(business.replies()) == 1
         assert business.balance() == 999
         business.check_ledger()
@@ -213,7 +213,7 @@ class TestMessageThatCannotBeStored:
             finally:
                 rig.servers.postgres.start()
             wait_until(lambda: business.count("inbound_messages") == 5, what="the neighbours are stored")
-            business.wait_until_quiet(seconds=60)
+            business.wait_until_quiet()
         finally:
             rig.execute("DROP FUNCTION refuse() CASCADE")
 
@@ -224,7 +224,7 @@ class TestMessageThatCannotBeStored:
         letters = rig.rows("SELECT id FROM dead_letters WHERE phone_number_id = %s", business.phone_number_id)
         for letter in letters:
             assert "Dead letters read: 1" in manage("replay", "--dead-letter", str(letter["id"]))
-        business.wait_until_quiet(seconds=60)
+        business.wait_until_quiet()
         assert len(letters) == 2
         assert business.count("inbound_messages", "status = 'done'") == 7
 
@@ -247,7 +247,7 @@ class TestSlowClients:
             connection.close()
 
     def test_are_told_that_it_took_too_long(self, rig):
-        with socket.create_connection(("127.0.0.1", environment.WEBHOOK_PORT), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", environment.WEBHOOK_PORT), timeout=60) as connection:
             connection.sendall(
                 b"POST /webhook/meta HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\na"
             )

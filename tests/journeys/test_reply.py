@@ -170,7 +170,7 @@ class TestOrder:
         business = rig.business()
 
         talk = self._talk(business)
-        business.wait_until_quiet(seconds=90)
+        business.wait_until_quiet()
 
         self._assert_each_text_once(business, talk)
         turns = rig.rows(

@@ -67,7 +67,7 @@ class TestReadings:
             f"{environment.API_URL}/users/{other.user_id}/conversations/{conversation_id}/messages",
             json={"text": "Here is a person."},
             headers={"x-api-key": rig.key(other.user_id)},
-            timeout=10,
+            timeout=60,
         )
         assert answer.ok, answer.text
         wait_until(lambda: "Here is a person." in other.replies(), seconds=8, what="the reply at Graph")

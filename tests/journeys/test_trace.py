@@ -22,7 +22,7 @@ PROCESSES = ("webhook", "worker", "extractor", "sweeper")
 def write(business, text: str, correlation_id: str) -> None:
     body = business.body(text, wa_id=PHONE)
     headers = webhooks.headers(body, "test-app-secret") | {"X-Correlation-Id": correlation_id}
-    assert requests.post(environment.WEBHOOK_URL, data=body, headers=headers, timeout=30).status_code == 200
+    assert requests.post(environment.WEBHOOK_URL, data=body, headers=headers, timeout=60).status_code == 200
 
 
 def logged(correlation_id: str) -> list[dict]:

@@ -13,8 +13,9 @@ import requests
 from simulator.exchange import Json
 from tests import environment
 from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.rig import PATIENCE, wait_until
 from tests.simulator.phone import Phone
-from tests.simulator.receiver import Receiver, wait_until
+from tests.simulator.receiver import Receiver
 
 SECRET = "test-app-secret"
 FAST = '{"openai": {"latency": 0}, "graph": {"latency": 0}, "status_delays": [0.05, 0.1, 0.15]}'
@@ -28,20 +29,20 @@ class Running:
         self.receiver = receiver
 
     def behave(self, **update) -> None:
-        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=5)
+        answer = requests.post(f"{self.url}/_simulator/behaviour", json=update, timeout=60)
         assert answer.status_code == 200, answer.text
 
     def journal(self, **filters) -> list[Json]:
-        found: list[Json] = requests.get(f"{self.url}/_simulator/requests", params=filters, timeout=5).json()
+        found: list[Json] = requests.get(f"{self.url}/_simulator/requests", params=filters, timeout=60).json()
         return found
 
     def deliver(self, **order) -> Json:
-        answer: Json = requests.post(f"{self.url}/_simulator/deliver", json=order, timeout=5).json()
+        answer: Json = requests.post(f"{self.url}/_simulator/deliver", json=order, timeout=60).json()
         return answer
 
     def send(self, account: str = "109876543210987", **body) -> requests.Response:
         url = f"{self.url}/v22.0/{account}/messages"
-        return requests.post(url, json=body, headers={"Authorization": "Bearer token"}, timeout=5)
+        return requests.post(url, json=body, headers={"Authorization": "Bearer token"}, timeout=60)
 
     def send_text(self, text: str = "Hi", to: str = "+12025550143", **more) -> requests.Response:
         return self.send(messaging_product="whatsapp", to=to, type="text", text={"body": text}, **more)
@@ -63,12 +64,12 @@ def _running() -> Iterator[Running]:
     process = subprocess.Popen([sys.executable, "-m", "simulator"], env=environment, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: _is_up(url), seconds=20)
+        wait_until(lambda: _is_up(url), what="the simulator")
         yield Running(url, receiver)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(10)
+            process.wait(40)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         receiver.stop()
@@ -87,7 +88,7 @@ def simulator(request):
 
 @pytest.fixture
 def _fresh(_running: Running) -> Running:
-    requests.post(f"{_running.url}/_simulator/reset", timeout=5).raise_for_status()
+    requests.post(f"{_running.url}/_simulator/reset", timeout=60).raise_for_status()
     _running.receiver.forget()
     return _running
 
@@ -97,7 +98,7 @@ def page(browser):  # noqa: F811
     """A page that has logged no error, opened no dialog and asked no other host when the test ends."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     opened = context.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(1000 * PATIENCE)
     faults: list[str] = []
     foreign: list[str] = []
     opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
@@ -118,13 +119,13 @@ def phone(page, rig) -> Phone:
 @pytest.fixture
 def client(simulator: Running) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=f"{simulator.url}/v1", api_key="sk-test", max_retries=0, timeout=10
+        base_url=f"{simulator.url}/v1", api_key="sk-test", max_retries=0, timeout=60
     ) as client:
         yield client
 
 
 def _is_up(url: str) -> bool:
     try:
-        return requests.get(f"{url}/_simulator/health", timeout=1).status_code == 200
-    except requests.ConnectionError:
+        return requests.get(f"{url}/_simulator/health", timeout=10).status_code == 200
+    except requests.RequestException:
         return False

@@ -84,7 +84,7 @@ class Phone:
 
     def last_seq(self) -> int:
         url = f"{self.rig.simulator.url}/_simulator/requests/count"
-        return int(requests.get(url, timeout=5).json()["last_seq"])
+        return int(requests.get(url, timeout=60).json()["last_seq"])
 
     def met(self, api: str, path: str, since: int, *, status: int | None, note: str = "") -> bool:
         """Tell whether one of the service's calls since then has ended like this."""

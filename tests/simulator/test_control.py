@@ -4,8 +4,8 @@ import pytest
 import requests
 
 from simulator import webhooks
+from tests.rig import wait_until
 from tests.simulator.conftest import SECRET
-from tests.simulator.receiver import wait_until
 
 
 class TestDeliver:
@@ -90,7 +90,7 @@ class TestDeliver:
         ],
     )
     def test_refuses_nonsense(self, simulator, order):
-        answer = requests.post(f"{simulator.url}/_simulator/deliver", json=order, timeout=5)
+        answer = requests.post(f"{simulator.url}/_simulator/deliver", json=order, timeout=60)
 
         assert answer.status_code == 400
         assert answer.json()["error"]
@@ -112,15 +112,15 @@ class TestRequests:
 
     def test_can_be_counted_followed_and_forgotten(self, simulator):
         url = f"{simulator.url}/_simulator/requests"
-        before = requests.get(f"{url}/count", timeout=5).json()["last_seq"]
+        before = requests.get(f"{url}/count", timeout=60).json()["last_seq"]
         simulator.behave(statuses=False)
         wamid = simulator.send_text("one").json()["messages"][0]["id"]
         simulator.send_text("two")
 
-        count = requests.get(f"{url}/count", params={"api": "graph"}, timeout=5).json()["count"]
+        count = requests.get(f"{url}/count", params={"api": "graph"}, timeout=60).json()["count"]
         followed = simulator.journal(since_seq=before + 1)
         found = simulator.journal(contains=wamid)
-        cleared = requests.delete(url, timeout=5).json()
+        cleared = requests.delete(url, timeout=60).json()
 
         assert count == 2
         assert [entry["body"]["text"]["body"] for entry in followed] == ["two"]
@@ -131,7 +131,7 @@ class TestRequests:
 
 class TestControl:
     def test_explains_itself(self, simulator):
-        answer = requests.get(simulator.url, timeout=5)
+        answer = requests.get(simulator.url, timeout=60)
 
         assert "This is the simulator" in answer.text
         assert answer.headers["content-type"].startswith("text/plain")
@@ -139,11 +139,11 @@ class TestControl:
     def test_refuses_behaviour_that_makes_no_sense(self, simulator):
         url = f"{simulator.url}/_simulator/behaviour"
 
-        answer = requests.post(url, json={"openai": {"latency": "slow"}}, timeout=5)
+        answer = requests.post(url, json={"openai": {"latency": "slow"}}, timeout=60)
 
         assert answer.status_code == 400
         assert "openai.latency" in answer.json()["error"]
-        assert requests.get(url, timeout=5).json()["openai"]["latency"] == 0
+        assert requests.get(url, timeout=60).json()["openai"]["latency"] == 0
 
     def test_knows_nothing_else(self, simulator):
-        assert requests.get(f"{simulator.url}/favicon.ico", timeout=5).status_code == 404
+        assert requests.get(f"{simulator.url}/favicon.ico", timeout=60).status_code == 404

@@ -6,8 +6,8 @@ import requests
 
 from simulator import webhooks
 from simulator.exchange import Json
+from tests.rig import wait_until
 from tests.simulator.conftest import SECRET
-from tests.simulator.receiver import wait_until
 
 TOKEN = {"Authorization": "Bearer token"}
 
@@ -97,7 +97,7 @@ class TestWhatsAppSend:
     def test_needs_a_token(self, simulator):
         url = f"{simulator.url}/v22.0/1/messages"
 
-        answer = requests.post(url, json={"messaging_product": "whatsapp"}, timeout=5)
+        answer = requests.post(url, json={"messaging_product": "whatsapp"}, timeout=60)
 
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, 190)
 
@@ -213,18 +213,18 @@ class TestObjects:
     def test_a_number_describes_itself(self, simulator):
         url = f"{simulator.url}/v25.0/109876543210987"
 
-        found = requests.get(url, headers=TOKEN, timeout=5).json()
+        found = requests.get(url, headers=TOKEN, timeout=60).json()
 
         assert found["display_phone_number"] == "+12025550100"
         assert found["id"] == "109876543210987"
 
     def test_media_is_fetched_in_two_steps(self, simulator):
         order = {"id": "m1", "mime_type": "audio/ogg", "data": base64.b64encode(b"OggS\0").decode()}
-        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=5).raise_for_status()
+        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=60).raise_for_status()
 
-        found = requests.get(f"{simulator.url}/v22.0/m1", headers=TOKEN, timeout=5).json()
-        refused = requests.get(found["url"], timeout=5)
-        file = requests.get(found["url"], headers=TOKEN, timeout=5)
+        found = requests.get(f"{simulator.url}/v22.0/m1", headers=TOKEN, timeout=60).json()
+        refused = requests.get(found["url"], timeout=60)
+        file = requests.get(found["url"], headers=TOKEN, timeout=60)
 
         assert refused.status_code == 401
         assert (file.content, file.headers["content-type"]) == (b"OggS\0", "audio/ogg")
@@ -232,22 +232,22 @@ class TestObjects:
         assert found["file_size"] == 5
 
     def test_media_on_instagram_has_a_url_that_needs_no_token(self, simulator):
-        file = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=img-7", timeout=5)
-        missing = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=nothing", timeout=5)
+        file = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=img-7", timeout=60)
+        missing = requests.get(f"{simulator.url}/ig_messaging_cdn/?asset_id=nothing", timeout=60)
 
         assert (file.status_code, file.headers["content-type"]) == (200, "image/png")
         assert missing.status_code == 404
 
     def test_any_picture_exists(self, simulator):
-        found = requests.get(f"{simulator.url}/v22.0/img-7", headers=TOKEN, timeout=5).json()
+        found = requests.get(f"{simulator.url}/v22.0/img-7", headers=TOKEN, timeout=60).json()
 
-        file = requests.get(found["url"], headers=TOKEN, timeout=5)
+        file = requests.get(found["url"], headers=TOKEN, timeout=60)
 
         assert file.content.startswith(b"\x89PNG")
 
     def test_nothing_else_does(self, simulator):
-        missing = requests.get(f"{simulator.url}/v22.0/nothing", headers=TOKEN, timeout=5)
-        nowhere = requests.post(f"{simulator.url}/v22.0/1/letters", headers=TOKEN, timeout=5)
+        missing = requests.get(f"{simulator.url}/v22.0/nothing", headers=TOKEN, timeout=60)
+        nowhere = requests.post(f"{simulator.url}/v22.0/1/letters", headers=TOKEN, timeout=60)
 
         assert (missing.status_code, missing.json()["error"]["error_subcode"]) == (400, 33)
         assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, 2500)

@@ -3,7 +3,7 @@ import time
 import openai
 import pytest
 
-from tests.simulator.receiver import wait_until
+from tests.rig import wait_until
 
 ASK = {"model": "m", "input": "Hello"}
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 from pydantic import BaseModel
 
-from tests.simulator.receiver import wait_until
+from tests.rig import wait_until
 
 AGENT = {"model": "gpt-6-luna", "instructions": "Be brief."}
 KEY = {"Authorization": "Bearer sk-test"}
@@ -95,7 +95,7 @@ class TestRefusals:
         ],
     )
     def test_have_openais_shape(self, simulator, payload, code, param):
-        answer = requests.post(f"{simulator.url}/v1/responses", json=payload, headers=KEY, timeout=5)
+        answer = requests.post(f"{simulator.url}/v1/responses", json=payload, headers=KEY, timeout=60)
 
         error = answer.json()["error"]
         assert answer.status_code == 400
@@ -105,14 +105,14 @@ class TestRefusals:
         assert answer.headers["x-request-id"].startswith("req_")
 
     def test_need_a_token(self, simulator):
-        answer = requests.post(f"{simulator.url}/v1/responses", json={**AGENT, "input": "x"}, timeout=5)
+        answer = requests.post(f"{simulator.url}/v1/responses", json={**AGENT, "input": "x"}, timeout=60)
 
         assert answer.status_code == 401
         assert answer.json()["error"]["type"] == "invalid_request_error"
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
     def test_of_what_is_no_json_object(self, simulator, body):
-        answer = requests.post(f"{simulator.url}/v1/responses", data=body, headers=KEY, timeout=5)
+        answer = requests.post(f"{simulator.url}/v1/responses", data=body, headers=KEY, timeout=60)
 
         assert answer.status_code == 400
         assert "could not parse the JSON body" in answer.json()["error"]["message"]

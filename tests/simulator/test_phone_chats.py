@@ -6,13 +6,13 @@ import pytest
 import requests
 
 from simulator.phone_chats import MOST_CHATS, MOST_MESSAGES, Chats, Message
-from tests.simulator.receiver import wait_until
+from tests.rig import wait_until
 
 pytestmark = pytest.mark.long
 
 
 def chats(simulator):
-    return requests.get(f"{simulator.url}/_simulator/phone/chats", timeout=5).json()["chats"]
+    return requests.get(f"{simulator.url}/_simulator/phone/chats", timeout=60).json()["chats"]
 
 
 def only_message(simulator, side):
@@ -124,7 +124,7 @@ class TestMemory:
 class TestEvents:
     def test_tell_of_messages_and_requests_as_they_come(self, simulator):
         url = f"{simulator.url}/_simulator/phone/events"
-        with requests.get(url, stream=True, timeout=5) as stream:
+        with requests.get(url, stream=True, timeout=60) as stream:
             lines = stream.iter_lines(chunk_size=1, decode_unicode=True)
             assert next(lines) == "event: hello"
 
@@ -144,23 +144,23 @@ class TestEvents:
 class TestPage:
     def test_is_served_under_a_strict_policy(self, simulator):
         for name in ("", "/phone.css", "/phone.js", "/sample.ogg"):
-            answer = requests.get(f"{simulator.url}/phone{name}", timeout=5)
+            answer = requests.get(f"{simulator.url}/phone{name}", timeout=60)
             assert answer.status_code == 200
             assert answer.headers["content-security-policy"].startswith("default-src 'self'")
-        assert "/phone" in requests.get(simulator.url, timeout=5).text
+        assert "/phone" in requests.get(simulator.url, timeout=60).text
 
     @pytest.mark.parametrize("name", ["nothing.js", "../asgi.py", "%2e%2e/asgi.py", ""])
     def test_has_no_other_files(self, simulator, name):
         request = requests.Request("GET", simulator.url).prepare()
         request.url = f"{simulator.url}/phone/{name}"
 
-        assert requests.Session().send(request, timeout=5).status_code == 404
+        assert requests.Session().send(request, timeout=60).status_code == 404
 
     def test_runs_nothing_that_was_uploaded(self, simulator):
         file = {"id": "evil", "mime_type": "text/html", "data": "PHNjcmlwdD4="}
-        requests.post(f"{simulator.url}/_simulator/media", json=file, timeout=5).raise_for_status()
+        requests.post(f"{simulator.url}/_simulator/media", json=file, timeout=60).raise_for_status()
 
-        answer = requests.get(f"{simulator.url}/_simulator/phone/media?id=evil", timeout=5)
+        answer = requests.get(f"{simulator.url}/_simulator/phone/media?id=evil", timeout=60)
 
         assert answer.headers["content-security-policy"].startswith("sandbox")
         assert answer.headers["content-disposition"] == "attachment"
@@ -168,7 +168,7 @@ class TestPage:
     def test_lists_what_happened_without_bodies(self, simulator):
         simulator.deliver(texts=["Hi", "there"])
 
-        [summary] = requests.get(f"{simulator.url}/_simulator/phone/requests", timeout=5).json()
+        [summary] = requests.get(f"{simulator.url}/_simulator/phone/requests", timeout=60).json()
 
         assert (summary["label"], summary["status"]) == ("The customer writes 2 messages", 200)
         assert "body" not in summary

@@ -98,7 +98,7 @@ class TestInstagram:
 
         [media] = parsed.inbound[0].media
         assert media.url.startswith(simulator.url)
-        assert requests.get(media.url, timeout=5).headers["content-type"] == "image/png"
+        assert requests.get(media.url, timeout=60).headers["content-type"] == "image/png"
 
     def test_does(self, simulator):
         [said] = told(simulator, channel="instagram", messages=[{"kind": "text", "text": "One"}]).inbound
@@ -139,7 +139,7 @@ class TestNonsense:
         ],
     )
     def test_is_refused(self, simulator, order):
-        answer = requests.post(f"{simulator.url}/_simulator/deliver", json=order, timeout=5)
+        answer = requests.post(f"{simulator.url}/_simulator/deliver", json=order, timeout=60)
 
         assert answer.status_code == 400
         assert answer.json()["error"]

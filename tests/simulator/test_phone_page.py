@@ -47,7 +47,7 @@ class TestWhatsApp:
         expect(phone.page.locator("#notice")).to_contain_text("does not answer; it is tried again")
         phone.rig.start("webhook")
 
-        expect(phone.bubbles("business")).to_contain_text("Is anybody there?", timeout=30_000)
+        expect(phone.bubbles("business")).to_contain_text("Is anybody there?")
         expect(own).to_have_attribute("data-state", "read")
         expect(phone.bubbles("customer").locator(".note")).to_have_count(0)
 
@@ -65,7 +65,7 @@ class TestWhatsApp:
         phone.page.add_init_script(MICROPHONE)
         phone.page.reload()
         phone.open("Lucía Fernández")
-        png = requests.get(f"{phone.rig.simulator.url}/phone/sample.png", timeout=5).content
+        png = requests.get(f"{phone.rig.simulator.url}/phone/sample.png", timeout=60).content
 
         phone.send("Sample picture")
         phone.pick_file("Picture…", "bread.png", "image/png", png)
@@ -154,7 +154,7 @@ class TestWhatsApp:
                     "type": "interactive", "interactive": interactive,
                 },
                 headers={"Authorization": "Bearer token"},
-                timeout=5,
+                timeout=60,
             ).raise_for_status()  # fmt: skip
 
         phone.press("Saturday")

@@ -138,7 +138,7 @@ class TestSwitches:
 
     def test_stay_on_after_a_reload_until_all_is_well(self, phone):
         url = f"{phone.rig.simulator.url}/_simulator/behaviour"
-        before = requests.get(url, timeout=5).json()
+        before = requests.get(url, timeout=60).json()
         phone.switch("Meta", "190: token expired")
         phone.switch("OpenAI", "Half an answer")
         phone.switch("Webhooks", "Late and in any order")
@@ -153,7 +153,7 @@ class TestSwitches:
             phone.page.get_by_role("radiogroup", name=group).get_by_text("Answers", exact=True).click()
         phone.page.get_by_label("Late and in any order").uncheck()
         expect(phone.page.locator("#trouble")).to_be_hidden()
-        assert requests.get(url, timeout=5).json() == before
+        assert requests.get(url, timeout=60).json() == before
 
     def test_show_what_somebody_else_has_switched(self, phone):
         phone.rig.simulator.behave(openai={"errors": {"500": 1}})

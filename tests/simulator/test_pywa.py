@@ -8,8 +8,8 @@ import requests
 
 from simulator import webhooks
 from simulator.webhooks import Customer, Number
+from tests.rig import wait_until
 from tests.simulator.conftest import SECRET
-from tests.simulator.receiver import wait_until
 
 pywa = pytest.importorskip("pywa")
 errors = pytest.importorskip("pywa.errors")
@@ -28,7 +28,7 @@ def client(simulator):
         request.url = request.url.copy_with(scheme="http", host=url.host, port=url.port)
         request.headers["host"] = f"{url.host}:{url.port}"
 
-    with httpx.Client(event_hooks={"request": [redirect]}, timeout=5) as session:
+    with httpx.Client(event_hooks={"request": [redirect]}, timeout=60) as session:
         yield pywa.WhatsApp(
             NUMBER.phone_number_id, "token", session=session, server=None, app_secret=SECRET, verify_token="x"
         )
@@ -79,7 +79,7 @@ class TestSending:
 
     def test_media_is_downloaded(self, simulator, client):
         order = {"id": "m1", "mime_type": "audio/ogg", "data": base64.b64encode(b"OggS\0").decode()}
-        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=5).raise_for_status()
+        requests.post(f"{simulator.url}/_simulator/media", json=order, timeout=60).raise_for_status()
 
         found = client.get_media_url("m1")
 

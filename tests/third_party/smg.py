@@ -48,7 +48,7 @@ class Smg:
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(requests.RequestException):
-            return requests.get(self._health_url, timeout=1).ok
+            return requests.get(self._health_url, timeout=10).ok
         return False
 
     def stop(self) -> None:
@@ -64,14 +64,14 @@ class Smg:
         self.start()
 
     def delete_conversation(self, conversation_id: str) -> None:
-        requests.delete(f"{self.base_url}/conversations/{conversation_id}", timeout=5).raise_for_status()
+        requests.delete(f"{self.base_url}/conversations/{conversation_id}", timeout=60).raise_for_status()
 
     def items(self, conversation_id: str) -> list[dict[str, Any]]:
         """Return the items of a conversation, oldest first."""
         response = requests.get(
             f"{self.base_url}/conversations/{conversation_id}/items",
             params={"order": "asc", "limit": 100},
-            timeout=5,
+            timeout=60,
         )
         response.raise_for_status()
         items: list[dict[str, Any]] = response.json()["data"]

@@ -152,7 +152,7 @@ def test_conversation_lost_while_smg_is_away_is_rebuilt_when_it_is_back(rig, smg
 
 def test_picture_is_held_with_its_caption_and_reaches_the_model_again_with_the_next_turn(rig, smg, business):
     upload = {"mime_type": "image/png", "data": _PNG}
-    media = requests.post(f"{rig.simulator.url}/_simulator/media", json=upload, timeout=5).json()
+    media = requests.post(f"{rig.simulator.url}/_simulator/media", json=upload, timeout=60).json()
     image = {"id": media["id"], "mime_type": "image/png", "sha256": "x", "caption": "Is this fresh?"}
     business.tell(business.message("image", image))
     business.wait_until_quiet()
@@ -201,7 +201,7 @@ def test_reply_of_staff_is_held_as_the_assistants(rig, smg, business):
         f"{environment.API_URL}/{path}",
         json={"text": "Ada here: we open at 7."},
         headers={"x-api-key": rig.key(business.user_id)},
-        timeout=30,
+        timeout=60,
     ).raise_for_status()
     wait_until(lambda: len(business.replies()) == 2, what="the reply of staff")
     rig.rows(

@@ -121,7 +121,7 @@ class Visitor:
         given |= {"Last-Event-ID": cursor} if cursor else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = {name: value for name, value in given.items() if value}
-        return requests.get(self.chat.url, headers=given, stream=True, timeout=30)
+        return requests.get(self.chat.url, headers=given, stream=True, timeout=60)
 
 
 class Reader:

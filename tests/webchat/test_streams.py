@@ -190,9 +190,9 @@ class TestWhoMayFollow:
         assert answer.headers["Vary"] == "Origin"
 
     def test_answers_a_preflight_and_refuses_what_it_does_not_know(self, chat):
-        preflight = requests.options(chat.url, headers={"Origin": SHOP}, timeout=10)
-        unknown = requests.get(chat.url.replace("web_", "web_x"), headers={"Origin": SHOP}, timeout=10)
-        written = requests.post(chat.url, headers={"Origin": SHOP}, timeout=10)
+        preflight = requests.options(chat.url, headers={"Origin": SHOP}, timeout=60)
+        unknown = requests.get(chat.url.replace("web_", "web_x"), headers={"Origin": SHOP}, timeout=60)
+        written = requests.post(chat.url, headers={"Origin": SHOP}, timeout=60)
 
         assert preflight.status_code == 204
         assert preflight.headers["Access-Control-Allow-Origin"] == SHOP

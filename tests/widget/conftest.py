@@ -5,6 +5,7 @@ from playwright.sync_api import Dialog, Page
 
 from tests import environment
 from tests.browser import browser  # noqa: F401  (a fixture)
+from tests.rig import PATIENCE
 from tests.webchat.shop import Shop, chat_on
 
 PROCESSES = ("web", "live", "webhook", "worker", "sweeper")
@@ -55,7 +56,7 @@ def visit(browser, business, shop, faults):  # noqa: F811
 
     def open_(path: str = "/", **more) -> Page:
         context = browser.new_context(base_url=shop.url, **more)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(1000 * PATIENCE)
         context.on("page", watch)
         contexts.append(context)
         page = context.new_page()

@@ -36,7 +36,7 @@ def write(page: Page, *texts: str) -> None:
 
 def expect_said(page: Page, *texts: str) -> None:
     """Expect exactly these messages, in this order."""
-    expect(bubbles(page)).to_have_text(list(texts), timeout=40_000)
+    expect(bubbles(page)).to_have_text(list(texts))
 
 
 def stored(business) -> list[str]:
@@ -70,7 +70,7 @@ def answer_as_staff(business, text: str) -> None:
     )
     url = f"{environment.API_URL}/users/{business.user_id}/conversations/{conversation}/messages"
     key = business.rig.key(business.user_id)
-    answer = requests.post(url, json={"text": text}, headers={"x-api-key": key}, timeout=10)
+    answer = requests.post(url, json={"text": text}, headers={"x-api-key": key}, timeout=60)
     assert answer.status_code == 201, answer.text
 
 

@@ -175,7 +175,7 @@ class TestHosts:
         page = visit("/sandboxed")
 
         expect(page.frame_locator("iframe").locator("[role=alert]")).to_have_text(
-            "This chat is not available here.", timeout=20_000
+            "This chat is not available here."
         )
         assert "its allowed_origins lack null" in faults.pop()
 

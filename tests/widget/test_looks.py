@@ -68,7 +68,7 @@ class TestPages:
         business.rig.execute(
             "UPDATE web_chats SET allowed_origins = '{}' WHERE phone_number_id = %s", business.phone_number_id
         )
-        answer = requests.get(f"{environment.API_URL}/webchat/{business.phone_number_id}", timeout=10)
+        answer = requests.get(f"{environment.API_URL}/webchat/{business.phone_number_id}", timeout=60)
 
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 

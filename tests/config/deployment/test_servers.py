@@ -54,7 +54,7 @@ def pooler(transactional_db):
         thread = threading.Thread(target=refuse_options, args=[listener], daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(5)
+        thread.join(60)
 
 
 class TestPostgres:
