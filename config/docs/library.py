@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from django.conf import settings
 
 ROOT: Path = settings.BASE_DIR / "documentation"
+INDEX = "README.md"
 _SAMPLES = {".sh", ".ts", ".json", ".yaml"}
 
 
@@ -32,8 +33,8 @@ class File:
         """What stands behind `/docs/`; a folder's README stands for the folder."""
         if not self.is_page:
             return self.name
-        if PurePosixPath(self.name).name == "README.md":
-            return self.name.removesuffix("README.md")
+        if PurePosixPath(self.name).name == INDEX:
+            return self.name.removesuffix(INDEX)
         return self.name.removesuffix(".md")
 
     @property
@@ -48,6 +49,11 @@ class File:
             if line.startswith("# "):
                 return line.removeprefix("# ").replace("`", "").strip()
         return PurePosixPath(self.name).stem.replace("_", " ").capitalize()
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a file, relative to `documentation/`."""
+    return PurePosixPath(name).parent.as_posix()
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ class Group:
 
 
 def groups() -> list[Group]:
-    """Give the groups of the map (headings below `All pages`), and last what it does not name."""
+    """Return the groups of the map (headings below `All pages`), then the pages that it does not name."""
     known = library.files()
     if MAP not in known:
         return []
@@ -38,5 +38,11 @@ def groups() -> list[Group]:
                 if name not in placed:
                     placed.add(name)
                     found[-1].files.append(known[name])
-    rest = [file for name, file in known.items() if file.is_page and name not in placed]
+    # Pages of a folder with an index are listed there.
+    indexed = {library.folder_of(name) for name in placed if name != MAP and name.endswith(library.INDEX)}
+    rest = [
+        file
+        for name, file in known.items()
+        if file.is_page and name not in placed and library.folder_of(name) not in indexed
+    ]
     return [group for group in [*found, Group(REST, rest)] if group.files]

@@ -44,10 +44,11 @@ class TestLinks:
 
         assert faults == {}
 
-    def test_of_the_map_lead_to_every_page(self):
+    def test_of_the_map_and_the_index_of_decisions_lead_to_every_page(self):
         mapped = {
-            links.target(href, of="README.md")
-            for href in hrefs(DOCUMENTATION / "README.md")
+            links.target(href, of=name)
+            for name in ("README.md", "decisions/README.md")
+            for href in hrefs(DOCUMENTATION / name)
             if links.is_relative(href)
         }
 

@@ -12,7 +12,7 @@ from tests.rig import PROJECT
 DOCUMENTATION = PROJECT / "documentation"
 PAGES = [
     pytest.param(page, id=str(page.relative_to(PROJECT)))
-    for page in sorted(files("*.md", below=DOCUMENTATION))
+    for page in sorted([*files("*.md", below=DOCUMENTATION), *PROJECT.glob("*.md")])
 ]
 _MODULE = re.compile(r"(?:[a-z_]+/)*[a-z_0-9]+\.py")
 _IDENTIFIER = re.compile(r"(?:[a-z_]+\.)*([A-Za-z_]+)")
@@ -42,6 +42,15 @@ def test_guide_to_a_new_channel_names_code_that_exists():
 
     assert len(identifiers) > 20
     assert [name for name in identifiers if name not in known] == []
+
+
+def test_files_that_the_guide_to_contributing_names_exist():
+    guide = (PROJECT / "CONTRIBUTING.md").read_text()
+
+    paths = [word for word in named(guide) if re.fullmatch(r"[\w.-]+(?:/[\w.-]+)*/?", word) and "/" in word]
+
+    assert len(paths) > 60
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
 
 
 def test_generated_files_are_marked_as_generated():

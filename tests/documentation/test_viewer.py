@@ -5,6 +5,8 @@ import pytest
 from config.docs import library, markdown
 
 PAGES = sorted(name for name, file in library.files().items() if file.is_page)
+# Each of these is listed in the index of its folder and not at the side.
+DECISIONS = [name for name in PAGES if name.startswith("decisions/") and name != "decisions/README.md"]
 OUTSIDE = [
     "../config/settings.py",
     "..%2fconfig/settings.py",
@@ -54,9 +56,16 @@ class TestPages:
     def test_list_every_page_at_the_side_and_mark_the_one_that_is_shown(self, html):
         shown = html("errors")
 
-        for name in PAGES:
+        for name in set(PAGES) - set(DECISIONS):
             assert f'href="{library.files()[name].url}"' in shown
         assert '<a href="/docs/errors" aria-current="page">' in shown
+
+    def test_of_decisions_are_listed_in_their_index_only(self, html):
+        index, another = html("decisions/"), html("errors")
+
+        assert len(DECISIONS) > 80
+        assert [name for name in DECISIONS if f'href="{library.files()[name].url}"' not in index] == []
+        assert [name for name in DECISIONS if f'href="{library.files()[name].url}"' in another] == []
 
     def test_have_headings_that_can_be_linked_to(self, html):
         assert '<h2 id="validation_error">validation_error' in html("errors")
