@@ -7,6 +7,7 @@ waits for nothing. Steps run in threads, each with a connection of its own, so t
 
 import asyncio
 import queue
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import Context, copy_context
@@ -16,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from config.lib import errors, event_loop, sql
+from config.lib import errors, event_loop, metrics, sql
 from conversations.answering import openai_copy, send, store
 from conversations.answering.open_turn import OpenTurn
 from conversations.answering.send import Posted
@@ -94,9 +95,11 @@ class Step(Generic[Item, Result]):
             self._task = None
 
     async def _run(self, batch: list[_Waiting[Item, Result]]) -> None:
+        began = time.perf_counter()
         try:
             items = [waiting.item for waiting in batch]
             results = await event_loop.in_thread(self._executor, _keeping_connection(self._function), items)
+            metrics.batch(self._function.__name__, len(batch), began)
         except Exception as error:  # noqa: BLE001  (each item is tried again by itself)
             log.warning(
                 "step.taken_apart",
