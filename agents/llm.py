@@ -17,6 +17,7 @@ from django.conf import settings
 from agents import openai_client
 from agents.attempts import LONGEST_PAUSE, retried
 from agents.openai_client import AccountRefusedError, BreakerOpenError, ConversationLostError
+from config.lib import metrics
 from config.lib.errors import ForeignError, RejectedError, UnavailableError
 from config.lib.texts import storable
 
@@ -144,6 +145,7 @@ async def _ask(request: dict[str, Any], deadline: float) -> Reply:
         ms = round(1000 * (time.monotonic() - began))
         log.warning("model.failed", model=model, ms=ms, code=error.code, request_id=error.request_id)
         raise
+    metrics.MODEL_TOKENS.inc(reply.tokens_used)
     log.info(
         "model.answered",
         model=answer.get("model") or model,

@@ -24,7 +24,7 @@ from django.conf import settings
 from openai.types.responses import ParsedResponse
 from pydantic import BaseModel, ValidationError
 
-from config.lib import event_loop, logs
+from config.lib import event_loop, logs, metrics
 from config.lib.breaker import Breaker
 from config.lib.errors import RejectedError, UnavailableError
 
@@ -73,7 +73,7 @@ async def call(
     async def ask(timeout: float) -> dict[str, Any]:
         return await _request(method, path, body, query, file, timeout)
 
-    return await _once(ask, deadline)
+    return await _once(ask, deadline, operation=_operation(path))
 
 
 async def parse(
@@ -103,20 +103,30 @@ async def parse(
             log.warning("llm.answer_unreadable", reason=type(error).__name__)
             return None
 
-    answer = await _once(ask, deadline)
+    answer = await _once(ask, deadline, operation="parse")
     if answer is None:
         # The service works: what the model wrote is of no use.
         raise UnavailableError("the answer does not fit its schema", code="unreadable")
     return answer
 
 
-async def _once(ask: Callable[[float], Awaitable[T]], deadline: float) -> T:
+def _operation(path: str) -> str:
+    """Return the first part of a path, such as `responses`."""
+    return path.strip("/").partition("/")[0]
+
+
+async def _once(ask: Callable[[float], Awaitable[T]], deadline: float, *, operation: str) -> T:
     """Call OpenAI, with as many seconds as there are left, and sort what goes wrong."""
     if not breaker.allows():
         raise BreakerOpenError("breaker open", code="breaker_open", retry_after=breaker.pause)
     timeout = min(settings.OPENAI_TIMEOUT / 1000, deadline - time.monotonic())
     if timeout <= 0:
         raise UnavailableError("no time left for another attempt", code="deadline")
+    with metrics.timed(metrics.MODEL_CALLS, metrics.MODEL_ERRORS, operation):
+        return await _attempt(ask, timeout)
+
+
+async def _attempt(ask: Callable[[float], Awaitable[T]], timeout: float) -> T:
     try:
         answer = await ask(timeout)
     except UnavailableError:

@@ -21,7 +21,7 @@ from channels_app.meta import body, instagram, whatsapp
 from channels_app.meta.types import Inbound, Parsed, Problem
 from channels_app.models import DeadLetter, InboundMessage, PhoneNumber
 from channels_app.webchat import messages
-from config.lib import errors, logs, redis, sql
+from config.lib import errors, logs, metrics, redis, sql
 from config.lib.breaker import Breaker
 
 log = structlog.get_logger(__name__)
@@ -105,6 +105,8 @@ def write(webhooks: list[Arrived]) -> Stored:
         connection.close()
         raise UnwritableError from error
     postgres.succeeded()
+    for webhook in webhooks:
+        metrics.WEBHOOKS.labels(webhook.source, "stored").inc()
     return stored
 
 
@@ -139,7 +141,9 @@ def spool_one(webhook: Arrived) -> None:
     try:
         spool.append(waiting)
     except (spool.SpoolFullError, redis.RedisUnavailableError) as error:
+        metrics.WEBHOOKS.labels(webhook.source, "refused").inc()
         raise NowhereToKeepError(type(error).__name__) from error
+    metrics.WEBHOOKS.labels(webhook.source, "spooled").inc()
 
 
 def store(webhooks: list[Arrived]) -> Stored:

@@ -18,8 +18,8 @@ from config.lib import ids, redis
 
 log = structlog.get_logger(__name__)
 
-KEY = "queue:messages"
-BYTES_KEY = "queue:messages:bytes"
+KEY = redis.SPOOL_KEY
+BYTES_KEY = redis.SPOOL_BYTES_KEY
 # How much is read at once, in bytes.
 MOST_BYTES = 8 * 1024 * 1024
 

@@ -18,8 +18,8 @@ from config.gateway.bodies import BodyRule
 from config.gateway.incoming import Incoming
 from config.gateway.responses import Response
 from config.gateway.shares import owner_of
-from config.lib import heartbeat
 from config.lib.api.parsing import MOST_BYTES as API_BYTES
+from config.monitoring import process
 from conversations.api.webchat_uploads import ADMITTED, admit_upload
 
 # The widget waits as long for a picture on a bad line.
@@ -65,5 +65,5 @@ application = Application(
     respond=_respond,
     max_requests=MAX_REQUESTS,
     owner_of=owner_of,
-    on_start=partial(heartbeat.start, "web"),
+    on_start=partial(process.start, "web"),
 )

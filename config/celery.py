@@ -1,6 +1,8 @@
 """The Celery application. Its settings stand in config/settings.py, each beside the failure it avoids."""
 
 import os
+import time
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -9,6 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# When the task of this thread began.
+_began: ContextVar[float] = ContextVar("began")
 
 app = Celery("config", task_cls="config.lib.task_worker:DoorbellTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -52,17 +57,18 @@ def _keep_our_logs(**_: Any) -> None:
 
 @signals.worker_ready.connect
 def _start_heart(sender: Any, **_: Any) -> None:
-    from config.lib import heartbeat, roles  # noqa: PLC0415  (needs Django to be set up)
+    from config.lib import roles  # noqa: PLC0415  (needs Django to be set up)
+    from config.monitoring import process  # noqa: PLC0415
 
     queues = sorted(sender.app.amqp.queues.consume_from)
-    heartbeat.start(roles.reader_of(queues[0]), queues)
+    process.start(roles.reader_of(queues[0]), queues)
 
 
 @signals.beat_init.connect
 def _start_heart_of_beat(**_: Any) -> None:
-    from config.lib import heartbeat  # noqa: PLC0415  (needs Django to be set up)
+    from config.monitoring import process  # noqa: PLC0415  (needs Django to be set up)
 
-    heartbeat.start("beat")
+    process.start("beat")
 
 
 @signals.worker_shutting_down.connect
@@ -73,8 +79,17 @@ def _stop(**_: Any) -> None:
     stopping.begin()
 
 
+@signals.task_postrun.connect
+def _measure(task: Any, state: str | None, **_: Any) -> None:
+    from config.lib import metrics  # noqa: PLC0415  (reads no settings, but stands below those that do)
+
+    outcome = "ok" if state == "SUCCESS" else "error"
+    metrics.JOBS.labels(task.name, outcome).observe(time.perf_counter() - _began.get())
+
+
 @signals.task_prerun.connect
 def _bind_correlation(task: Any, **_: Any) -> None:
+    _began.set(time.perf_counter())
     structlog.contextvars.clear_contextvars()
     if correlation_id := (task.request.headers or {}).get("correlation_id"):
         structlog.contextvars.bind_contextvars(correlation_id=correlation_id)

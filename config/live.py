@@ -68,6 +68,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
                 with access_log.recording(record):
                     await _answer(scope, headers, correlation, receive, sender)
             finally:
+                record.measure(status=sender.status)
                 record.write(status=sender.status)
 
 
@@ -174,6 +175,7 @@ async def _follow(
             with streams.following(admitted.visitor, life) as stream:
                 streams.know(stream, admitted.customer_id)
                 await asgi.begin(send, HTTPStatus.OK, headers | _STREAM)
+                access_log.note_stream()
                 gone = asyncio.ensure_future(asgi.hung_up(receive))
                 gone.add_done_callback(lambda _: stream.end())
                 try:

@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db import connection
 
 from channels_app.webchat.streams import Streams
-from config.lib import heartbeat
+from config.lib import event_loop, metrics
 from config.lib.asgi import Receive, Send
 from config.live_streams import PostgresAway, Watch, in_thread
+from config.monitoring import process
 from config.readiness import PATIENCE, RECENTLY, State
 
 log = structlog.get_logger(__name__)
@@ -41,11 +42,14 @@ class Process:
         await receive()
         self._allow_open_files()
         self._watch.start()
-        heartbeat.start("live")
+        process.start("live")
+        metrics.STREAMS.set_function(lambda: len(self.streams))
+        lag = asyncio.create_task(event_loop.watch("requests"))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._stop)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._watch.stop()
+        lag.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _stop(self) -> None:

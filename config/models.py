@@ -20,6 +20,9 @@ class Heartbeat(models.Model):
     role = models.CharField(max_length=20)
     queues = ArrayField(models.CharField(max_length=100), null=True)
     beat_at = models.DateTimeField()
+    metrics_address = models.CharField(
+        max_length=255, blank=True, db_default="", help_text="host and port where its metrics are read"
+    )
 
     class Meta:
         db_table = "heartbeats"

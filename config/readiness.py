@@ -132,7 +132,7 @@ def _roles(beats: Iterable[Beat], *, seen: State) -> tuple[dict[str, State], dic
     """
     newest: dict[str, Beat] = {}
     for beat in sorted(beats, key=lambda beat: beat.beat_at):
-        newest |= dict.fromkeys(_roles_of(beat), beat)
+        newest |= dict.fromkeys(roles_of(beat), beat)
     known = {role: newest.get(role) for role in settings.HEALTH_ROLES}
     states = {
         role: seen if beat is not None and beat.is_fresh else State.AWAY for role, beat in known.items()
@@ -145,7 +145,7 @@ def _roles(beats: Iterable[Beat], *, seen: State) -> tuple[dict[str, State], dic
     return states, last
 
 
-def _roles_of(beat: Beat) -> set[str]:
+def roles_of(beat: Beat) -> set[str]:
     """Return the roles of a process: a worker that reads the queues of several roles has all of them."""
     return {beat.role, *(roles.reader_of(queue) for queue in beat.queues or ())}
 

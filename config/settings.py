@@ -286,6 +286,9 @@ GRAPH_TIMEOUT = env.int("GRAPH_TIMEOUT", default=10_000)
 # --- Health and logs ---------------------------------------------------------------------------------
 # Roles that /health/ready expects: leave out those that this deployment does not run.
 HEALTH_ROLES = env.list("HEALTH_ROLES", default=list(roles.ROLES))
+# Where each process shows its metrics: on the first free port from this one on; 0 = nowhere.
+METRICS_HOST = env.str("METRICS_HOST", default="127.0.0.1")
+METRICS_PORT = env.int("METRICS_PORT", default=0)
 CORRELATION_ID_HEADER = env.str("CORRELATION_ID_HEADER", default="x-correlation-id")
 LOG_LEVEL = env.str("LOG_LEVEL", default="info").upper()
 LOG_FORMAT = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console")

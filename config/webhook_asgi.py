@@ -20,8 +20,9 @@ from config.gateway.application import Application
 from config.gateway.bodies import BodyRule
 from config.gateway.incoming import Incoming
 from config.gateway.responses import Response
-from config.lib import access_log, heartbeat
+from config.lib import access_log
 from config.lib.api.problems import ProblemError
+from config.monitoring import process
 
 # While Postgres hangs, webhooks wait for it for a few seconds before they go to the spool.
 MAX_REQUESTS = 2048
@@ -85,5 +86,5 @@ application = Application(
     respond=_respond,
     route_of=_route_of,
     max_requests=MAX_REQUESTS,
-    on_start=partial(heartbeat.start, "webhook"),
+    on_start=partial(process.start, "webhook"),
 )

@@ -16,7 +16,7 @@ from channels_app.senders.contract import (
     OutcomeUnknownError,
     Outgoing,
 )
-from config.lib import masking
+from config.lib import masking, metrics
 from config.lib.crypto import DecryptionError
 from conversations.leases import LeaseLostError
 
@@ -80,6 +80,7 @@ async def post(posting: Posting, *, may_go: Callable[[], bool]) -> Outcome:
     """
     began = time.monotonic()
     outcome = await _post(posting, may_go=may_go)
+    metrics.SENDS.labels(posting.type, outcome.state).observe(time.monotonic() - began)
     code = {"code": outcome.error.partition(": ")[0]} if outcome.error else {}
     write = log.info if outcome.state == "sent" else log.warning
     write(

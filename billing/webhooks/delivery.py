@@ -27,7 +27,7 @@ from billing import mail
 from billing.models import User, WebhookDelivery, WebhookEndpoint
 from billing.webhooks import posting
 from billing.webhooks.posting import Outcome
-from config.lib import job_threads, locks, sql, stopping
+from config.lib import job_threads, locks, metrics, sql, stopping
 from config.lib.jobs import Job, ring, ring_now
 from config.lib.locks import Lock
 from config.lib.texts import timestamp
@@ -210,6 +210,7 @@ def _post(delivery: WebhookDelivery) -> None:
         "milliseconds": round((time.monotonic() - began) * 1000),
         "error": outcome.error,
     }
+    metrics.ENDPOINT_POSTS.labels("ok" if outcome.is_taken else "error").observe(time.monotonic() - began)
     about = {"delivery_id": delivery.delivery_id, "endpoint_id": delivery.endpoint_id, **entry}
     (log.info if outcome.is_taken else log.warning)("webhook.posted", **about)
     sql.insist(lambda: _note(delivery, outcome, entry), until=began + LEASE)

@@ -12,7 +12,7 @@ import structlog
 
 from channels_app.senders.contract import ChannelBrokenError, NotDeliveredError, OutcomeUnknownError
 from channels_app.senders.graph_codes import Verdict, verdict
-from config.lib import outbound
+from config.lib import metrics, outbound
 from config.lib.outbound import Received
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,11 @@ async def post(url: str, *, body: dict[str, object], token: str, timeout: float)
     :raises NotDeliveredError: on a parsed 4xx, a 200 that holds an error, a refused account or connection
     :raises OutcomeUnknownError: on a timeout, a broken connection, other 5xx or an answer nobody can read
     """
+    with metrics.timed(metrics.GRAPH_CALLS, metrics.GRAPH_ERRORS, "message"):
+        return await _post(url, body=body, token=token, timeout=timeout)
+
+
+async def _post(url: str, *, body: dict[str, object], token: str, timeout: float) -> dict[str, Any]:
     try:
         response = await outbound.post_json(url, body=body, token=token, timeout=timeout)
     except outbound.NotSentError as error:
@@ -51,7 +56,8 @@ async def post(url: str, *, body: dict[str, object], token: str, timeout: float)
 async def post_courtesy(url: str, *, body: dict[str, object], token: str) -> bool:
     """Post what nobody misses if it fails, and tell whether it worked."""
     try:
-        response = await outbound.post_json(url, body=body, token=token, timeout=_COURTESY_TIMEOUT)
+        with metrics.timed(metrics.GRAPH_CALLS, metrics.GRAPH_ERRORS, "courtesy"):
+            response = await outbound.post_json(url, body=body, token=token, timeout=_COURTESY_TIMEOUT)
     except (outbound.NotSentError, outbound.NoAnswerError) as error:
         log.debug("graph.courtesy_failed", reason=str(error))
         return False

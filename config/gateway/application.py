@@ -4,6 +4,7 @@ One HTTP request from its first byte to its response: size, admission, body, res
 Nothing escapes to the server, which would print it unmasked.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from config.gateway import wsgi_bridge
 from config.gateway.bodies import Body, BodyRule, Budgets, ClientGoneError, check_announced
 from config.gateway.incoming import Incoming, read_head
 from config.gateway.responses import Response, Sender, discard_body, send_problem, send_response
-from config.lib import access_log, sql
+from config.lib import access_log, event_loop, sql
 from config.lib.api.problems import ProblemError, internal_error, no_such_path, unavailable
 from config.lib.asgi import Receive, Scope, Send
 
@@ -67,14 +68,17 @@ class Application:
                 with access_log.recording(request.record):
                     await self._serve(request, receive, sender)
             finally:
+                request.record.measure(status=sender.status)
                 request.record.write(status=sender.status)
 
     async def _follow_process(self, receive: Receive, send: Send) -> None:
         await receive()
         if self._on_start is not None:
             self._on_start()
+        watch = asyncio.create_task(event_loop.watch("requests"))
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        watch.cancel()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Incoming, receive: Receive, send: Sender) -> None:

@@ -21,6 +21,8 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.urls import Resolver404, resolve
 
+from config.lib import metrics
+
 log = structlog.get_logger(__name__)
 
 # As nginx logs it: the client closed the connection before it got a response.
@@ -51,7 +53,14 @@ class Record:
         self.facts: dict[str, str] = {}
         self.error: BaseException | None = None
         self.is_silent = False
+        self.is_stream = False
         self._began = time.perf_counter()
+
+    def measure(self, *, status: int | None) -> None:
+        """Measure the request, now that its response was sent; streams last as long as they like."""
+        if not self.is_stream:
+            code = str(CLIENT_CLOSED if status is None else status)
+            metrics.HTTP_REQUESTS.labels(_kind(self.path), code).observe(time.perf_counter() - self._began)
 
     def write(self, *, status: int | None) -> None:
         """Write the line, once; `status` is None if no response was begun."""
@@ -102,6 +111,12 @@ def note_error(error: BaseException | None) -> None:
     if record := _current.get():
         record.error = error
         record.is_silent = False
+
+
+def note_stream() -> None:
+    """Note that the response to the request at hand is a stream."""
+    if record := _current.get():
+        record.is_stream = True
 
 
 def silence() -> None:

@@ -11,6 +11,8 @@ from collections import deque
 
 import structlog
 
+from config.lib import metrics
+
 log = structlog.get_logger(__name__)
 
 
@@ -24,6 +26,7 @@ class Breaker:
         self._failed_at: deque[float] = deque(maxlen=failures)
         self._probe_at = 0.0  # 0 while closed
         self._lock = threading.Lock()
+        metrics.BREAKER_OPEN.labels(name).set_function(lambda: self.is_open)
 
     @property
     def is_open(self) -> bool:

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
+from config.lib import metrics
+
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -60,7 +62,7 @@ async def in_thread(executor: Executor, function: Callable[..., T], *args: objec
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
-    watchdog = loop.create_task(_log_blocked())  # noqa: F841  (a task that nobody refers to may vanish)
+    watchdog = loop.create_task(watch("vendors"))  # noqa: F841  (a task that nobody refers to may vanish)
     loop.run_forever()
 
 
@@ -73,11 +75,14 @@ def _close() -> None:
             asyncio.run_coroutine_threadsafe(close(), _loop).result(_PATIENCE)
 
 
-async def _log_blocked() -> None:
+async def watch(name: str) -> None:
+    """Measure for ever how late the running loop wakes up, and log when something blocked it."""
+    lag = metrics.LOOP_LAG.labels(name)
     loop = asyncio.get_running_loop()
     while True:
         expected = loop.time() + _PAUSE
         await asyncio.sleep(_PAUSE)
         late = loop.time() - expected
+        lag.observe(max(late, 0))
         if late > BLOCKED:
-            log.warning("event_loop.blocked", ms=round(1000 * late))
+            log.warning("event_loop.blocked", loop=name, ms=round(1000 * late))

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 INTERVAL = 5.0
 STALE_AFTER = timedelta(seconds=20)
+# Host and port where this process shows its metrics; empty = nowhere.
+metrics_address = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,21 @@ def instance() -> str:
 def beat(role: str, queues: Sequence[str] | None = None) -> None:
     """Store that this process is alive."""
     named = None if queues is None else list(queues)
-    Heartbeat.objects.update_or_create(
-        instance=instance(), defaults={"role": role, "queues": named, "beat_at": Now()}
-    )
+    known = {"role": role, "queues": named, "beat_at": Now(), "metrics_address": metrics_address}
+    Heartbeat.objects.update_or_create(instance=instance(), defaults=known)
+
+
+def read_metrics_addresses() -> list[tuple[str, str]]:
+    """Return role and address of each running process whose metrics can be read."""
+    found = sql.rows(_METRICS_ADDRESSES_SQL, [STALE_AFTER.total_seconds()])
+    return [(row["role"], row["metrics_address"]) for row in found]
+
+
+_METRICS_ADDRESSES_SQL = """
+    SELECT role, metrics_address FROM heartbeats
+     WHERE metrics_address <> '' AND beat_at > statement_timestamp() - make_interval(secs => %s)
+     ORDER BY role, metrics_address
+"""
 
 
 def read() -> list[Beat]:

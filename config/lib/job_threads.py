@@ -5,6 +5,7 @@ from typing import Any
 
 from celery.concurrency.base import BasePool, apply_target
 
+from config.lib import metrics
 from config.lib.jobs import Job
 
 # How many of a job run in one process at a time. Jobs that are not listed here, readings of conversations and
@@ -54,5 +55,7 @@ class TaskPool(BasePool):
     def _executor(self, job: str) -> ThreadPoolExecutor:
         # Only Celery's consumer thread applies tasks.
         if job not in self._executors:
-            self._executors[job] = ThreadPoolExecutor(THREADS.get(job, self.limit), thread_name_prefix=job)
+            executor = ThreadPoolExecutor(THREADS.get(job, self.limit), thread_name_prefix=job)
+            metrics.JOBS_WAITING.labels(job).set_function(executor._work_queue.qsize)  # noqa: SLF001
+            self._executors[job] = executor
         return self._executors[job]

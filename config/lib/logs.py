@@ -16,12 +16,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from config.lib import access_log, ids, masking
+from config.lib import access_log, ids, masking, metrics
 
 # Members that structlog's formatter needs as they are.
 _STRUCTLOG = frozenset({"_record", "_from_structlog"})
 # Celery adds a copy of the exception, the arguments and the traceback, which stand in the line anyway.
 _CELERY = "data"
+_COUNTED = frozenset({"warning", "error", "critical"})
 _CORRELATION_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -32,6 +33,14 @@ def _mask(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         for name, value in event.items()
         if name != _CELERY
     }
+
+
+def _count(_logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Count lines at warning and above by their event."""
+    level = str(event.get("level", method))
+    if level in _COUNTED:
+        metrics.LOG_EVENTS.labels(level, metrics.limited("event", str(event.get("event", "")))).inc()
+    return event
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -72,6 +81,7 @@ def configure(*, level: str, output: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
+        _count,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -94,7 +104,7 @@ def configure(*, level: str, output: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(renderer, [*shared[:4], structlog.stdlib.ExtraAdder(), *shared[4:]]))
+    handler.setFormatter(_Formatter(renderer, [*shared[:5], structlog.stdlib.ExtraAdder(), *shared[5:]]))
     # No line has these. https://docs.python.org/3/howto/logging.html#optimization
     logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 breaker = Breaker("redis")
 
+# The spool of `channels_app.spool`, whose length is a metric: a list, and the size of what is in it.
+SPOOL_KEY = "queue:messages"
+SPOOL_BYTES_KEY = "queue:messages:bytes"
+
 
 class RedisUnavailableError(Exception):
     """Redis did not answer, or the breaker is open because it did not a moment ago."""

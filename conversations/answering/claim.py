@@ -19,7 +19,7 @@ from django.db import transaction
 from billing import ledger
 from channels_app.models import PhoneNumber
 from channels_app.webchat import bell
-from config.lib import failpoints, ids, locks, sql
+from config.lib import failpoints, ids, locks, metrics, sql
 from config.lib.locks import Lock
 from conversations import takeover
 from conversations.answering import append_messages, openai_copy, store
@@ -222,6 +222,7 @@ def _open(heads: list[dict[str, Any]], *, until: float) -> list[Candidate]:
     """Open a turn for each customer of whom anything may be answered, and charge it."""
     recipients = [_recipient(head) for head in heads]
     for recipient, head in zip(recipients, heads, strict=True):
+        metrics.CLAIM_WAIT.observe(head["waited"])
         recipient.turn_id, recipient.token = ids.new("trn"), str(uuid.uuid4())
         recipient.settings = AnswerSettings.from_json({**head, "price": settings.CREDITS_PER_REPLY})
     conversations = append_messages.append(recipients)

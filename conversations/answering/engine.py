@@ -17,7 +17,7 @@ from django.conf import settings
 from agents import unanswered
 from channels_app.models import PhoneNumber
 from channels_app.webchat import bell
-from config.lib import errors, event_loop, failpoints, sql, stopping
+from config.lib import errors, event_loop, failpoints, metrics, sql, stopping
 from conversations import leases
 from conversations.answering import ask, claim, number_locks, send
 from conversations.answering import steps as steps_
@@ -56,6 +56,11 @@ class Engine:
         self._contested: set[str] = set()
         self._idle = asyncio.Event()
         self.answered = 0
+
+    @property
+    def open_turns(self) -> int:
+        """How many turns are open."""
+        return len(self._open)
 
     def wake(self, *numbers: str) -> None:
         """Claim on these numbers as soon as there is room."""
@@ -176,6 +181,7 @@ class Engine:
                     # Postgres was away for too long: the lease runs out, and the next holder goes on.
                     log.warning("turn.postgres_away", reason=type(error).__name__)
             else:
+                metrics.TURNS.labels(turn.state).observe(turn.age_ms / 1000)
                 log.info("turn.ended", state=turn.state, phone_number_id=turn.phone_number_id, ms=turn.age_ms)
             if turn.settings.channel == PhoneNumber.Type.WEBCHAT:
                 await asyncio.to_thread(bell.ring, turn.customer_id)
@@ -238,7 +244,9 @@ def _finish_until(turn: OpenTurn) -> float:
 @functools.cache
 def _engine() -> Engine:
     """Return the engine of this process."""
-    return Engine(steps_.in_threads(), most_open=settings.WORKER_CONCURRENCY)
+    engine = Engine(steps_.in_threads(), most_open=settings.WORKER_CONCURRENCY)
+    metrics.OPEN_TURNS.set_function(lambda: engine.open_turns)
+    return engine
 
 
 def wake(phone_number_id: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from config.lib import errors, event_loop, sql
+from config.lib import errors, event_loop, metrics, sql
 from conversations.answering import openai_copy, send, store
 from conversations.answering.open_turn import OpenTurn
 from conversations.answering.send import Posted
@@ -110,9 +110,11 @@ class Step(Generic[Item, Result]):
             self._task = None
 
     async def _run(self, batch: list[_Waiting[Item, Result]]) -> None:
+        began = time.perf_counter()
         try:
             items = [waiting.item for waiting in batch]
             results = await event_loop.in_thread(self._executor, _keeping_connection(self._function), items)
+            metrics.batch(self._function.__name__, len(batch), began)
         except Exception as error:  # noqa: BLE001  (each item is tried again by itself)
             log.warning(
                 "step.taken_apart",

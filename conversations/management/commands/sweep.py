@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
 from config.checks import refuse_to_start_half_configured
+from config.monitoring import process
 from conversations.sweeper import Sweeper, until
 
 
@@ -24,4 +25,5 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, until(stop))
+        process.serve("sweeper")
         Sweeper(stop).run()

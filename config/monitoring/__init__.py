@@ -1,0 +1,1 @@
+"""What an operator's Prometheus reads: metrics of each process, and the state of the whole service."""
