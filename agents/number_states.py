@@ -26,6 +26,7 @@ class Status(StrEnum):
     NO_AGENT = "no_agent"
     CHANNEL_ERROR = "channel_error"
     NO_CREDITS = "no_credits"
+    SILENT = "silent"
     ACTIVE = "active"
 
 
@@ -71,7 +72,11 @@ def _status(row: dict[str, Any]) -> Status:
     alarmed_at, sent_at = row["alarmed_at"], row["last_sent_at"]
     if alarmed_at and (sent_at is None or sent_at < alarmed_at):
         return Status.CHANNEL_ERROR
-    return Status.NO_CREDITS if row["is_out_of_credits"] else Status.ACTIVE
+    if row["is_out_of_credits"]:
+        return Status.NO_CREDITS
+    silent_at, received_at = row["silent_at"], row["last_received_at"]
+    is_silent = silent_at and (received_at is None or received_at < silent_at)
+    return Status.SILENT if is_silent else Status.ACTIVE
 
 
 def _last_error(row: dict[str, Any]) -> LastError | None:
@@ -102,6 +107,7 @@ _NEWEST = """
 """
 _STATES_SQL = f"""
     SELECT number.phone_number_id, number.alarmed_at, number.alarm_code, number.alarm_reason,
+           number.silent_at,
            EXISTS (SELECT 1 FROM agents
                     WHERE agents.phone_number_id = number.phone_number_id
                       AND agents.deleted_at IS NULL) AS has_agent,

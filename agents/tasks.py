@@ -4,7 +4,8 @@ import structlog
 from celery import shared_task
 from django.db import connection
 
-from agents import dashboard_prompts, model_endings
+from agents import dashboard_prompts, model_endings, silence
+from channels_app import number_checks
 from config.lib import sql
 from config.lib.errors import ForeignError
 from config.lib.jobs import Job
@@ -24,3 +25,12 @@ def check_endings() -> None:
             # Dates that are known already are still reported; the next day's run reads them again.
             log.warning("models.not_read", reason=str(error), code=error.code)
             model_endings.report()
+
+
+@shared_task(name=Job.CHECK_NUMBERS.value)
+def check_numbers() -> None:
+    """Report numbers that fell silent, and ask Graph about those that were not checked lately."""
+    with sql.may_be_away("numbers"):
+        silence.report_all()
+        connection.close()
+        number_checks.check_due()

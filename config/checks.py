@@ -110,6 +110,8 @@ def _check_numbers() -> list[CheckMessage]:
         "WEBCHAT_DAILY_ADDRESS_BYTES": (0, settings.WEBCHAT_DAILY_CHAT_BYTES),
         "CREDITS_PER_REPLY": (0, 1000),
         "UNKNOWN_AFTER_SECONDS": (0, 86_400),
+        "NUMBER_CHECK_HOURS": (0, 24 * 365),
+        "SILENCE_ALARM_HOURS": (0, 24 * 60),
         "CREDITS_PER_EXTRACTION": (0, 1000),
         "EXTRACTION_LOOK_INTERVAL": (100, 600_000),
         "EXTRACTION_INTERVAL": (1, 10**9) if settings.APP_ENV != "production" else (300_000, 900_000),

@@ -132,7 +132,8 @@ DATABASE_SESSION = {
 }
 # By the clock (UTC): an interval of a day would begin anew with each restart of a beat without a disk.
 CELERY_BEAT_DAILY = {
-    "check-endings": {"task": "agents.check_endings", "schedule": crontab(hour=5, minute=17)}
+    "check-endings": {"task": "agents.check_endings", "schedule": crontab(hour=5, minute=17)},
+    "check-numbers": {"task": "agents.check_numbers", "schedule": crontab(minute=23)},
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.

@@ -2,8 +2,8 @@
 How well the simulated services behave: read from JSON, merged from partial updates, checked before it counts.
 
 Sections `openai` (POST /v1/responses and transcriptions), `conversations` (/v1/conversations) and `graph`
-(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; beside them stand how webhooks come and `seed`,
-see `DEFAULTS`.
+(POST …/messages) have the same keys, see `PROFILE_DEFAULTS`; `account` says how Graph describes the
+account of the business; beside them stand how webhooks come and `seed`, see `DEFAULTS`.
 """
 
 import re
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from simulator import account_settings
+from simulator.account_settings import ACCOUNT_DEFAULTS
 from simulator.faults import Profile, error_of
 
 PROFILE_DEFAULTS: dict[str, Any] = {
@@ -48,7 +50,13 @@ DEFAULTS: dict[str, Any] = {
         "gpt-transcribe": None,
         "whisper-1": "2027-02-26",
     },
+    "account": ACCOUNT_DEFAULTS,
     "seed": None,
+}
+# Sections of which an update names some keys only.
+_SECTIONS: dict[str, Mapping[str, Any]] = {
+    **dict.fromkeys(PROFILES, PROFILE_DEFAULTS),
+    "account": ACCOUNT_DEFAULTS,
 }
 LATENCY_SHAPES = ({"median", "sigma"}, {"mean", "spread"})
 STEP_KEYS = {
@@ -89,6 +97,7 @@ class Behaviour:
         self.shuffle_seconds: float = self.document["shuffle_seconds"]
         self.dashboard_prompts: bool = self.document["dashboard_prompts"]
         self.models: dict[str, str | None] = self.document["models"]
+        self.account: dict[str, Any] = self.document["account"]
 
     def as_document(self) -> dict[str, Any]:
         """Return the whole behaviour as JSON, the scripts as far as they are not used up."""
@@ -108,7 +117,8 @@ def _dice(seed: int | None) -> dict[str, Random]:
 
 
 def _defaults() -> dict[str, Any]:
-    return {**DEFAULTS, **{name: {**PROFILE_DEFAULTS, **own} for name, own in PROFILES.items()}}
+    profiles = {name: {**PROFILE_DEFAULTS, **own} for name, own in PROFILES.items()}
+    return {**DEFAULTS, "account": dict(ACCOUNT_DEFAULTS), **profiles}
 
 
 def _merged(base: dict[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,10 +127,10 @@ def _merged(base: dict[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_unknown("behaviour", update, base)
     merged = dict(base)
     for key, value in update.items():
-        if key in PROFILES:
+        if key in _SECTIONS:
             if not isinstance(value, dict):
                 raise InvalidBehaviourError(f"{key} must be an object")
-            _refuse_unknown(key, value, PROFILE_DEFAULTS)
+            _refuse_unknown(key, value, _SECTIONS[key])
             merged[key] = {**base[key], **value}
         else:
             merged[key] = value
@@ -143,6 +153,8 @@ def _check(document: Mapping[str, Any]) -> None:
     for delay in delays:
         _check_number("status_delays", delay)
     _check_models(document["models"])
+    if fault := account_settings.fault(document["account"]):
+        raise InvalidBehaviourError(fault)
     for name in ("batch_seconds", "shuffle_seconds"):
         _check_number(name, document[name])
     seed = document["seed"]

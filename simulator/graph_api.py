@@ -1,5 +1,5 @@
 """
-The simulated Graph API under /v{N}.{M}: messages out, media and phone numbers.
+The simulated Graph API under /v{N}.{M}: messages out, media, phone numbers and their account.
 
 https://developers.facebook.com/docs/whatsapp/cloud-api
 """
@@ -8,10 +8,10 @@ import asyncio
 import json
 import re
 
-from simulator import graph_sends, identifiers, phone_sends
+from simulator import graph_account, graph_sends, identifiers, phone_sends
 from simulator.exchange import Answer, Json, Request, json_answer
 from simulator.faults import Plan
-from simulator.graph_errors import error_answer, injected_answer, missing_object, plainly_refused
+from simulator.graph_errors import error_answer, injected_answer, plainly_refused
 from simulator.graph_media import DOWNLOAD_PATH, INSTAGRAM_PATH
 from simulator.journal import Entry
 from simulator.receipts import instagram_receipts, whatsapp_receipts
@@ -43,6 +43,9 @@ async def answer(state: State, request: Request, entry: Entry) -> Answer:
     match (request.method, *request.path.strip("/").split("/")[1:]):
         case ("POST", account_id, "messages"):
             return await _messages(state, request, account_id, entry)
+        case ("GET" | "POST", object_id, "subscribed_apps"):
+            graph_account.require_token(state)
+            return graph_account.subscribed_apps(state, request, object_id)
         case ("GET", object_id) if object_id:
             return _object(state, request, object_id)
     message = f"Unknown path components: {request.path}"
@@ -53,6 +56,7 @@ async def _messages(state: State, request: Request, account_id: str, entry: Entr
     payload = _payload(request)
     is_whatsapp = "messaging_product" in payload or "to" in payload
     is_message = payload.get("status") is None and payload.get("sender_action") is None
+    graph_account.require_token(state)
     plan = state.behaviour.graph.plan(request.body, scripted=is_message)
     if plan.drop or plan.hang:
         return Answer(drop=plan.drop, hang=plan.hang)
@@ -105,24 +109,14 @@ def _instagram(state: State, payload: Json, account_id: str, plan: Plan, entry: 
 
 
 def _object(state: State, request: Request, object_id: str) -> Answer:
+    if object_id == "debug_token":
+        return graph_account.debug_token(state, request)
     media = state.media.get(object_id)
     if media is not None:
         base_url = f"http://{request.header('host')}"
         return json_answer(200, media.as_document(object_id, base_url))
-    if object_id == "me":
-        return json_answer(200, {"id": state.environment.instagram_account_id, "name": "Simulated Account"})
-    if not object_id.isdigit():
-        raise missing_object(request.method, object_id)
-    number = state.number(object_id)
-    return json_answer(
-        200,
-        {
-            "verified_name": "Simulated Business",
-            "display_phone_number": f"+{number.display_phone_number}",
-            "quality_rating": "GREEN",
-            "id": object_id,
-        },
-    )
+    graph_account.require_token(state)
+    return graph_account.object_answer(state, request, object_id)
 
 
 def _download(state: State, request: Request, parameter: str) -> Answer:

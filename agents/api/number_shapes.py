@@ -63,7 +63,7 @@ class NumberStateSerializer(serializers.Serializer[Any]):
         choices=[status.value for status in Status],
         help_text="`active` = customers are answered; `no_agent` = no agent answers here; "
         "`channel_error` = the channel refuses everything until a person acts; `no_credits` = no credits are "
-        "left. The first that applies.",
+        "left; `silent` = messages used to come in and no longer do. The first that applies.",
     )
     last_received_at = serializers.DateTimeField(
         allow_null=True, help_text="When the last message of a customer arrived."

@@ -34,6 +34,7 @@ class Event(models.Model):
         CREDITS_EXHAUSTED = "credits.exhausted"
         CHANNEL_ERROR = "channel.error"
         NUMBER_UNANSWERED = "number.unanswered"
+        NUMBER_SILENT = "number.silent"
         PROMPT_ENDED = "prompt.ended"
         MODEL_ENDING = "model.ending"
         # Sent to one endpoint, by hand; no endpoint subscribes to it.

@@ -2,7 +2,7 @@
 
 from channels_app.models.customer import Customer
 from channels_app.models.inbox import ChannelEvent, DeadLetter, InboundMessage
-from channels_app.models.number import PhoneNumber, PhoneNumberQuerySet
+from channels_app.models.number import NumberCheck, PhoneNumber, PhoneNumberQuerySet
 from channels_app.models.web_chat import UnsentPicture, WebChat
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Customer",
     "DeadLetter",
     "InboundMessage",
+    "NumberCheck",
     "PhoneNumber",
     "PhoneNumberQuerySet",
     "UnsentPicture",

@@ -1,7 +1,8 @@
 """Phone numbers."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Now
 
 from billing.models import User
 from config.lib import crypto, tenancy
@@ -58,6 +59,12 @@ class PhoneNumber(models.Model):
         help_text="when its business was last told that customers wait and no agent answers",
     )
 
+    silent_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when its business was last told that no messages come in although they used to",
+    )
+
     # Of a web chat that was just made; kept nowhere in this form.
     new_secret = ""
 
@@ -91,3 +98,27 @@ class PhoneNumber(models.Model):
         if self.type == self.Type.WEBCHAT:
             return ""
         return crypto.decrypt(self.access_token, context=self._token_context)
+
+
+class NumberCheck(models.Model):
+    """What Graph said of a number when it was last asked."""
+
+    phone_number = models.OneToOneField(
+        PhoneNumber, models.PROTECT, primary_key=True, related_name="graph_check"
+    )
+    checked_at = models.DateTimeField(db_default=Now())
+    health = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="as graph_health.GraphHealth has it",
+    )
+
+    class Meta:
+        db_table = "number_checks"
+        indexes = [
+            # read by number_checks.check_due
+            models.Index(fields=["checked_at"], name="number_checks_by_age")
+        ]
+
+    def __str__(self) -> str:
+        return self.phone_number_id

@@ -22,6 +22,7 @@ THREADS: dict[str, int] = {
     Job.LOOK: 1,
     Job.PURGE: 1,
     Job.CHECK_ENDINGS: 1,
+    Job.CHECK_NUMBERS: 1,
 }
 
 

@@ -39,6 +39,7 @@ class Job(StrEnum):
     DELIVER_SLOW_WEBHOOKS = "billing.deliver_slow_webhooks"
     SEND_EMAILS = "billing.send_emails"
     CHECK_ENDINGS = "agents.check_endings"
+    CHECK_NUMBERS = "agents.check_numbers"
 
 
 _QUEUES = {

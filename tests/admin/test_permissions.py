@@ -12,6 +12,7 @@ from tests.house.test_rules import routes
 
 SUPPORT = {
     *("reply", "pause", "resume", "close", "retry", "send-again", "correct", "read-again", "read-lead"),
+    "diagnose",
     *("test-endpoint", "redeliver-failed", "redeliver"),
 }
 OPERATORS = SUPPORT | {

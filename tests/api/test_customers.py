@@ -266,7 +266,7 @@ class TestEverywhere:
         """Those about messages are walked in tests/conversations/test_message_events.py."""
         others = {
             *("credits.low", "credits.exhausted", "channel.error", "prompt.ended", "model.ending"),
-            *("number.unanswered", "endpoint.test"),
+            *("number.unanswered", "number.silent", "endpoint.test"),
         }
         walked = {"conversation.handover", "conversation.idle", "lead.created", "lead.updated"}
         messages = {type_ for type_ in Event.Type.values if type_.startswith("message.")}
