@@ -10,7 +10,7 @@ from typing import Any
 
 from config.embedded.console import say
 from config.embedded.errors import StartError
-from tests.load import comparison, markdown, options, processes, report, run
+from tests.load import comparison, markdown, options, processes, report, run, scale
 from tests.load.peers import command
 from tests.load.revisions import checked_out
 from tests.load.scenarios import SCENARIOS
@@ -24,7 +24,8 @@ def main(words: Sequence[str]) -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
     try:
-        return command.main(words[1:]) if words[:1] == ["peers"] else _bench(words)
+        commands = {"peers": command.main, "scale": scale.main}
+        return commands[words[0]](words[1:]) if words and words[0] in commands else _bench(words)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except StartError as error:

@@ -33,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make bench",
         description="Measure the system as deployed, on this machine.",
-        epilog="`peers` compares it with two other services; `peers --help` lists its own options.",
+        epilog="`peers` compares it with two other services, and `scale` measures one worker, two and three, "
+        "each on a core of its own; `peers --help` and `scale --help` list their options.",
     )
     parser.add_argument(
         "scenario", nargs="?", choices=SCENARIOS, help="without one: all, one after the other"
