@@ -7,6 +7,7 @@ billed call. Errors are sorted by class and code, never by their text.
 
 import asyncio
 import email.utils
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 # Failures in a row (any success starts the count anew), after which OpenAI is left alone for a while.
 breaker = Breaker("openai", failures=5, window=10, pause=10)
+
+_creating = threading.Lock()
 
 # OpenAI's id of a request, in its answer: the name that the SDK gives it on models.
 REQUEST_ID = "_request_id"
@@ -90,7 +93,8 @@ async def parse(
     async def ask(timeout: float) -> ParsedResponse[Answer] | None:
         headers = {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
         try:
-            return await client().responses.parse(
+            connected = await _connected()
+            return await connected.responses.parse(
                 **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
             )
         except (ValidationError, AttributeError, TypeError) as error:
@@ -146,7 +150,7 @@ async def _request(  # noqa: PLR0917  (one step of `call`, which has them by nam
     if file is not None:
         given["files"] = {"file": file}
         options["headers"]["content-type"] = "multipart/form-data"
-    send = getattr(client(), method.lower())
+    send = getattr(await _connected(), method.lower())
     answer: httpx2.Response = await send(path, cast_to=httpx2.Response, options=options, **given)
     return answer
 
@@ -157,6 +161,16 @@ def _object(response: httpx2.Response) -> dict[str, Any]:
         raise UnavailableError("the answer is no object", code="unreadable")
     answer[REQUEST_ID] = response.headers.get("x-request-id", "")
     return answer
+
+
+async def _connected() -> openai.AsyncOpenAI:
+    """Return the process's client; the first caller creates it in a thread, since that blocks for long."""
+    return client() if client.cache_info().currsize else await asyncio.to_thread(_created)
+
+
+def _created() -> openai.AsyncOpenAI:
+    with _creating:
+        return client()
 
 
 @lru_cache(maxsize=1)

@@ -1,11 +1,14 @@
 """What OpenAI is asked, and what it answers."""
 
+import asyncio
+import threading
 import time
 
+import openai
 import pytest
 import structlog
 
-from agents import llm
+from agents import llm, openai_client
 from config.lib import event_loop
 from config.lib.errors import UnavailableError
 
@@ -16,7 +19,7 @@ def respond(conversation: str, *texts: str, **changes) -> llm.Reply:
         "items": [{"role": "user", "content": text} for text in texts or ["Hello"]],
         "metadata": {"turn_id": "trn_1"},
         "safety_identifier": "hash-of-a-customer",
-        "deadline": time.monotonic() + 20,
+        "deadline": time.monotonic() + 60,
     }
     return event_loop.run(llm.respond(conversation_id=conversation, **{**usual, **changes}))
 
@@ -25,10 +28,32 @@ def asked(model) -> list[dict]:
     return model.requests(api="openai", path="/v1/responses")
 
 
+class TestClient:
+    def test_is_created_once_and_beside_the_event_loop(self, model, monkeypatch):
+        """Its creation takes a tenth of a second, in which the loop would do nothing else."""
+        create, threads = openai.DefaultAioHttpClient, []
+
+        def note(**options) -> object:
+            threads.append(threading.current_thread().name)
+            return create(**options)
+
+        async def open_two() -> list[str]:
+            one = llm.create_conversation(metadata={}, deadline=time.monotonic() + 60)
+            other = llm.create_conversation(metadata={}, deadline=time.monotonic() + 60)
+            return await asyncio.gather(one, other)
+
+        monkeypatch.setattr(openai, "DefaultAioHttpClient", note)
+        openai_client.client.cache_clear()
+
+        assert len(set(event_loop.run(open_two()))) == 2
+        assert len(threads) == 1
+        assert threads != ["event-loop"]
+
+
 class TestConversation:
     def test_is_opened_empty(self, model):
         opened = event_loop.run(
-            llm.create_conversation(metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 10)
+            llm.create_conversation(metadata={"conversation_id": "cnv_1"}, deadline=time.monotonic() + 60)
         )
 
         assert opened.startswith("conv_")

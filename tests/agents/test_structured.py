@@ -22,7 +22,7 @@ def ask(**changes):
             "items": [{"role": "user", "content": "The grass is green."}],
             "text_format": Colour,
             "safety_identifier": "hash",
-            "deadline": time.monotonic() + 20,
+            "deadline": time.monotonic() + 60,
             **changes,
         }
     )
