@@ -9,6 +9,7 @@ billed call. Errors are sorted by status and code, never by their text.
 import asyncio
 import email.utils
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 # Failures in a row (any success starts the count anew), after which OpenAI is left alone for a while.
 breaker = Breaker("openai", failures=5, window=10, pause=10)
+
+_creating = threading.Lock()
 
 # OpenAI's id of a request, in its answer: the name that the SDK gives it on models.
 REQUEST_ID = "_request_id"
@@ -90,7 +93,8 @@ async def parse(
 
     async def ask(timeout: float) -> ParsedResponse[Answer] | None:
         headers = {settings.CORRELATION_ID_HEADER: logs.correlation_id()}
-        parsed = client().responses.parse(
+        connected = await _connected()
+        parsed = connected.responses.parse(
             **arguments, text_format=text_format, timeout=timeout, extra_headers=headers
         )
         try:
@@ -189,6 +193,16 @@ def session() -> aiohttp.ClientSession:
     connected = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30))
     event_loop.close_at_exit(connected.close)
     return connected
+
+
+async def _connected() -> openai.AsyncOpenAI:
+    """Return the SDK's client; the first caller creates it in a thread, since that blocks for long."""
+    return client() if client.cache_info().currsize else await asyncio.to_thread(_created)
+
+
+def _created() -> openai.AsyncOpenAI:
+    with _creating:
+        return client()
 
 
 @lru_cache(maxsize=1)

@@ -198,10 +198,16 @@ class Rig:
 
     def have(self, *names: str, **changes: str) -> None:
         """Have processes run in just this environment: those that do not are killed and started."""
-        for name in names:
+        self.have_each(dict.fromkeys(names, changes))
+
+    def have_each(self, wanted: dict[str, dict[str, str]]) -> None:
+        """Have each process run in just the environment that is given with it; all start at the same time."""
+        for name, changes in wanted.items():
             if not self.is_running(name) or self._changes.get(name) != changes:
                 self.kill(name)
-        self.start(*names, **changes)
+                self._start(name, changes)
+        for name in wanted:
+            self._wait_for(name)
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid

@@ -20,7 +20,7 @@ def model(simulator):
 
 @pytest.fixture
 def conversation(model) -> str:
-    return event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
+    return event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 60))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ class TestRetry:
         model.behave(conversations={"errors": {"500": 1}, "retry_after": 0})
 
         with pytest.raises(UnavailableError):
-            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
+            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 60))
 
         assert len(model.requests(api="openai", path="/v1/conversations")) == 3
 
@@ -166,7 +166,7 @@ class TestConnection:
         with pytest.raises(UnavailableError):
             respond("conv_1")
         with pytest.raises(UnavailableError):
-            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 10))
+            event_loop.run(llm.create_conversation(metadata={}, deadline=time.monotonic() + 60))
 
         assert broken_server.calls == 2
 

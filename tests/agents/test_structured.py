@@ -1,5 +1,8 @@
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import openai
 import pytest
 from pydantic import BaseModel
 
@@ -22,7 +25,7 @@ def ask(**changes):
             "items": [{"role": "user", "content": "The grass is green."}],
             "text_format": Colour,
             "safety_identifier": "hash",
-            "deadline": time.monotonic() + 20,
+            "deadline": time.monotonic() + 60,
             **changes,
         }
     )
@@ -34,6 +37,27 @@ def scripted(model):
         model.behave(openai={"latency": 0, "script": list(steps)})
 
     return script
+
+
+class TestClient:
+    def test_is_created_once_and_beside_the_event_loop(self, scripted, monkeypatch):
+        """Its creation takes a tenth of a second, in which the loop would do nothing else."""
+        create, threads = openai.DefaultAioHttpClient, []
+
+        def note(**options) -> object:
+            threads.append(threading.current_thread().name)
+            return create(**options)
+
+        monkeypatch.setattr(openai, "DefaultAioHttpClient", note)
+        openai_client.client.cache_clear()
+        scripted({"json": GREEN}, {"json": GREEN})
+
+        with ThreadPoolExecutor(2) as pool:
+            found = [asking.result() for asking in (pool.submit(ask), pool.submit(ask))]
+
+        assert [each.answer for each in found] == [Colour(**GREEN)] * 2
+        assert len(threads) == 1
+        assert threads != ["event-loop"]
 
 
 class TestAsk:

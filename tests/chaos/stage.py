@@ -124,9 +124,8 @@ class Stage:
         usual = ("webhook", "worker", "extractor", "sweeper")
         for idle in {"worker2", "sweeper2"} - set(names):
             self.rig.kill(idle)
-        for name in dict.fromkeys((*usual, *names)):
-            points = {"FAILPOINTS": failpoints[name]} if name in failpoints else {}
-            self.rig.have(name, **ENVIRONMENT, **points)
+        points = {name: {"FAILPOINTS": point} for name, point in failpoints.items()}
+        self.rig.have_each({name: ENVIRONMENT | points.get(name, {}) for name in (*usual, *names)})
 
     def join(self, name: str) -> None:
         """Have one more process."""

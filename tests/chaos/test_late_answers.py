@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.stage import ENVIRONMENT
 from tests.rig import wait_until
 
-IMPATIENT = ENVIRONMENT | {"OPENAI_TIMEOUT": "1000", "OPENAI_MAX_RETRIES": "1"}
+IMPATIENT = ENVIRONMENT | {"OPENAI_TIMEOUT": "3000", "OPENAI_MAX_RETRIES": "1"}
 
 # Minutes of restarts: `make chaos` runs them.
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ def line(stage):
     stage.set()
     line = stage.line()
     stage.rig.have("worker", **IMPATIENT)
-    stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-0>", "delay": 3}]})
+    stage.rig.simulator.behave(openai={"script": [{"match": "<0-0-0>", "delay": 9}]})
     line.talk(1)
     assert line.report().fates == {"fallback": 1}
     wait_until(

@@ -150,7 +150,7 @@ class TestTurns:
         message.refresh_from_db()
 
         number = PhoneNumber.objects.get(pk=message.phone_number_id)
-        attachments.prepare([message], number, time.monotonic() + 10)
+        attachments.prepare([message], number, time.monotonic() + 60)
 
         stored = Message.objects.get().media[0]
         assert stored["transcript"]
@@ -162,7 +162,7 @@ class TestTurns:
         simulator.behave(openai={"latency": 0, "errors": {"400": 1}})
 
         number = PhoneNumber.objects.get(pk=message.phone_number_id)
-        attachments.prepare([message], number, time.monotonic() + 10)
+        attachments.prepare([message], number, time.monotonic() + 60)
 
         stored = Message.objects.get()
         assert "transcript" not in stored.media[0]

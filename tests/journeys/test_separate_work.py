@@ -70,9 +70,11 @@ class TestReadings:
             timeout=60,
         )
         assert answer.ok, answer.text
-        wait_until(lambda: "Here is a person." in other.replies(), seconds=8, what="the reply at Graph")
+        wait_until(lambda: "Here is a person." in other.replies(), what="the reply at Graph")
 
-        assert (readings(busy, "running"), readings(busy, "waiting")) == (4, READINGS - 4)
+        # They are far from done: the reply did not wait for them.
+        assert readings(busy, "running") == 4
+        assert readings(busy, "waiting") > READINGS // 2
         rig.execute("UPDATE extractions SET status = 'failed' WHERE user_id = %s", busy.user_id)
 
 
@@ -143,9 +145,9 @@ class TestSlowEndpoints:
             # At first nothing says that the endpoints are slow; after the first answers it is known.
             for told in (1, 2, 3):
                 record_events(other, 1)
-                wait_until(lambda told=told: len(quick.posts) == told, seconds=6, what="the other's webhook")
+                wait_until(lambda told=told: len(quick.posts) == told, what="the other's webhook")
                 email_id = write_email(other)
-                wait_until(lambda email_id=email_id: is_sent(rig, email_id), seconds=6, what="the e-mail")
+                wait_until(lambda email_id=email_id: is_sent(rig, email_id), what="the e-mail")
                 wait_until(lambda: deliveries(slow, "delivered"), what="a post that was answered")
 
             assert deliveries(slow, "pending") > 700

@@ -59,7 +59,7 @@ class TestDeliver:
         assert simulator.deliver(texts=["Hi"])["status"] == 403
 
     def test_collects_what_comes_together_in_one_webhook(self, simulator):
-        simulator.behave(batch_seconds=0.5)
+        simulator.behave(batch_seconds=3)
 
         with ThreadPoolExecutor() as pool:
             outcomes = list(pool.map(lambda text: simulator.deliver(text=text), ("Hi", "there")))
@@ -71,7 +71,7 @@ class TestDeliver:
 
     def test_brings_webhooks_in_any_order(self, simulator):
         # The first of this seed's numbers is the largest by far, the third the smallest.
-        simulator.behave(shuffle_seconds=1, seed=251)
+        simulator.behave(shuffle_seconds=5, seed=251)
 
         simulator.send_text("Hi")
         wait_until(lambda: len(simulator.receiver.bodies()) == 3)

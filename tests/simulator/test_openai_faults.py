@@ -74,16 +74,14 @@ class TestSilence:
         assert len(client.conversations.items.list(conversation).data) == 2
 
     def test_a_hanging_call_ends_without_an_answer(self, simulator, client):
-        simulator.behave(openai={"script": [{"hang": 0.4}, {"hang": 60}]})
-        started = time.monotonic()
+        simulator.behave(openai={"script": [{"hang": 0.4}, {"hang": 600}]})
 
         with pytest.raises(openai.APIConnectionError) as caught:
             client.responses.create(**ASK)
         with pytest.raises(openai.APITimeoutError):
-            client.responses.create(**ASK, timeout=0.3)
+            client.responses.create(**ASK, timeout=2)
 
         assert not isinstance(caught.value, openai.APITimeoutError)
-        assert time.monotonic() - started > 0.6
         assert [entry["note"] for entry in simulator.journal(path="/v1/responses")] == ["hung", "hung"]
 
 
@@ -129,13 +127,13 @@ class TestLatency:
 
         client.responses.create(**ASK)
 
-        assert 0.4 <= time.monotonic() - started < 1
+        assert time.monotonic() - started >= 0.4
 
     def test_shows_in_the_journal_as_a_call_under_way(self, simulator, client):
-        simulator.behave(openai={"latency": 1})
+        simulator.behave(openai={"latency": 6})
 
         with pytest.raises(openai.APITimeoutError):
-            client.responses.create(**ASK, timeout=0.2)
+            client.responses.create(**ASK, timeout=1)
 
         (entry,) = simulator.journal(path="/v1/responses")
         assert (entry["status"], entry["t_done"]) == (None, None)

@@ -7,7 +7,6 @@ comparison: the items that SMG holds are the messages of our transcript, each on
 
 import platform
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -106,10 +105,9 @@ def test_conversation_of_several_turns_and_a_burst_is_held_once_and_in_order(rig
 
 
 def test_messages_that_supersede_a_draft_are_held_once_and_the_draft_is_removed(rig, smg, business):
-    rig.simulator.behave(openai={"latency": 1.5})
+    rig.simulator.behave(openai={"script": [{"delay": 6}]})
     business.write("One")
-    wait_until(lambda: business.count("turns", "state = 'claimed'"), what="the claim")
-    time.sleep(0.3)
+    wait_until(lambda: rig.simulator.requests(api="openai", path="/v1/responses"), what="the model is asked")
     business.write("Two")
     business.wait_until_quiet()
 
