@@ -40,7 +40,7 @@ class TestNotFound:
     def test_error_of_an_unknown_path_mentions_a_slash_at_the_end(self, operator):
         nowhere, with_slash = operator.get("/nowhere").json(), operator.get("/users/").json()
 
-        assert nowhere["detail"] == "There is no operation at this path."
+        assert nowhere["detail"] == "Not found. There is no operation at this path."
         assert with_slash["detail"].endswith("Paths have no slash at the end.")
 
 
