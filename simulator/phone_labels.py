@@ -26,7 +26,7 @@ ASKED = (
     "A worker asks the model, with the agent's prompt and the conversation so far. The reply is stored, "
     "then sent."
 )
-LEARNED = "When a conversation has gone quiet, the model reads who the customer is and what they want: a lead."
+LEARNED = "When a conversation has gone quiet, the model reads it for the customer's wishes: a lead."
 HEARD = "Voice notes are transcribed before the model answers."
 CONVERSATION = "OpenAI keeps its own copy of each conversation."
 SENT = (
