@@ -14,7 +14,10 @@ from agents.prompt_variables import BUILT_IN, LONGEST_FILLED, MARK
 from config.lib.texts import storable
 
 _MODEL = re.compile(r"[\w.:/-]{0,100}", re.ASCII)
-_NO_NAME = r"The instructions have `{{` without a name and `}}`. Write `\{{` for the characters themselves."
+_NO_NAME = (
+    "A `{{` in the instructions is not followed by a name and `}}`. Write `\\{{` for the characters "
+    "themselves."
+)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 
 
@@ -74,7 +77,7 @@ def checked(
     if not instructions.strip():
         raise InvalidPromptError("instructions", "The instructions must not be empty.")
     if not _MODEL.fullmatch(model):
-        raise InvalidPromptError("model", "A model's name has letters, digits and `_.:/-` only.")
+        raise InvalidPromptError("model", "A model's name can contain only letters, digits and `_.:/-`.")
     for name, declared in variables.items():
         _check_declaration(f"variables.{name}", name, declared)
     _check_names(instructions, variables)
@@ -93,7 +96,7 @@ def _check_length(columns: Mapping[str, Any]) -> None:
     length = prompt_variables.longest(pieces, own=prompt_variables.texts(columns["variables"]))
     if length > LONGEST_FILLED:
         reason = (
-            f"With the variables filled in, the instructions may have {length} characters; "
+            f"With the variables filled in, the instructions can have {length} characters; "
             f"at most {LONGEST_FILLED} are allowed."
         )
         raise PromptTooLongError("instructions", reason)
@@ -123,7 +126,9 @@ def _unknown_variable(name: str, variables: Mapping[str, object]) -> str:
     known = sorted({*BUILT_IN, *variables})
     near = difflib.get_close_matches(name, known, n=1)
     proposal = (
-        f"Did you mean `{near[0]}`?" if near else f"Known are {', '.join(f'`{one}`' for one in known)}."
+        f"Did you mean `{near[0]}`?"
+        if near
+        else f"Known variables: {', '.join(f'`{one}`' for one in known)}."
     )
     return f"There is no variable `{name}`. {proposal}"
 
@@ -137,14 +142,15 @@ def _check_declaration(at: str, name: str, declared: object) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidPromptError(
             at,
-            "A variable's name begins with a small letter and has at most 50 small letters, digits and `_`.",
+            "A variable's name must begin with a lower-case letter and can have up to 50 lower-case "
+            "letters, digits and `_`.",
         )
     if name in BUILT_IN:
         raise InvalidPromptError(at, f"The variable `{name}` is built in and cannot be declared.")
     if not isinstance(declared, Mapping) or not {"type", "default"} <= declared.keys():
         raise InvalidPromptError(at, "A variable needs a `type` and a `default`.")
     if unknown := declared.keys() - {"type", "default", "description"}:
-        raise InvalidPromptError(f"{at}.{min(unknown)}", "A variable has no field of this name.")
+        raise InvalidPromptError(f"{at}.{min(unknown)}", "A variable has no field with this name.")
     if not _is_text(declared.get("description", "")):
         raise InvalidPromptError(f"{at}.description", "The description must be text.")
     is_one = _TYPES.get(str(declared["type"]))

@@ -152,6 +152,6 @@ def _count_wrong(address: str) -> None:
         raise ProblemError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "throttled",
-            f"Too many wrong keys. Try again in {standing.seconds} seconds.",
+            f"Too many wrong API keys. Try again in {standing.seconds} seconds.",
             headers={"Retry-After": str(standing.seconds)},
         )

@@ -29,7 +29,7 @@ from config.lib.api.problems import ProblemError, conflict, unprocessable
 
 HEADER = "Idempotency-Key"
 LIFETIME = timedelta(hours=24)
-REUSED = ("idempotency_key_reused", "This Idempotency-Key was used for another request.")
+REUSED = ("idempotency_key_reused", "This Idempotency-Key was used for another request. Use a new one.")
 _FORM = re.compile(r"[\x21-\x7e]{1,255}")
 _STORED_HEADERS = ("Location", "ETag")
 
@@ -68,13 +68,13 @@ def _key_of(request: Request, *, is_required: bool) -> str | None:
         raise ProblemError(
             HTTPStatus.BAD_REQUEST,
             "idempotency_key_missing",
-            "This needs an Idempotency-Key header, so that repeating it is safe.",
+            "Send an `Idempotency-Key` header, so that the request can be repeated safely.",
         )
     if key is not None and not _FORM.fullmatch(key):
         raise ProblemError(
             HTTPStatus.BAD_REQUEST,
             "idempotency_key_invalid",
-            "An Idempotency-Key is 1 to 255 visible ASCII characters.",
+            "An Idempotency-Key must have 1 to 255 visible ASCII characters.",
         )
     return key
 
@@ -111,7 +111,8 @@ def _take(owner: str, key: str, fingerprint: str) -> bool:
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):
             raise conflict(
-                "idempotency_key_in_use", "A request with this Idempotency-Key is under way."
+                "idempotency_key_in_use",
+                "A request with this Idempotency-Key is in progress. Try again soon.",
             ) from error
         raise
 

@@ -18,7 +18,7 @@ from config.lib import ids, tenancy
 # Where Meta's products are; what stands in settings is added to them.
 _GRAPH_HOSTS = {"graph.facebook.com", "graph.instagram.com"}
 _META_ID = re.compile(r"[0-9]{1,50}")
-_META_ID_NEEDED = "The id is Meta's, which has digits only."
+_META_ID_NEEDED = "Use Meta's id, which has only digits."
 _WEB_ID = re.compile(r"web_[A-Za-z0-9_-]{1,46}")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 
@@ -35,9 +35,7 @@ class InvalidBaseUrlError(InvalidNumberError):
     """It would send the access token to somebody other than Meta."""
 
     def __init__(self) -> None:
-        super().__init__(
-            "api_base_url", "The address must begin with https:// and be one of Meta's Graph API."
-        )
+        super().__init__("api_base_url", "Use an address of Meta's Graph API that begins with `https://`.")
 
 
 class NumberExistsError(Exception):
@@ -187,14 +185,15 @@ def check(
     if type == PhoneNumber.Type.WEBCHAT:
         if not _WEB_ID.fullmatch(phone_number_id):
             raise InvalidNumberError(
-                "phone_number_id", "The id of a web chat is `web_` and letters, digits, `_` or `-`."
+                "phone_number_id",
+                "The id of a web chat must be `web_` followed by letters, digits, `_` or `-`.",
             )
     elif not _META_ID.fullmatch(phone_number_id):
         raise InvalidNumberError("phone_number_id", _META_ID_NEEDED)
     elif not access_token:
-        raise InvalidNumberError("access_token", "An access token is needed to send on this channel.")
+        raise InvalidNumberError("access_token", "Send an `access_token`: this channel needs one.")
     if not (access_token.isascii() and access_token.isprintable()):
-        raise InvalidNumberError("access_token", "An access token has visible ASCII characters only.")
+        raise InvalidNumberError("access_token", "An access token can contain only visible ASCII characters.")
     if sender_id and not _META_ID.fullmatch(sender_id):
         raise InvalidNumberError("sender_id", _META_ID_NEEDED)
     if api_base_url:

@@ -94,7 +94,8 @@ class MetaWebhookView(APIView):
     @extend_schema(
         operation_id="verify_webhook",
         summary="Verify the webhook address",
-        description="Meta calls this when the callback URL is set; the challenge is given back as it came.",
+        description="Meta calls this when you set the callback URL. The response is the challenge, "
+        "unchanged.",
         tags=["Webhook"],
         auth=[],
         parameters=[
@@ -134,8 +135,9 @@ class MetaWebhookView(APIView):
     @extend_schema(
         operation_id="receive_webhook",
         summary="Receive a webhook",
-        description="Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body, Meta's with the app "
-        "secret, a message of a business's own server with the secret of the web chat it is for.",
+        description="Receives webhooks of Meta and messages of a business's own server. Both are signed "
+        "with `X-Hub-Signature-256`, an HMAC-SHA256 of the raw body: Meta's with the app "
+        "secret, a message of your server with the secret of its web chat.",
         tags=["Webhook"],
         auth=[],
         parameters=[
@@ -224,7 +226,7 @@ def _take_server_message(message: ServerMessage, request: Request) -> HttpRespon
     except server_messages.MalformedError as error:
         raise ProblemError(400, "server_message_invalid", str(error)) from error
     except server_messages.NoCreditsError as error:
-        raise ProblemError(402, "insufficient_credits", "The business is out of credits.") from error
+        raise ProblemError(402, "insufficient_credits", "The business has no credits left.") from error
     except limits.TooManyError as error:
         code = "daily_limit_reached" if error.is_daily else "throttled"
         headers = {"Retry-After": str(error.seconds)}

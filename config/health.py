@@ -17,11 +17,12 @@ _READY = inline_serializer(
     {
         "status": serializers.ChoiceField(
             ["ok", "degraded", "unavailable"],
-            help_text="`unavailable` = send no requests; `degraded` = send them, and look what is wrong.",
+            help_text="`unavailable` = send no requests; `degraded` = send requests, but find out what is "
+            "wrong.",
         ),
         "parts": serializers.DictField(
             child=serializers.ChoiceField([state.value for state in readiness.State]),
-            help_text="The state of Postgres, its migrations, Redis and each role.",
+            help_text="Returns the state of Postgres, its migrations, Redis and each role.",
         ),
         "since": serializers.DictField(
             child=serializers.DateTimeField(allow_null=True),
@@ -63,7 +64,7 @@ class LiveView(_PublicView):
     @extend_schema(
         operation_id="check_liveness",
         summary="Liveness",
-        description="Answers as long as the process runs; touches neither Postgres nor Redis.",
+        description="Answers as long as the process runs. It uses neither Postgres nor Redis.",
         tags=["Health"],
         auth=[],
         responses=inline_serializer(

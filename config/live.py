@@ -42,7 +42,10 @@ ADMISSION_SECONDS = 10.0
 WRITE_SECONDS = 30.0
 _EVENTS = re.compile(r"/webchat/([A-Za-z0-9_.-]{1,50})/events")
 _HEALTH = {"/health/live", "/health/ready"}
-_TOO_MANY = ("too_many_streams", "This visitor or this address follows the chat often enough already.")
+_TOO_MANY = (
+    "too_many_streams",
+    "This visitor or address already has too many open event streams. Close one first.",
+)
 _STREAM = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",

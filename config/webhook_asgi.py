@@ -46,7 +46,11 @@ _django = _Handler()
 
 def _admit_signed(request: Incoming) -> dict[str, str]:
     if not signature.is_well_formed(request.headers.get("x-hub-signature-256", "")):
-        raise ProblemError(HTTPStatus.UNAUTHORIZED, "signature_invalid", "The body is not signed.")
+        raise ProblemError(
+            HTTPStatus.UNAUTHORIZED,
+            "signature_invalid",
+            "The body has no signature. Send it as `X-Hub-Signature-256`.",
+        )
     return {}
 
 

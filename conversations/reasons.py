@@ -37,17 +37,19 @@ class Reason:
 _REASONS = {
     TAKEN_OVER: Reason("taken_over", "A person took over before the AI had replied."),
     WRITTEN_TO_A_PERSON: Reason("taken_over", "A person had taken over, so the AI does not reply."),
-    NO_CREDITS: Reason("insufficient_credits", "There were too few credits for a reply."),
-    WORKER_DIED: Reason("worker_died", "The process that made the reply died each time."),
-    SENDER_DIED: Reason("sender_died", "The process that sent the message died before the channel answered."),
-    IgnoredReason.EMPTY_TEXT: Reason("empty_text", "Nothing in the message could be read."),
-    IgnoredReason.GROUP_MESSAGE: Reason("group_message", "The message was written to a group."),
+    NO_CREDITS: Reason("insufficient_credits", "The business had too few credits for a reply."),
+    WORKER_DIED: Reason("worker_died", "The process that was creating the reply crashed each time."),
+    SENDER_DIED: Reason(
+        "sender_died", "The process that was sending the message crashed before the channel responded."
+    ),
+    IgnoredReason.EMPTY_TEXT: Reason("empty_text", "The message had no content that could be read."),
+    IgnoredReason.GROUP_MESSAGE: Reason("group_message", "The message was sent to a group."),
     IgnoredReason.NO_SENDER: Reason("no_sender", "The channel did not say who wrote the message."),
     IgnoredReason.FROM_OURSELVES: Reason("from_ourselves", "The business itself sent the message."),
-    IgnoredReason.SYSTEM_MESSAGE: Reason("system_message", "The channel wrote the message."),
+    IgnoredReason.SYSTEM_MESSAGE: Reason("system_message", "The channel itself sent the message."),
     IgnoredReason.EDITED: Reason("edited", "The message is an edit of another one."),
-    IgnoredReason.ANOTHER_APP: Reason("another_app", "Another app has this conversation."),
-    IgnoredReason.TAKEN_BACK: Reason("taken_back", "The customer took the message back."),
+    IgnoredReason.ANOTHER_APP: Reason("another_app", "Another app handles this conversation."),
+    IgnoredReason.TAKEN_BACK: Reason("taken_back", "The customer deleted the message."),
     IgnoredReason.BEFORE_REGISTRATION: Reason(
         "before_registration", "The message was written before the number was registered."
     ),

@@ -97,7 +97,7 @@ def _checked(name: str, value: Any, lead: Extraction) -> Any:
     :raises InvalidCorrectionError: if the field cannot hold it, or there is no such field
     """
     if name not in FIELDS:
-        raise InvalidCorrectionError(name, "unknown_field", "A lead has no field of this name.")
+        raise InvalidCorrectionError(name, "unknown_field", "A lead has no field with this name.")
     try:
         if value is None:
             return None
@@ -106,7 +106,7 @@ def _checked(name: str, value: Any, lead: Extraction) -> Any:
         if name == "demo_datetime":
             return _moment(value, lead)
         if not isinstance(value, str):
-            raise UnfitValueError("invalid", "The value must be text.")
+            raise UnfitValueError("invalid", "The value must be a string.")
         if name == "intent" and len(value) > values.LONGEST[name]:
             raise UnfitValueError("too_long", f"The value is longer than {values.LONGEST[name]} characters.")
         return values.text_rules(_place(lead))[name](value)

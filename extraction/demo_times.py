@@ -38,7 +38,7 @@ def agreed(text: str, *, timezone: str, said_at: datetime) -> datetime:
     """
     at = moment(text, timezone=timezone)
     if at <= said_at:
-        raise UnfitValueError("in_the_past", "The time lies before the message that names it.")
+        raise UnfitValueError("in_the_past", "The time is before the message that names it.")
     if at - said_at > _FARTHEST:
-        raise UnfitValueError("too_far_ahead", "The time lies more than two years ahead.")
+        raise UnfitValueError("too_far_ahead", "The time is more than two years ahead.")
     return at

@@ -87,7 +87,7 @@ def _value(name: str, told: Text | Score | Demo, cited: tuple[Line, ...], transc
     _newest_of_customer(cited)
     proof = _proofs(transcript, cited).get(name)
     if proof is not None and not proof(str(value)):
-        raise UnfitValueError("not_said", "The value is in no message of the customer.")
+        raise UnfitValueError("not_said", "The value does not occur in any message of the customer.")
     return value
 
 
@@ -114,14 +114,16 @@ def _demo(told: Demo, cited: tuple[Line, ...], transcript: Transcript) -> dateti
     said_at = _newest_of_customer(cited).at
     at = demo_times.agreed(told.value, timezone=transcript.timezone, said_at=said_at)
     if not provenance.is_quoted(told.source_text, cited):
-        raise UnfitValueError("not_said", "The words it was read from are in no message that was cited.")
+        raise UnfitValueError(
+            "not_said", "The quoted words do not occur in any message that the model cited."
+        )
     return at
 
 
 def _newest_of_customer(cited: tuple[Line, ...]) -> Line:
     own = [line for line in cited if line.is_customers]
     if not own:
-        raise UnfitValueError("no_evidence", "The model cited no message of the customer for it.")
+        raise UnfitValueError("no_evidence", "The model cited no message of the customer as evidence.")
     return own[-1]
 
 

@@ -58,7 +58,7 @@ def email(lead: Extraction, transcript: Transcript) -> tuple[str, str]:
         f"Customer: {_line(lead.conversation.customer_phone)} ({_line(transcript.channel)})",
         f"Conversation: {lead.conversation_id}",
         "",
-        "The lines above tell what a customer wrote; nobody has checked it.",
+        "The lines above come from what a customer wrote. Nobody has checked them.",
     ]
     return subject[:LONGEST_SUBJECT], "\n".join(body) + "\n"
 

@@ -88,7 +88,7 @@ def email(text: str) -> str | None:
     try:
         found = validate_email(line, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
-        raise UnfitValueError("not_an_email", "This is not an e-mail address.") from error
+        raise UnfitValueError("not_an_email", "This is not a valid e-mail address.") from error
     return _short("email", found)
 
 
@@ -106,7 +106,7 @@ def phone(text: str, place: Place) -> str | None:
         return _short("phone", f"+{_digits(line)}")
     number = _parsed(line, place.region)
     if number is None or not phonenumbers.is_valid_number(number):
-        raise UnfitValueError("not_a_phone_number", "This is not a phone number that can exist.")
+        raise UnfitValueError("not_a_phone_number", "This is not a valid phone number.")
     return _short("phone", phonenumbers.format_number(number, PhoneNumberFormat.E164))
 
 

@@ -10,31 +10,31 @@ LONGEST_QUOTE = 80
 # What is said of a request, and what it means to somebody who sees one for the first time.
 Words = tuple[str, str]
 CUSTOMER = (
-    "Meta tells what the customer did. The service checks the signature, keeps it in its database and "
-    "answers 200; the rest is done by a worker."
+    "Meta reports what the customer did. The service checks the signature, stores the message and "
+    "responds 200. A worker does the rest."
 )
-STATUS = "Meta tells how far the business's message got: the ticks under it."
+STATUS = "Meta reports the state of the business's message: sent, delivered or read."
 PERSON = (
-    "Somebody answered by hand, and Meta echoes it. The service keeps it, and its AI now leaves this "
-    "customer to people."
+    "A person answered in the app, and Meta echoes the message. The service stores it and pauses its "
+    "AI for this customer."
 )
 ECHO = (
-    "Instagram echoes what the business wrote. The service knows its own; what it did not send a person "
-    "wrote, and its AI then leaves the customer to people."
+    "Instagram echoes every message of the business. The service recognizes its own. Any other came "
+    "from a person, so it pauses its AI for this customer."
 )
 ASKED = (
-    "A worker asks the model, with the agent's prompt, in the customer's conversation. The reply is stored, "
+    "A worker asks the model, with the agent's prompt and the conversation so far. The reply is stored, "
     "then sent."
 )
-LEARNED = "When a talk has gone quiet, the model is asked what there is to learn of the customer: a lead."
-HEARD = "The model is to answer words, so a voice note is written down first."
-CONVERSATION = "OpenAI keeps what was said; there is one conversation for each customer."
+LEARNED = "When a conversation has gone quiet, the model reads it for the customer's wishes: a lead."
+HEARD = "Voice notes are transcribed before the model answers."
+CONVERSATION = "OpenAI keeps its own copy of each conversation."
 SENT = (
-    "The stored reply goes to Meta, once. Whether it arrives comes back as webhooks; one that is refused is "
-    "kept as failed, and staff can send it again."
+    "The stored reply goes to Meta, once. Webhooks report whether it arrives. If Meta refuses it, it "
+    "is marked as failed, and staff can send it again."
 )
-SEEN = "The customer sees blue ticks, or that the business types."
-FETCHED = "A webhook only names a picture or a voice note; the service has to fetch it."
+SEEN = "The customer sees blue ticks, or “typing…”."
+FETCHED = "A webhook contains only the id of a picture or voice note, so the service downloads the file."
 OTHER = ""
 _CONVERSATIONS = {
     "GET": "Reads the conversation",
@@ -95,14 +95,14 @@ def _body(entry: Entry) -> Json:
 
 def _openai(entry: Entry, body: Json) -> Words:
     if entry.path.startswith("/v1/audio"):
-        return "Has a voice note written down", HEARD
+        return "Transcribes a voice note", HEARD
     if entry.path.startswith("/v1/conversations"):
         is_new = entry.path == "/v1/conversations"
         return "Opens a conversation" if is_new else _CONVERSATIONS[entry.method], CONVERSATION
     if entry.method != "POST" or entry.path != "/v1/responses":
         return "Looks up a response", OTHER
     is_lead = ((body.get("text") or {}).get("format") or {}).get("type") == "json_schema"
-    return ("Asks what is to be learned", LEARNED) if is_lead else ("Asks the model", ASKED)
+    return ("Asks for the lead", LEARNED) if is_lead else ("Asks the model", ASKED)
 
 
 def _webhook(body: Json) -> Words:

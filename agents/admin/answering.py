@@ -23,10 +23,10 @@ from config.admin.pages import Page, extend, link
 
 _MOST_CHOICES = 500
 _ERRORS: dict[type[Exception], str] = {
-    AlreadyThereError: "The agent answers on this number as it is.",
-    NotFoundError: "There is no such agent or number any more.",
+    AlreadyThereError: "The agent already answers on this number.",
+    NotFoundError: "This agent or number no longer exists.",
     NumberTakenError: "Another agent answers on this number.",
-    PromptNotFoundError: "The business has no such prompt for replies, or it has no such version.",
+    PromptNotFoundError: "The business has no prompt for replies with this id or version.",
     IntervalOutOfRangeError: "",
 }
 
@@ -56,7 +56,7 @@ class AgentForm(ButtonForm):
         label="Version",
         required=False,
         min_value=1,
-        help_text="Empty: whichever is current.",
+        help_text="Leave empty to follow the current version.",
         widget=widgets.number("").widget,
     )
     fallback_message = widgets.long_text("Sent when no answer could be made", required=False)
@@ -71,7 +71,8 @@ class AgentForm(ButtonForm):
         "Put before the first reply of a conversation",
         required=False,
         most=LONGEST_DISCLOSURE,
-        help_text="Tells the customer that an AI answers, as EU law asks. Empty: nothing is said.",
+        help_text="Tells the customer that they are chatting with an AI, as EU law requires. Leave empty "
+        "to send nothing.",
     )
     extraction_interval = forms.IntegerField(
         label="Quiet before a talk is read for its lead, in milliseconds",
@@ -142,7 +143,9 @@ def _remove_number(press: Press) -> str:
 class ImportPromptForm(VersionForm):
     """The text of the dashboard prompt, and what else a version has."""
 
-    name = widgets.text("Name of the new prompt", required=False, help_text="Empty: from the prompt's id.")
+    name = widgets.text(
+        "Name of the new prompt", required=False, help_text="Leave empty to use the prompt's id."
+    )
     field_order = ("name",)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -200,7 +203,7 @@ class AgentPage(Page):
             initial=lambda agent: {name: getattr(agent, name) for name in AgentForm.base_fields},
             is_offered=lambda agent: agent.deleted_at is None,
             icon="edit",
-            explanation="Holds from the next turn on.",
+            explanation="Takes effect with the next message.",
         ),
         Button(
             name="import-prompt",
@@ -211,13 +214,14 @@ class AgentPage(Page):
             errors={
                 **_ERRORS,
                 InvalidPromptError: "",
-                NoAgentsError: "No agent of the business names this prompt any more.",
+                NoAgentsError: "No agent of the business uses this prompt any more.",
             },
             initial=lambda _agent: {"variables": {}},
             is_offered=dashboard_prompts.is_named_by,
             icon="download",
-            explanation="OpenAI has ended the prompts of its dashboard. Paste this one's text: it becomes a "
-            "prompt here, for all agents of the business that name it.",
+            explanation="OpenAI no longer runs prompts from its dashboard. Paste the text of this one to "
+            "make it a prompt here. All agents of the business that use it will switch to the "
+            "new one.",
         ),
         Button(
             name="relink",
@@ -228,7 +232,7 @@ class AgentPage(Page):
             errors=_ERRORS,
             is_offered=lambda agent: agent.deleted_at is None,
             icon="move_down",
-            explanation="Talks on the numbers that are left end; a turn in flight ends as it began.",
+            explanation="Open conversations on the old number are closed. A reply in progress is still sent.",
         ),
         Button(
             name="delete-agent",
@@ -239,7 +243,8 @@ class AgentPage(Page):
             is_offered=lambda agent: agent.deleted_at is None,
             icon="delete",
             is_dangerous=True,
-            explanation="Nobody answers on its number any more, and its talks end. What it said stays.",
+            explanation="Its number no longer gets AI replies, and its conversations are closed. Messages "
+            "are kept.",
         ),
     )
 
@@ -282,11 +287,12 @@ extend(
             title="Delete",
             permission="channels_app.delete_phonenumber",
             press=_remove_number,
-            errors={NumberNotFoundError: "There is no such number."},
+            errors={NumberNotFoundError: "This number no longer exists."},
             is_offered=lambda number: number.deleted_at is None,
             icon="delete",
             is_dangerous=True,
-            explanation="Nobody answers here any more, its agent is without a number, its token is wiped.",
+            explanation="Customers get no more replies here, its agent is left without a number, and its "
+            "access token is erased.",
         )
     ],
 )

@@ -14,9 +14,10 @@ from config.admin.buttons import Button, ButtonForm, Done, Press
 from config.admin.pages import Page, extend
 
 _ERRORS: dict[type[Exception], str] = {
-    ExtractionPromptExistsError: "The business has a prompt for extraction: publish a version of that one.",
+    ExtractionPromptExistsError: "The business already has a prompt for reading leads. Publish a new "
+    "version of that one.",
     InvalidPromptError: "",
-    PromptNotFoundError: "There is no such prompt or version.",
+    PromptNotFoundError: "This prompt or version no longer exists.",
 }
 
 
@@ -24,7 +25,9 @@ class VersionForm(ButtonForm):
     """What a version says."""
 
     instructions = widgets.long_text("Instructions", most=200_000)
-    model = widgets.text("Model", required=False, most=100, help_text="Empty: the service's own choice.")
+    model = widgets.text(
+        "Model", required=False, most=100, help_text="Leave empty for the service's default."
+    )
     parameters = widgets.document(
         "Parameters", help_text='More of what OpenAI takes, as JSON: {"temperature": 0.3}'
     )
@@ -55,7 +58,8 @@ class PromptForm(VersionForm):
         "For",
         choices=(("reply", "replies"), ("extraction", "reading talks for their leads")),
         required=False,
-        help_text="A business has one for reading talks at most; without it the shipped one is used.",
+        help_text="A business can have one prompt for reading leads. Without one, the built-in prompt is "
+        "used.",
     )
     field_order = ("name", "purpose")
 
@@ -123,7 +127,8 @@ class PromptPage(Page):
             errors=_ERRORS,
             initial=_current,
             icon="publish",
-            explanation="It is current from the next turn on; turns under way keep theirs.",
+            explanation="Takes effect with the next message. Replies in progress keep the version they "
+            "began with.",
         ),
         Button(
             name="rollback",

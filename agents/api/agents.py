@@ -38,18 +38,18 @@ EXAMPLE: dict[str, Any] = {
     "extraction_interval": None,
     "created_at": "2026-11-24T12:00:00Z",
 }
-_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
-_PROMPT_NOT_FOUND = ("prompt_not_found", "You have no such prompt for replies, or it has no such version.")
+_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no phone number with this id.")
+_PROMPT_NOT_FOUND = ("prompt_not_found", "You have no prompt for replies with this id or version.")
 _RANGE = f"The interval must be from {SHORTEST_INTERVAL} to {LONGEST_INTERVAL} milliseconds."
 _INTERVAL = ("interval_out_of_range", _RANGE)
-_TAKEN = ("phone_number_taken", "Another agent answers on this number: the one with this `agent_id`.")
+_TAKEN = ("phone_number_taken", "Another agent already answers on this number: see `agent_id`.")
 
 
 class AgentSerializer(serializers.ModelSerializer[Agent]):
     """An agent."""
 
     phone_number_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Where it answers; null = nowhere."
+        read_only=True, allow_null=True, help_text="The phone number on which it answers; null = none."
     )
 
     class Meta:
@@ -71,58 +71,60 @@ class AgentInput(StrictSerializer):
         allow_null=True,
         trim_whitespace=False,
         validators=[is_id(most=50)],
-        help_text="A number of the same user; null = it answers nowhere.",
+        help_text="A phone number of the same user; null = none, so the agent answers nobody.",
     )
     prompt_id = TextField(
         max_length=100,
         trim_whitespace=False,
         validators=[is_id(most=100)],
         help_text="A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 "
-        "November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the "
-        "`fallback_message`.",
+        "November 2026: such an id is still passed on, and where OpenAI refuses it, customers "
+        "get the `fallback_message`.",
     )
     prompt_version = IntegerField(
         min_value=1,
         max_value=HIGHEST_VERSION,
         required=False,
         allow_null=True,
-        help_text="Which version it speaks with; null = whichever is the prompt's current one. With another "
-        "`prompt_id` and no version it is null.",
+        help_text="The version it uses; null = always the prompt's current version. If you send another "
+        "`prompt_id` without a version, it becomes null.",
     )
-    name = TextField(max_length=255, help_text="For people at the business.")
+    name = TextField(max_length=255, help_text="A name for people; customers do not see it.")
     fallback_message = TextField(
         max_length=LONGEST_MESSAGE,
         required=False,
         allow_blank=True,
-        help_text="Sent when no answer could be made; empty = nothing is sent.",
+        help_text="Sent if no reply could be created; empty = nothing is sent.",
     )
     unavailable_message = TextField(
         max_length=LONGEST_MESSAGE,
         required=False,
         allow_blank=True,
-        help_text="Sent when the credits are out; empty = nothing is sent.",
+        help_text="Sent when the business has no credits left; empty = nothing is sent.",
     )
-    handover_enabled = FlagField(required=False, help_text="The model may hand a talk over to a person.")
+    handover_enabled = FlagField(
+        required=False, help_text="The model may hand a conversation over to a person."
+    )
     handover_message = TextField(
         max_length=LONGEST_MESSAGE,
         required=False,
         allow_blank=True,
-        help_text="Sent when it does; empty = a general text.",
+        help_text="Sent when it does; empty = a standard text.",
     )
     disclosure = TextField(
         max_length=LONGEST_DISCLOSURE,
         required=False,
         allow_blank=True,
-        help_text="Put before the first AI reply of each conversation, in the same message: it tells the "
-        f"customer that an AI answers. Empty = nothing is said; if not given, “{DEFAULT_DISCLOSURE}”.",
+        help_text="Put before the first AI reply of each conversation, in the same message. It tells the "
+        f"customer that an AI answers. Empty = nothing is sent; default: “{DEFAULT_DISCLOSURE}”.",
     )
     extraction_interval = IntegerField(
         min_value=lifecycle.SHORTEST_TRIAL_INTERVAL,
         max_value=LONGEST_INTERVAL,
         required=False,
         allow_null=True,
-        help_text="Milliseconds a talk must have been quiet before it is read for its lead; null = the "
-        f"service's own. In production {SHORTEST_INTERVAL} at least.",
+        help_text="Milliseconds that a conversation must be quiet before its lead is read; null = the "
+        f"default. In production at least {SHORTEST_INTERVAL}.",
     )
 
 
@@ -131,7 +133,8 @@ class AgentChangesInput(AgentInput):
 
     replace = FlagField(
         required=False,
-        help_text="Take `phone_number_id` from the agent that answers there, which stays without a number.",
+        help_text="Take `phone_number_id` away from the agent that answers there; that agent is left "
+        "without a number.",
     )
 
 
@@ -139,10 +142,10 @@ class AgentListQuery(PageQuery):
     """What the list of agents can be narrowed to."""
 
     phone_number_id = serializers.CharField(
-        required=False, max_length=50, help_text="Whoever answers on this number."
+        required=False, max_length=50, help_text="Only the agent that answers on this number."
     )
     prompt_id = serializers.CharField(
-        required=False, max_length=100, help_text="Those that speak with this prompt."
+        required=False, max_length=100, help_text="Only agents that use this prompt."
     )
 
 
@@ -169,7 +172,7 @@ class AgentsView(_AgentsOfTenant):
 
     @operation(
         summary="List agents",
-        description="Newest first. Deleted ones are not shown.",
+        description="Newest first, without deleted ones.",
         tag=TAG,
         operation_id="list_agents",
         query=AgentListQuery,
@@ -186,7 +189,7 @@ class AgentsView(_AgentsOfTenant):
 
     @operation(
         summary="Create an agent",
-        description="It answers on its number from the next message on, or nowhere until it is given one.",
+        description="It answers on its number from the next message on; without a number, nobody.",
         tag=TAG,
         operation_id="create_agent",
         request=AgentInput,
@@ -218,7 +221,7 @@ class AgentView(_AgentsOfTenant):
 
     @operation(
         summary="Get an agent",
-        description="Tells what is known of the agent.",
+        description="Returns the agent.",
         tag=TAG,
         operation_id="get_agent",
         responses={200: AgentSerializer},
@@ -230,9 +233,10 @@ class AgentView(_AgentsOfTenant):
 
     @operation(
         summary="Change or relink an agent",
-        description="Only what is sent is changed, all of it or nothing, from the next message on. Another "
-        "`phone_number_id` moves the agent there and null takes it off its number; either ends the talks on "
-        "the number that is left and is noted in the archives.",
+        description="Changes only the fields you send, all of them or none, with effect from the next "
+        "message. A different `phone_number_id` moves the agent to that number, and null takes "
+        "it off its number. Either closes the conversations on the old number and adds an "
+        "entry to the archives.",
         tag=TAG,
         operation_id="update_agent",
         request=AgentChangesInput(partial=True),
@@ -261,7 +265,7 @@ class AgentView(_AgentsOfTenant):
 
     @operation(
         summary="Delete an agent",
-        description="Nobody answers on its number any more, and its talks end. What was said stays.",
+        description="The AI no longer answers on its number, and its conversations are closed.",
         tag=TAG,
         operation_id="delete_agent",
         responses={204: None},

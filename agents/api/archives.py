@@ -25,12 +25,12 @@ EXAMPLE: dict[str, Any] = {
 class ArchiveSerializer(serializers.ModelSerializer[ConversationArchive]):
     """An agent came to a number or left it."""
 
-    phone_number_id = serializers.CharField(read_only=True, help_text="The number.")
+    phone_number_id = serializers.CharField(read_only=True, help_text="The phone number.")
     old_agent_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Who answered before; null = nobody."
+        read_only=True, allow_null=True, help_text="The agent that answered before; null = none."
     )
     new_agent_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Who answers since; null = nobody."
+        read_only=True, allow_null=True, help_text="The agent that has answered since; null = none."
     )
 
     class Meta:
@@ -45,9 +45,9 @@ class ArchiveListQuery(PageQuery):
     """What the list of archives can be narrowed to."""
 
     agent_id = serializers.CharField(
-        required=False, max_length=50, help_text="Those in which this agent came or left."
+        required=False, max_length=50, help_text="Only changes to or from this agent."
     )
-    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="Those of this number.")
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="Only this number.")
 
 
 class ArchivesView(TenantView):
@@ -55,9 +55,9 @@ class ArchivesView(TenantView):
 
     @operation(
         summary="List archives",
-        description="Each time an agent was put on a number, moved or taken off it: who answered before and "
-        "who since, and when the talks of the one before were closed. Newest first, also of agents and "
-        "numbers that are deleted.",
+        description="One entry for each time an agent was put on a number, moved or taken off it: which "
+        "agent answered before and after, and when the conversations of the former agent were "
+        "closed. Newest first, including deleted agents and numbers.",
         tag="Agents",
         operation_id="list_archives",
         query=ArchiveListQuery,

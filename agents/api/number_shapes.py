@@ -21,8 +21,8 @@ from config.lib.api.serializers import (
 )
 
 _VERIFY = (
-    "Have Graph confirm, before anything is kept, that `access_token` may read this number. In production it "
-    "always does."
+    "Ask Meta, before anything is stored, whether `access_token` can read this number. Production always "
+    "does."
 )
 
 
@@ -50,9 +50,9 @@ class LastErrorSerializer(serializers.Serializer[Any]):
     """The last error of a number."""
 
     code = serializers.CharField(
-        allow_blank=True, help_text="The channel's code, or a word of ours; empty = none is known."
+        allow_blank=True, help_text="The channel's code, or one of ours; empty = not known."
     )
-    message = serializers.CharField(allow_blank=True, help_text="What it said.")
+    message = serializers.CharField(allow_blank=True, help_text="The channel's explanation.")
     at = serializers.DateTimeField(help_text="When.")
 
 
@@ -61,19 +61,19 @@ class NumberStateSerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(
         choices=[status.value for status in Status],
-        help_text="`active` = customers are answered; `no_agent` = no agent answers here; "
-        "`channel_error` = the channel refuses everything until a person acts; `no_credits` = no credits are "
-        "left; `silent` = messages used to come in and no longer do. The first that applies.",
+        help_text="The first that applies: `no_agent` = no agent answers here; `channel_error` = the "
+        "channel refuses all messages until a person fixes it; `no_credits` = no credits are left; `silent` "
+        "= messages used to come in and no longer do; `active` = customers are answered.",
     )
     last_received_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the last message of a customer arrived."
+        allow_null=True, help_text="When the last customer message arrived."
     )
     last_sent_at = serializers.DateTimeField(
-        allow_null=True, help_text="The time of the last message that the channel took."
+        allow_null=True, help_text="When the channel last accepted a message."
     )
     last_error = LastErrorSerializer(
         allow_null=True,
-        help_text="The last error of the channel, or of a message that is still failed; null = none.",
+        help_text="The last error of the channel, or of a message that is still `failed`; null = none.",
     )
 
 
@@ -91,14 +91,14 @@ class _NumberListSerializer(serializers.ListSerializer[PhoneNumber]):
 class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
     """A number; its access token is never shown."""
 
-    has_access_token = serializers.SerializerMethodField(help_text="Whether an access token is kept.")
+    has_access_token = serializers.SerializerMethodField(help_text="Whether an access token is stored.")
     agent_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Who answers here; null = nobody."
+        read_only=True, allow_null=True, help_text="The agent that answers here; null = none."
     )
 
-    webchat = serializers.SerializerMethodField(help_text="Of a web chat; null on other channels.")
+    webchat = serializers.SerializerMethodField(help_text="Web chats only; null on other channels.")
     state = serializers.SerializerMethodField(
-        help_text="Whether customers are answered here; not part of the `ETag`."
+        help_text="Whether customers are answered here. It does not affect the `ETag`."
     )
 
     class Meta:
@@ -130,7 +130,7 @@ class NewPhoneNumberSerializer(PhoneNumberSerializer):
     """A number that was just registered."""
 
     webchat_secret = serializers.CharField(
-        allow_null=True, help_text="Of a web chat, shown this once; null on other channels."
+        allow_null=True, help_text="Web chats only, shown only once; null on other channels."
     )
 
     class Meta(PhoneNumberSerializer.Meta):
@@ -142,15 +142,17 @@ class NumberChangesInput(StrictSerializer):
     """What can be changed of a number."""
 
     external_number = TextField(
-        max_length=100, required=False, allow_blank=True, help_text="The number or name customers know."
+        max_length=100, required=False, allow_blank=True, help_text="The number or name that customers know."
     )
     access_token = TextField(
         max_length=4096,
         required=False,
         write_only=True,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[\x21-\x7e]+\Z", "An access token has visible ASCII characters only.")],
-        help_text="Meta's access token, needed but for web chats. Kept encrypted and never shown.",
+        validators=[
+            RegexValidator(r"^[\x21-\x7e]+\Z", "An access token can contain only visible ASCII characters.")
+        ],
+        help_text="Meta's access token. Required except for web chats. Stored encrypted and never shown.",
     )
     display_name = TextField(
         max_length=255, required=False, allow_blank=True, help_text="A name for people at the business."
@@ -159,16 +161,18 @@ class NumberChangesInput(StrictSerializer):
         max_length=50,
         required=False,
         allow_blank=True,
-        help_text="The id messages are sent as, where it is not the number's: the page's with "
-        "Facebook Login.",
+        help_text="The id that messages are sent from, if it is not the number's: with Facebook Login, the "
+        "page's id.",
     )
     api_base_url = TextField(
         max_length=200,
         required=False,
         allow_blank=True,
-        help_text="An address of Meta's Graph API; empty = the channel's own.",
+        help_text="An address of Meta's Graph API; empty = the channel's default.",
     )
-    webchat = WebChatInput(required=False, help_text="Of a web chat: how it looks, and where it may stand.")
+    webchat = WebChatInput(
+        required=False, help_text="Web chats only: how the chat looks, and which pages may show it."
+    )
     verify = FlagField(required=False, default=False, help_text=_VERIFY)
 
 
@@ -180,7 +184,8 @@ class NumberInput(NumberChangesInput):
         max_length=50,
         trim_whitespace=False,
         validators=[is_id(most=50)],
-        help_text="Meta's id of the number or account. Required but for a web chat, which gets a `web_…`.",
+        help_text="Meta's id of the number or account. Required except for web chats, which get an id that "
+        "begins with `web_`.",
     )
     type = ChoiceField(choices=PhoneNumber.Type.choices, help_text="The channel.")
 

@@ -34,12 +34,15 @@ from config.lib.api.problems import conflict, not_found, unprocessable
 from config.lib.api.schema import operation, page_of
 
 TAG = "Phone numbers"
-_EXISTS = ("phone_number_exists", "This number is registered already.")
-_INVALID = ("invalid_phone_number", "An access token is needed to send on this channel.")
-_TOKEN_NOT_VALID = ("token_not_valid", "The access token cannot read this number from Graph.")
-_NOTHING_TO_VERIFY = ("nothing_to_verify", "Only a WhatsApp or Instagram access token can be verified.")
-_NOT_A_WEB_CHAT = ("not_a_web_chat", "Only a number of type `webchat` has a web chat's settings and secret.")
-_INVALID_SETTING = ("invalid_webchat_setting", "The origin must begin with https://.")
+_EXISTS = ("phone_number_exists", "This number is already registered.")
+_INVALID = ("invalid_phone_number", "Send an `access_token`: this channel needs one.")
+_TOKEN_NOT_VALID = ("token_not_valid", "Meta does not let this access token read this number. Check both.")
+_NOTHING_TO_VERIFY = (
+    "nothing_to_verify",
+    "Only WhatsApp and Instagram access tokens can be verified. Leave out `verify`.",
+)
+_NOT_A_WEB_CHAT = ("not_a_web_chat", "Only numbers of type `webchat` have web chat settings and a secret.")
+_INVALID_SETTING = ("invalid_webchat_setting", "The origin must begin with `https://`.")
 _OF_WEB_CHATS = (_NOT_A_WEB_CHAT, _INVALID_SETTING)
 
 
@@ -72,7 +75,7 @@ class PhoneNumbersView(_NumbersOfTenant):
 
     @operation(
         summary="List phone numbers",
-        description="Newest first. Deleted ones are not shown.",
+        description="Newest first, without deleted ones.",
         tag=TAG,
         operation_id="list_phone_numbers",
         query=NumberListQuery,
@@ -94,9 +97,9 @@ class PhoneNumbersView(_NumbersOfTenant):
 
     @operation(
         summary="Register a phone number",
-        description="Customers who write to it are answered once an agent is put on it. A number you deleted "
-        "can be registered again; what customers wrote meanwhile stays unanswered. The secret of a web chat "
-        "is shown in this answer only.",
+        description="Customers are answered once you put an agent on the number. You can register a number "
+        "again after deleting it; messages that arrived in between stay unanswered. Only this "
+        "response shows the secret of a web chat.",
         tag=TAG,
         operation_id="create_phone_number",
         request=NumberInput,
@@ -149,8 +152,8 @@ class PhoneNumberView(_NumbersOfTenant):
 
     @operation(
         summary="Get a phone number",
-        description="Tells what is known of the number, who answers there, and in `state` whether anything "
-        "keeps customers from being answered.",
+        description="Returns the number, the agent that answers there, and in `state` whether anything "
+        "prevents replies.",
         tag=TAG,
         operation_id="get_phone_number",
         responses={200: PhoneNumberSerializer},
@@ -162,9 +165,9 @@ class PhoneNumberView(_NumbersOfTenant):
 
     @operation(
         summary="Change a phone number",
-        description="Only what is sent is changed. **This rotates the access token:** send the new "
-        "`access_token`, with `verify` to have Graph confirm it first; replies are sent with it from then "
-        "on.",
+        description="Changes only the fields you send. **Use this to rotate the access token:** send the "
+        "new `access_token`, with `verify` to have Meta confirm it first. Replies use it from "
+        "then on.",
         tag=TAG,
         operation_id="update_phone_number",
         request=NumberChangesInput(partial=True),
@@ -204,8 +207,9 @@ class PhoneNumberView(_NumbersOfTenant):
 
     @operation(
         summary="Delete a phone number",
-        description="Its agent stays, without a number, and its talks end. The access token is wiped once no "
-        "reply under way needs it. What was said stays. What customers write from then on waits unanswered.",
+        description="Its agent stays, without a number, and its conversations are closed. The access token "
+        "is erased as soon as no reply in progress needs it. Messages are kept. New messages "
+        "from customers wait unanswered.",
         tag=TAG,
         operation_id="delete_phone_number",
         responses={204: None},
@@ -223,8 +227,9 @@ class WebChatSecretView(_NumbersOfTenant):
 
     @operation(
         summary="Rotate a web chat's secret",
-        description="The old one is not good any more at once, and sessions of users it vouched for end: "
-        "their pages begin new ones with tokens of the new secret, which is shown in this answer only.",
+        description="The old secret stops working at once, and so do the sessions of signed-in users: "
+        "their pages start new ones with tokens signed by the new secret. Only this response "
+        "shows the new secret.",
         tag=TAG,
         operation_id="rotate_webchat_secret",
         responses={200: WebChatSecretSerializer},

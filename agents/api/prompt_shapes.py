@@ -14,7 +14,10 @@ from config.lib.api.serializers import ChoiceField, DictField, IntegerField, Str
 
 LONGEST_INSTRUCTIONS = 100_000
 MOST_VARIABLES = 100
-_NAME_RULE = "A variable's name begins with a small letter and has at most 50 small letters, digits and `_`."
+_NAME_RULE = (
+    "A variable's name must begin with a lower-case letter and can have up to 50 lower-case letters, "
+    "digits and `_`."
+)
 _NAME = "^[a-z][a-z0-9_]{0,49}$"
 
 
@@ -46,14 +49,14 @@ class ReasoningSerializer(StrictSerializer):
 
     effort = ChoiceField(
         choices=("none", "minimal", "low", "medium", "high", "xhigh", "max"),
-        help_text="Which of them a model knows is told by OpenAI.",
+        help_text="OpenAI's documentation says which model supports which.",
     )
 
 
 class AnswerTextSerializer(StrictSerializer):
     """What the answer's text is like."""
 
-    verbosity = ChoiceField(choices=("low", "medium", "high"), help_text="How much it says.")
+    verbosity = ChoiceField(choices=("low", "medium", "high"), help_text="How long answers are.")
 
 
 class ParametersSerializer(StrictSerializer):
@@ -62,10 +65,10 @@ class ParametersSerializer(StrictSerializer):
     temperature = NumberField(min_value=0, max_value=2, required=False, help_text="How varied answers are.")
     top_p = NumberField(min_value=0, max_value=1, required=False, help_text="Instead of `temperature`.")
     max_output_tokens = IntegerField(
-        min_value=16, max_value=32_768, required=False, help_text="Thinking and answer together."
+        min_value=16, max_value=32_768, required=False, help_text="Limit for reasoning and answer together."
     )
-    reasoning = ReasoningSerializer(required=False, help_text="For models that think.")
-    text = AnswerTextSerializer(required=False, help_text="What the answer's text is like.")
+    reasoning = ReasoningSerializer(required=False, help_text="Only for reasoning models.")
+    text = AnswerTextSerializer(required=False, help_text="The format of the answer.")
     service_tier = ChoiceField(
         choices=("auto", "default", "flex", "priority"), required=False, help_text="How OpenAI serves it."
     )
@@ -73,8 +76,10 @@ class ParametersSerializer(StrictSerializer):
         max_length=64,
         required=False,
         trim_whitespace=False,
-        validators=[RegexValidator(r"^[\x20-\x7e]+\Z", "A cache key has printable ASCII characters only.")],
-        help_text="Requests with the same one are more likely to find OpenAI's cache.",
+        validators=[
+            RegexValidator(r"^[\x20-\x7e]+\Z", "A cache key can contain only printable ASCII characters.")
+        ],
+        help_text="Requests with the same key are more likely to hit OpenAI's cache.",
     )
 
 
@@ -112,9 +117,11 @@ class ValueField(serializers.Field[Any, Any, Any, Any]):
 class VariableSerializer(StrictSerializer):
     """A variable of a prompt."""
 
-    type = ChoiceField(choices=("string", "number", "boolean", "date"), help_text="What `default` is.")
-    default = ValueField(help_text="What is put in, of the `type`; a date is a string such as `2026-12-24`.")
-    description = TextField(max_length=1000, required=False, allow_blank=True, help_text="For people.")
+    type = ChoiceField(choices=("string", "number", "boolean", "date"), help_text="The type of `default`.")
+    default = ValueField(
+        help_text="The value to insert, of the given `type`; a date is a string such as `2026-12-24`."
+    )
+    description = TextField(max_length=1000, required=False, allow_blank=True, help_text="A text for people.")
 
 
 class VariablesField(DictField):
@@ -176,9 +183,11 @@ class VersionInput(StrictSerializer):
         allow_blank=True,
         trim_whitespace=False,
         validators=[
-            RegexValidator(r"^[A-Za-z0-9_.:/-]+\Z", "A model's name has letters, digits and `_.:/-` only.")
+            RegexValidator(
+                r"^[A-Za-z0-9_.:/-]+\Z", "A model's name can contain only letters, digits and `_.:/-`."
+            )
         ],
-        help_text="A model of OpenAI's; empty = the service's own choice.",
+        help_text="An OpenAI model; empty = the service's default.",
     )
-    parameters = ParametersSerializer(required=False, help_text="Further arguments for the model.")
-    variables = VariablesField(required=False, help_text="Variables of its own, by name.")
+    parameters = ParametersSerializer(required=False, help_text="Further parameters of the model.")
+    variables = VariablesField(required=False, help_text="Its own variables, by name.")

@@ -40,9 +40,9 @@ from config.lib.api.serializers import (
 
 # In one page: a version may hold a megabyte.
 MOST_VERSIONS = 20
-_NO_VERSION = ("prompt_version_not_found", "The prompt has no such version.")
-_OUT_OF_RANGE = ("time_out_of_range", "No calendar has this moment in the business's time zone.")
-_EITHER = ("version_and_draft", "Name a version, or give the instructions of a draft: not both.")
+_NO_VERSION = ("prompt_version_not_found", "The prompt has no version with this number.")
+_OUT_OF_RANGE = ("time_out_of_range", "This time does not exist in the business's time zone.")
+_EITHER = ("version_and_draft", "Send either `version` or the `instructions` of a draft, not both.")
 
 
 class RollbackInput(StrictSerializer):
@@ -55,10 +55,12 @@ class TalkInput(StrictSerializer):
     """A talk to fill built-in variables from."""
 
     customer_name = TextField(
-        max_length=255, required=False, allow_blank=True, help_text="What the customer is called."
+        max_length=255, required=False, allow_blank=True, help_text="The customer's name."
     )
-    channel = ChoiceField(choices=PhoneNumber.Type.choices, required=False, help_text="Where they write.")
-    now = TimestampField(required=False, help_text="When they write; now, unless told otherwise.")
+    channel = ChoiceField(
+        choices=PhoneNumber.Type.choices, required=False, help_text="The channel on which they write."
+    )
+    now = TimestampField(required=False, help_text="The time at which they write; default: now.")
 
 
 class PreviewInput(StrictSerializer):
@@ -68,7 +70,7 @@ class PreviewInput(StrictSerializer):
         min_value=1,
         max_value=HIGHEST_VERSION,
         required=False,
-        help_text="Which version; the current one unless told otherwise.",
+        help_text="The version; default: the current one.",
     )
     instructions = TextField(
         max_length=LONGEST_INSTRUCTIONS,
@@ -77,13 +79,15 @@ class PreviewInput(StrictSerializer):
         help_text="A draft, in place of a version.",
     )
     variables = VariablesField(required=False, help_text="The draft's own variables, by name.")
-    context = TalkInput(required=False, help_text="A talk to fill built-in variables from.")  # type: ignore[assignment]
+    context = TalkInput(
+        required=False, help_text="An example conversation that fills the built-in variables."
+    )  # type: ignore[assignment]
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
     """Instructions as the model would get them."""
 
-    instructions = serializers.CharField(help_text="With every variable filled in.")
+    instructions = serializers.CharField(help_text="The instructions with every variable filled in.")
 
 
 class PromptVersionsView(PromptsOfTenant):
@@ -111,8 +115,8 @@ class PromptVersionsView(PromptsOfTenant):
 
     @operation(
         summary="Publish a version of a prompt",
-        description="It becomes the current one: agents that name no version speak with it from the next "
-        "message on. Nothing is taken over from the version before.",
+        description="The new version becomes the current one: agents without a fixed version use it from "
+        "the next message on. Nothing is copied from the previous version.",
         tag=TAG,
         operation_id="publish_prompt_version",
         request=VersionInput,
@@ -135,7 +139,8 @@ class PromptRollbackView(PromptsOfTenant):
 
     @operation(
         summary="Go back to a version of a prompt",
-        description="It becomes the current one again; replies under way keep theirs. No version is lost.",
+        description="The version becomes the current one again. Replies in progress keep theirs, and no "
+        "version is lost.",
         tag=TAG,
         operation_id="rollback_prompt",
         request=RollbackInput,
@@ -160,8 +165,8 @@ class PromptPreviewView(PromptsOfTenant):
 
     @operation(
         summary="Preview a prompt",
-        description="Fills in the variables of a version, or of a draft that is not published, as it is done "
-        "for the model. Nothing is kept, no model is asked, and nothing is charged.",
+        description="Fills in the variables of a version or of an unpublished draft exactly as for the "
+        "model. Nothing is stored, no model is called, and nothing is charged.",
         tag=TAG,
         operation_id="preview_prompt",
         request=PreviewInput,

@@ -42,12 +42,13 @@ EXAMPLE: dict[str, Any] = {**SUMMARY, "version": VERSION}
 DRAFT: dict[str, Any] = {name: VERSION[name] for name in ("instructions", "model", "parameters", "variables")}
 _ONE_ONLY = (
     "extraction_prompt_exists",
-    "You have a prompt for extraction already. Publish a version of that one.",
+    "You already have a prompt for extraction. Publish a new version of that one.",
 )
 INVALID = ("invalid_prompt", "There is no variable `opening`. Did you mean `opening_hours`?")
 DASHBOARD = (
-    "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: "
-    "agents can still name one as their `prompt_id`, but each has to be created here instead."
+    "Prompts of OpenAI's dashboard (`pmpt_…`) are not listed. OpenAI ended them on 30 November 2026. "
+    "Agents can still have one as their `prompt_id`, but you should replace each with a prompt created "
+    "here."
 )
 
 
@@ -63,8 +64,8 @@ class PromptSerializer(serializers.ModelSerializer[Prompt]):
 class PromptVersionSerializer(serializers.ModelSerializer[PromptVersion]):
     """A version of a prompt; it never changes."""
 
-    parameters = KeptParametersField(read_only=True, help_text="Further arguments for the model.")
-    variables = VariablesField(read_only=True, help_text="Variables of its own, by name.")
+    parameters = KeptParametersField(read_only=True, help_text="Further parameters of the model.")
+    variables = VariablesField(read_only=True, help_text="Its own variables, by name.")
 
     class Meta:
         model = PromptVersion
@@ -87,19 +88,19 @@ class PromptDetailSerializer(PromptSerializer):
 class PromptInput(VersionInput):
     """A new prompt with its first version."""
 
-    name = TextField(max_length=255, help_text="For people at the business.")
+    name = TextField(max_length=255, help_text="A name for people; customers do not see it.")
     purpose = ChoiceField(
         choices=Prompt.Purpose.choices,
         required=False,
-        help_text="`reply` (unless told otherwise): agents speak with it. `extraction`: talks are read with "
-        "it, instead of with the shipped prompt. It cannot be changed later.",
+        help_text="`reply` (default): agents use it for replies. `extraction`: it replaces the built-in "
+        "prompt that reads leads. It cannot be changed later.",
     )
 
 
 class PromptChangesInput(StrictSerializer):
     """What can be changed of a prompt; what it says is changed by a new version."""
 
-    name = TextField(max_length=255, help_text="For people at the business.")
+    name = TextField(max_length=255, help_text="A name for people; customers do not see it.")
 
 
 class PromptsOfTenant(TenantView):
@@ -189,7 +190,7 @@ class PromptView(PromptsOfTenant):
 
     @operation(
         summary="Get a prompt",
-        description="Shows it with its current version.",
+        description="Returns the prompt with its current version.",
         tag=TAG,
         operation_id="get_prompt",
         responses={200: PromptDetailSerializer},
@@ -201,7 +202,7 @@ class PromptView(PromptsOfTenant):
 
     @operation(
         summary="Rename a prompt",
-        description="What it says is changed by publishing a version.",
+        description="Renames the prompt. To change its instructions, publish a version.",
         tag=TAG,
         operation_id="update_prompt",
         request=PromptChangesInput(partial=True),

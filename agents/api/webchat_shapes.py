@@ -41,8 +41,8 @@ SECRET_EXAMPLE = "wcs_Zx3vQm1sT7uYb9cKd2eFg4hJ6kLp8nRqSwVyXzA1B2C"  # noqa: S105
 class WebChatSerializer(serializers.ModelSerializer[WebChat]):
     """How a web chat looks and where it may stand. Its secret is never shown."""
 
-    embed_snippet = serializers.SerializerMethodField(help_text="What goes into the business's pages.")
-    hosted_url = serializers.SerializerMethodField(help_text="The chat as a page of its own.")
+    embed_snippet = serializers.SerializerMethodField(help_text="The HTML to put into the business's pages.")
+    hosted_url = serializers.SerializerMethodField(help_text="The address of the chat as a page of its own.")
 
     class Meta:
         model = WebChat
@@ -65,24 +65,35 @@ class WebChatInput(StrictSerializer):
         child=TextField(max_length=origins.LONGEST),
         max_length=MOST_ORIGINS,
         required=False,
-        help_text="Pages it may stand on, each as `https://shop.example`: scheme, host, perhaps a port. None "
-        "= nowhere. `http` only for the developer's own machine, and not in production.",
+        help_text="The origins of pages that may show the chat, each as `https://shop.example`: scheme, "
+        "host and optionally a port. Empty = none. `http` is allowed only for your own machine, "
+        "and not in production.",
     )
-    title = TextField(max_length=60, required=False, allow_blank=True, help_text="Above the chat.")
-    subtitle = TextField(max_length=100, required=False, allow_blank=True, help_text="Below the title.")
+    title = TextField(max_length=60, required=False, allow_blank=True, help_text="The title above the chat.")
+    subtitle = TextField(
+        max_length=100, required=False, allow_blank=True, help_text="A line below the title."
+    )
     welcome_text = TextField(
-        max_length=500, required=False, allow_blank=True, help_text="Shown before anything was written."
+        max_length=500, required=False, allow_blank=True, help_text="Shown before the first message."
     )
     placeholder = TextField(
-        max_length=60, required=False, allow_blank=True, help_text="Where one writes, while it is empty."
+        max_length=60, required=False, allow_blank=True, help_text="The placeholder of the input field."
     )
     launcher_label = TextField(
-        max_length=40, required=False, allow_blank=True, help_text="On the button that opens the chat."
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        help_text="The label of the button that opens the chat.",
     )
     color = serializers.RegexField(
-        r"^#[0-9a-fA-F]{6}\Z", required=False, max_length=7, help_text="The main colour, as `#1f6feb`."
+        r"^#[0-9a-fA-F]{6}\Z",
+        required=False,
+        max_length=7,
+        help_text="The main colour, for example `#1f6feb`.",
     )
-    position = ChoiceField(choices=WebChat.Position.choices, required=False, help_text="The corner.")
+    position = ChoiceField(
+        choices=WebChat.Position.choices, required=False, help_text="The corner of the page."
+    )
     theme = ChoiceField(
         choices=WebChat.Theme.choices, required=False, help_text="`auto` follows the visitor's device."
     )
@@ -90,19 +101,19 @@ class WebChatInput(StrictSerializer):
         child=TextField(max_length=chats.MOST_TEXT),
         max_entries=len(KEYS),
         required=False,
-        help_text="The widget's own words, where others are wanted; replaces all that were set.",
+        help_text="Custom texts that replace the widget's own. They replace all that were set before.",
     )
     daily_limit = IntegerField(
         min_value=0,
         max_value=chats.MOST_A_DAY,
         required=False,
-        help_text="Messages of all visitors a day: what is more is refused, and costs nothing.",
+        help_text="Messages of all visitors a day. Further messages are refused and cost nothing.",
     )
     identity_hashes_until = TimestampField(
         required=False,
         allow_null=True,
-        help_text="Until then the chat accepts hashes of user ids beside identity tokens; null = tokens "
-        "only. Can be brought forward or set to null, not extended.",
+        help_text="Until this time the chat accepts hashes of user ids as well as identity tokens; null = "
+        "tokens only. You can bring it forward or set it to null, but not extend it.",
     )
 
 
@@ -110,7 +121,7 @@ class WebChatSecretSerializer(serializers.Serializer[Any]):
     """A new secret, shown this once."""
 
     webchat_secret = serializers.CharField(
-        help_text="Signs identities of users and messages of your server. Keep it there."
+        help_text="The key that signs identity tokens and messages of your server. Keep it on your server."
     )
 
 

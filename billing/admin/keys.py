@@ -24,10 +24,12 @@ _SCOPES = (
 class OperatorKeyForm(ButtonForm):
     """The name of a new key, its scope and its end."""
 
-    name = widgets.text("Name", most=100, help_text="Who or what will use it.")
+    name = widgets.text("Name", most=100, help_text="The person or program that will use it.")
     scope = widgets.choice("May", choices=_SCOPES, required=False)
     expires_at = widgets.moment(
-        "Works until", required=False, help_text="In UTC. Empty: until it is revoked."
+        "Works until",
+        required=False,
+        help_text="In UTC. Leave empty for a key that lasts until it is revoked.",
     )
 
     def clean_scope(self) -> str:
@@ -38,7 +40,7 @@ class OperatorKeyForm(ButtonForm):
         """Refuse a key that never works."""
         moment = self.cleaned_data["expires_at"]
         if moment is not None and moment <= timezone.now():
-            raise forms.ValidationError("That is in the past.")
+            raise forms.ValidationError("Choose a time in the future.")
         return moment
 
 
@@ -48,7 +50,8 @@ class KeyForm(OperatorKeyForm):
     phone_number_ids = widgets.long_text(
         "Only these numbers",
         required=False,
-        help_text="Ids, one a line. Empty: all, and what belongs to the whole business.",
+        help_text="One id per line. Leave empty for all numbers and everything that belongs to the whole "
+        "business.",
     )
 
     def clean_phone_number_ids(self) -> list[str] | None:
@@ -71,12 +74,12 @@ class RevokeForm(ButtonForm):
 
 def _create_for_business(press: Press) -> Done:
     row, key = keys.create(user_id=press.row.pk, **press.data)
-    return Done(f"Key {row.prefix} was made for {press.row}.", secret=key, row=row)
+    return Done(f"Key {row.prefix} was created for {press.row}.", secret=key, row=row)
 
 
 def _create_for_operator(press: Press) -> Done:
     row, key = keys.create(user_id=None, **press.data)
-    return Done(f"Operator key {row.prefix} was made.", secret=key, row=row)
+    return Done(f"Operator key {row.prefix} was created.", secret=key, row=row)
 
 
 def _revoke(press: Press) -> str:
@@ -91,9 +94,9 @@ CREATE = Button(
     permission="billing.add_apikey",
     press=_create_for_business,
     form=KeyForm,
-    errors={UnknownNumberError: "The business has no such phone number."},
+    errors={UnknownNumberError: "The business has no phone number with this id."},
     icon="key",
-    explanation="With it the business calls our API. It is shown once, right after this.",
+    explanation="The business uses it to call the API. It is shown only once, on the next page.",
 )
 
 
@@ -119,11 +122,11 @@ class ApiKeyPage(Page):
             permission="billing.revoke_apikey",
             press=_revoke,
             form=RevokeForm,
-            errors={KeyNotFoundError: "This key does not work any more as it is."},
+            errors={KeyNotFoundError: "This key no longer works."},
             is_offered=lambda key: key.revoked_at is None or bool(key_descendants.working(key.pk)),
             icon="key_off",
             is_dangerous=True,
-            explanation="Whoever uses this key is refused from the next request on. There is no way back.",
+            explanation="Requests with this key are refused from now on. This cannot be undone.",
         ),
     )
     list_buttons = (
@@ -134,7 +137,7 @@ class ApiKeyPage(Page):
             press=_create_for_operator,
             form=OperatorKeyForm,
             icon="key",
-            explanation="An operator key may do everything for every business. It is shown once.",
+            explanation="An operator key can do everything for every business. It is shown only once.",
         ),
     )
 

@@ -43,7 +43,7 @@ class AdjustForm(_EntryForm):
     """An adjustment adds or takes."""
 
     amount = widgets.number(
-        "Change of the balance", least=-_MOST, most=_MOST, help_text="Negative takes credits away."
+        "Change of the balance", least=-_MOST, most=_MOST, help_text="A negative number takes credits away."
     )
     field_order = ("amount", "reason", "reference")
 
@@ -70,8 +70,8 @@ def _said(what: str, press: Press, *, is_new: bool) -> str:
 
 
 _ERRORS: dict[type[Exception], str] = {
-    InsufficientCreditsError: "There are fewer credits than should be taken.",
-    DataError: "The balance would be larger than a balance can be.",
+    InsufficientCreditsError: "The business has fewer credits than this takes away.",
+    DataError: "The balance would be larger than 2,147,483,647.",
 }
 # Also on a business's page: a credit has its business's id.
 BUTTONS = (
@@ -83,7 +83,7 @@ BUTTONS = (
         form=GrantForm,
         errors=_ERRORS,
         icon="add_card",
-        explanation="Adds credits, as after a payment.",
+        explanation="Adds credits, for example after a payment.",
     ),
     Button(
         name="adjust",
@@ -93,7 +93,7 @@ BUTTONS = (
         form=AdjustForm,
         errors=_ERRORS,
         icon="tune",
-        explanation="Corrects the balance, up or down; it never falls below 0.",
+        explanation="Corrects the balance up or down. It cannot fall below 0.",
     ),
 )
 

@@ -20,12 +20,12 @@ class BusinessForm(ButtonForm):
 
     email = forms.EmailField(label="E-mail", max_length=255, widget=UnfoldAdminEmailInputWidget())
     company_name = widgets.text("Company", required=False)
-    timezone = widgets.text("Time zone", most=64, help_text="Such as Europe/Berlin.")
+    timezone = widgets.text("Time zone", most=64, help_text="For example Europe/Berlin.")
     notify_email = forms.EmailField(
         label="Told of leads",
         required=False,
         max_length=255,
-        help_text="An e-mail address. Empty: nobody is written to.",
+        help_text="Receives e-mails about leads. Leave empty to send none.",
         widget=UnfoldAdminEmailInputWidget(),
     )
 
@@ -33,13 +33,13 @@ class BusinessForm(ButtonForm):
         """Refuse what is no time zone."""
         name: str = self.cleaned_data["timezone"]
         if name not in zoneinfo.available_timezones():
-            raise forms.ValidationError("There is no such time zone.")
+            raise forms.ValidationError("This is not a time zone. Use a name such as Europe/Berlin.")
         return name
 
 
 def _open(press: Press) -> Done:
     user, _, key = accounts.open_account(**press.data)
-    return Done(f"{user} was made, with its first key.", row=user, secret=key)
+    return Done(f"{user} was created, with its first key.", row=user, secret=key)
 
 
 def _change(press: Press) -> str:
@@ -86,7 +86,7 @@ class BusinessPage(Page):
             errors=_TAKEN,
             initial=lambda _: {"timezone": "UTC"},
             icon="add_business",
-            explanation="It starts with no credits and a first API key, which is shown once.",
+            explanation="It starts with no credits and one API key, which is shown only once.",
         ),
     )
 

@@ -16,7 +16,7 @@ from config.admin.buttons import Button, ButtonForm, Press
 from config.admin.pages import Page, link, since
 
 _ERRORS: dict[type[Exception], str] = {
-    EndpointDisabledError: "The endpoint is switched off: nothing is sent to it.",
+    EndpointDisabledError: "The endpoint is switched off. Switch it on first.",
     EndpointNotFoundError: "The endpoint was deleted.",
     TooManyEventsError: "",
 }
@@ -98,8 +98,8 @@ class WebhookEndpointPage(Page):
             errors=_ERRORS,
             is_offered=_is_off,
             icon="toggle_on",
-            explanation="Its failures are forgotten, and what waits is sent. What came while it was off can "
-            "be asked for through the API.",
+            explanation="Clears its failures and sends the waiting events. Events from the time it was off "
+            "can be redelivered through the API.",
         ),
         Button(
             name="disable-endpoint",
@@ -110,7 +110,7 @@ class WebhookEndpointPage(Page):
             is_offered=_is_on,
             icon="toggle_off",
             is_dangerous=True,
-            explanation="Nothing is sent there, and what happens meanwhile is not kept for it.",
+            explanation="Nothing is sent to it, and no events are queued for it meanwhile.",
         ),
         Button(
             name="test-endpoint",
@@ -120,7 +120,7 @@ class WebhookEndpointPage(Page):
             errors=_ERRORS,
             is_offered=_is_on,
             icon="send",
-            explanation="An event of type endpoint.test; the list of deliveries shows what came of it.",
+            explanation="Sends an event of type endpoint.test. The list of deliveries shows the result.",
         ),
         Button(
             name="redeliver-failed",
@@ -131,7 +131,7 @@ class WebhookEndpointPage(Page):
             errors=_ERRORS,
             is_offered=_is_on,
             icon="replay",
-            explanation="What was given up of a day's events is sent once more.",
+            explanation="Sends the failed events of one day once more.",
         ),
     )
 
@@ -164,7 +164,8 @@ class WebhookDeliveryPage(Page):
             press=_redeliver,
             errors=_ERRORS,
             icon="replay",
-            explanation="It is sent now, whatever came of it before; receivers drop what they have had.",
+            explanation="Sends it now, even if it was delivered before. Receivers ignore events they have "
+            "already seen.",
         ),
     )
 

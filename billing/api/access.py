@@ -33,7 +33,7 @@ from config.lib.api.serializers import unknown_name
 class IsOperator(BasePermission):
     """Lets operators through where a method is theirs alone."""
 
-    message = "This needs an operator's key."
+    message = "This operation needs an operator's API key."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Tell whether the caller may."""
@@ -176,7 +176,7 @@ class ApiView(APIView):
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST,
                 "parameter_repeated",
-                "A query parameter may be given once.",
+                "Send each query parameter only once.",
                 field=twice[0],
             )
         checked = serializer(data=given.dict(), context={"kind": "query parameter"})

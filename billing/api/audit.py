@@ -75,10 +75,10 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
     )
     changes = serializers.DictField(
         read_only=True,
-        help_text="By field: `before` and `after`. Of secrets, e-mail addresses and URLs there is only the "
-        "name; long texts are cut.",
+        help_text="For each field, `before` and `after`. Secrets, e-mail addresses and URLs show only the "
+        "name of the field; long texts are cut.",
     )
-    correlation_id = serializers.CharField(read_only=True, help_text="That of the request.")
+    correlation_id = serializers.CharField(read_only=True, help_text="The correlation id of the request.")
 
     class Meta:
         model = AuditEntry
@@ -109,10 +109,10 @@ class AuditLogQuery(PageQuery):
     """The filters of the audit log."""
 
     action = ChoiceField(
-        choices=[action.value for action in Action], required=False, help_text="This action only."
+        choices=[action.value for action in Action], required=False, help_text="Only this action."
     )
-    object_id = serializers.CharField(required=False, max_length=100, help_text="Of this object only.")
-    since = TimestampField(required=False, help_text="At this moment or later.")
+    object_id = serializers.CharField(required=False, max_length=100, help_text="Only this object.")
+    since = TimestampField(required=False, help_text="At or after this time.")
 
 
 def _filtered(rows: QuerySet[AuditEntry], query: dict[str, Any]) -> QuerySet[AuditEntry]:
@@ -125,8 +125,8 @@ class AuditLogView(TenantView):
 
     @operation(
         summary="Get the audit log",
-        description="Who changed which key, prompt, agent, number, endpoint, credits or account, newest "
-        "first. Filters may make pages short: go on until `next_cursor` is null.",
+        description="Shows who changed keys, prompts, agents, numbers, endpoints, credits or the account, "
+        "newest first. With filters, pages may be short: continue until `next_cursor` is null.",
         tag=TAG,
         operation_id="get_audit_log",
         query=AuditLogQuery,

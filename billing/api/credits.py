@@ -20,10 +20,10 @@ from config.lib.api.serializers import ChoiceField, IntegerField, PageQuery, Str
 
 TAG = "Credits"
 MOST = 1_000_000_000
-_TOO_FEW = ("insufficient_credits", "There are fewer credits than should be taken.")
+_TOO_FEW = ("insufficient_credits", "The business has fewer credits than this takes away.")
 _OUT_OF_RANGE = (
     "amount_out_of_range",
-    "A grant adds credits, an adjustment changes something, within 32 bits.",
+    "A grant must be more than 0, an adjustment must not be 0, and both must fit into 32 bits.",
 )
 EXAMPLE: dict[str, Any] = {
     "entry_id": 42,
@@ -42,7 +42,7 @@ class CreditEntrySerializer(serializers.ModelSerializer[CreditEntry]):
 
     entry_id = serializers.IntegerField(source="id", read_only=True)
     amount = serializers.IntegerField(help_text="Credits added (positive) or taken (negative).")
-    reference = serializers.CharField(help_text="What it was for, e.g. the turn that was charged.")
+    reference = serializers.CharField(help_text="What it was for, for example the turn that was charged.")
 
     class Meta:
         model = CreditEntry
@@ -57,7 +57,9 @@ class CreditInput(StrictSerializer):
 
     kind = ChoiceField(choices=["grant", "adjustment"], help_text="`grant` adds; `adjustment` corrects.")
     amount = IntegerField(
-        min_value=-MOST, max_value=MOST, help_text="Credits; for a grant more than 0, else not 0."
+        min_value=-MOST,
+        max_value=MOST,
+        help_text="Credits: more than 0 for a grant, not 0 for an adjustment.",
     )
     reason = TextField(max_length=255, help_text="Shown in the ledger.")
 
@@ -69,8 +71,8 @@ class CreditsView(TenantView):
 
     @operation(
         summary="Get credits",
-        description="The balance and a page of its ledger, newest line first. Each AI reply takes "
-        "`CREDITS_PER_REPLY`; one that failed gives it back.",
+        description="Returns the balance and a page of its ledger, newest line first. Each AI reply costs "
+        "`CREDITS_PER_REPLY`; a failed one is refunded.",
         tag=TAG,
         operation_id="get_credits",
         query=PageQuery,
@@ -107,8 +109,8 @@ class CreditsView(TenantView):
 
     @operation(
         summary="Grant or adjust credits",
-        description="Writes a line into the ledger, which changes the balance; it never falls below 0. "
-        "Operators only: a business cannot give itself credits.",
+        description="Adds a line to the ledger and changes the balance, which cannot fall below 0. "
+        "Operators only: a business cannot grant itself credits.",
         tag=TAG,
         operation_id="change_credits",
         request=CreditInput,

@@ -42,12 +42,12 @@ TEST: dict[str, Any] = {
 class AttemptSerializer(serializers.Serializer[Any]):
     """One try to deliver."""
 
-    at = StoredTimestampField(help_text="When it was made.")
+    at = StoredTimestampField(help_text="When it was sent.")
     status = serializers.IntegerField(
-        allow_null=True, help_text="The status that was answered; null = there was no answer."
+        allow_null=True, help_text="The HTTP status of the response; null = no response."
     )
-    milliseconds = serializers.IntegerField(help_text="How long that took.")
-    error = serializers.CharField(allow_blank=True, help_text="Why there was none; else empty.")
+    milliseconds = serializers.IntegerField(help_text="How long the response took.")
+    error = serializers.CharField(allow_blank=True, help_text="Why there was no response; otherwise empty.")
 
 
 class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
@@ -60,20 +60,22 @@ class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         source="event.type", choices=Event.Type.choices, read_only=True, help_text="The event's type."
     )
     conversation_id = serializers.CharField(
-        read_only=True, help_text="The conversation it is about; empty = none."
+        read_only=True, help_text="The conversation that the event is about; empty = none."
     )
     state = serializers.ChoiceField(
         choices=WebhookDelivery.State.choices,
         read_only=True,
-        help_text="`pending` = it is tried until it is taken, `failed` = it was given up.",
+        help_text="`pending` = it is retried until it is accepted; `failed` = all attempts failed.",
     )
     attempts = serializers.IntegerField(
-        read_only=True, help_text="How often it was tried since it was wanted."
+        read_only=True, help_text="Attempts since it was created or last redelivered."
     )
-    next_attempt_at = serializers.SerializerMethodField(help_text="While it is pending; else null.")
+    next_attempt_at = serializers.SerializerMethodField(
+        help_text="The time of the next attempt while it is pending; otherwise null."
+    )
     last_attempt = serializers.SerializerMethodField(help_text="The newest attempt; null = none yet.")
     ended_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="When it was taken or given up."
+        read_only=True, allow_null=True, help_text="When it was accepted, or when the last attempt failed."
     )
 
     class Meta:
@@ -101,7 +103,7 @@ class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
 class SentWebhookDeliverySerializer(WebhookDeliverySerializer):
     """A delivery with what is sent, and every attempt."""
 
-    log = AttemptSerializer(many=True, read_only=True, help_text="Every attempt, the oldest first.")
+    log = AttemptSerializer(many=True, read_only=True, help_text="Every attempt, oldest first.")
     payload = serializers.SerializerMethodField(help_text="The body as it is sent.")
 
     class Meta(WebhookDeliverySerializer.Meta):
@@ -130,20 +132,24 @@ class WebhookDeliveryListQuery(PageQuery):
 
     state = ChoiceField(choices=WebhookDelivery.State.choices, required=False, help_text="In this state.")
     type = ChoiceField(choices=Event.Type.choices, required=False, help_text="Of this type.")
-    since = TimestampField(required=False, help_text="Made at this moment or later.")
-    until = TimestampField(required=False, help_text="Made before this moment.")
+    since = TimestampField(required=False, help_text="Created at or after this time.")
+    until = TimestampField(required=False, help_text="Created before this time.")
 
 
 class SpanInput(StrictSerializer):
     """Which events are sent once more."""
 
-    since = TimestampField(help_text="What happened at this moment or later.")
-    until = TimestampField(help_text="What happened before this moment.")
-    types = types_field("Only events of these types; empty or not given = all the endpoint is told.")
-    only_failed = FlagField(required=False, help_text="Only what was tried and given up.")
+    since = TimestampField(help_text="Events at or after this time.")
+    until = TimestampField(help_text="Events before this time.")
+    types = types_field(
+        "Only events of these types; empty or left out = all types that the endpoint receives."
+    )
+    only_failed = FlagField(required=False, help_text="Only deliveries that failed.")
 
 
 class CountSerializer(serializers.Serializer[Any]):
     """How many were meant."""
 
-    count = serializers.IntegerField(help_text="So many are sent; what waited already is not counted.")
+    count = serializers.IntegerField(
+        help_text="How many are sent; those that were already waiting are not counted."
+    )

@@ -46,16 +46,16 @@ EXAMPLE: dict[str, Any] = {
 SHOWN_ONCE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
 LONGEST_GRACE = timedelta(days=7)
 MOST_NUMBERS = 100
-_IN_THE_PAST = ("expires_in_the_past", "The `expires_at` has passed already.")
+_IN_THE_PAST = ("expires_in_the_past", "`expires_at` is in the past. Send a time in the future.")
 _EXCEEDED = (
     "rights_exceeded",
-    "A key cannot have more rights, or a later end, than the key that makes it or that it replaces.",
+    "A key cannot have more rights, or expire later, than the key that creates it or that it replaces.",
 )
-_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no such phone number.")
+_NUMBER_NOT_FOUND = ("phone_number_not_found", "You have no phone number with this id.")
 _ENDED = {
-    "api_key_rotated": "The key was rotated already: rotate the key that replaced it.",
-    "api_key_revoked": "The key was revoked: create a new one.",
-    "api_key_expired": "The key has expired: create a new one.",
+    "api_key_rotated": "The key was already rotated. Rotate the key that replaced it.",
+    "api_key_revoked": "The key was revoked. Create a new one.",
+    "api_key_expired": "The key has expired. Create a new one.",
 }
 
 
@@ -65,25 +65,26 @@ class KeyInfoSerializer(serializers.ModelSerializer[ApiKey]):
     scope = serializers.ChoiceField(
         choices=ApiKey.Scope.values,
         read_only=True,
-        help_text="`read` = every GET; `write` = also what changes something; `full` = also API keys.",
+        help_text="`read` = every GET; `write` = also every change; `full` = also API keys.",
     )
     phone_number_ids = serializers.ListField(
         child=serializers.CharField(),
         read_only=True,
         allow_null=True,
-        help_text="The only numbers it may see; null = all, and what belongs to the whole business.",
+        help_text="The only phone numbers it can access; null = all, and everything that belongs to the "
+        "whole business.",
     )
     created_by = serializers.CharField(
-        read_only=True, help_text="The key, staff member or command that made it; empty = not known."
+        read_only=True, help_text="The key, member of staff or command that created it; empty = not known."
     )
     parent = serializers.CharField(  # type: ignore[assignment]  # declared fields are no attributes
-        source="parent_id", read_only=True, allow_null=True, help_text="The key that made it; null = none."
+        source="parent_id", read_only=True, allow_null=True, help_text="The key that created it; null = none."
     )
     replaces = serializers.CharField(
         source="replaces_id",
         read_only=True,
         allow_null=True,
-        help_text="The key that was rotated; null = it is no rotated key.",
+        help_text="The key that it replaced; null = it did not replace one.",
     )
 
     class Meta:
@@ -98,7 +99,7 @@ class KeyInfoSerializer(serializers.ModelSerializer[ApiKey]):
 class KeySerializer(KeyInfoSerializer):
     """A key that was made just now."""
 
-    key = serializers.CharField(help_text="The key itself. It is shown this once and kept nowhere.")
+    key = serializers.CharField(help_text="The key itself. It is shown only once and stored nowhere.")
 
     class Meta(KeyInfoSerializer.Meta):
         fields = ("key", *KeyInfoSerializer.Meta.fields)
@@ -113,16 +114,16 @@ def shown_once(row: ApiKey, key: str) -> dict[str, Any]:
 class KeyInput(StrictSerializer):
     """What can be said of a new key."""
 
-    name = TextField(max_length=100, help_text="What it is for.")
+    name = TextField(max_length=100, help_text="What the key is for.")
     expires_at = TimestampField(
         required=False,
         allow_null=True,
-        help_text="From then on it is refused; null or not given = when the key that makes it ends.",
+        help_text="From this time on it is refused; null or left out = when the key that creates it expires.",
     )
     scope = ChoiceField(
         choices=ApiKey.Scope.values,
         default=ApiKey.Scope.FULL.value,
-        help_text="`read` = every GET; `write` = also what changes something; `full` = also API keys.",
+        help_text="`read` = every GET; `write` = also every change; `full` = also API keys.",
     )
     phone_number_ids = ListField(
         child=TextField(max_length=50),
@@ -130,8 +131,8 @@ class KeyInput(StrictSerializer):
         allow_null=True,
         min_length=1,
         max_length=MOST_NUMBERS,
-        help_text="The only numbers it may see; null or not given = all, and what belongs to the whole "
-        "business.",
+        help_text="The only phone numbers it can access; null or left out = all, and everything that "
+        "belongs to the whole business.",
     )
 
 
@@ -142,12 +143,13 @@ class RotationInput(StrictSerializer):
         min_value=0,
         max_value=int(LONGEST_GRACE.total_seconds()),
         default=3600,
-        help_text="How long the old key works on, in seconds.",
+        help_text="How long the old key keeps working, in seconds.",
     )
     expires_at = TimestampField(
         required=False,
         allow_null=True,
-        help_text="When the new key ends, if earlier than the old one; null or not given = when that ends.",
+        help_text="When the new key expires, if earlier than the old one; null or left out = when the old "
+        "one would have expired.",
     )
 
 
@@ -156,8 +158,8 @@ class RevocationQuery(StrictSerializer):
 
     descendants = QueryFlagField(
         default=False,
-        help_text="`true` = also the keys that it made, by creating or rotating, and those that these made. "
-        "Then the key itself may have ended before.",
+        help_text="`true` = also revoke all keys that it created or rotated, and the keys that those "
+        "created. The key itself may already have expired.",
     )
 
 
@@ -166,8 +168,8 @@ class KeysView(TenantView):
 
     @operation(
         summary="List API keys",
-        description="Also those that are revoked or expired; never the keys themselves. Needs a key with the "
-        "scope `full`.",
+        description="Includes revoked and expired keys, but never the keys themselves. Needs a key with "
+        "the scope `full`.",
         tag=TAG,
         operation_id="list_api_keys",
         query=PageQuery,
@@ -186,8 +188,8 @@ class KeysView(TenantView):
 
     @operation(
         summary="Create an API key",
-        description="The key is shown in this answer only. Needs a key with the scope `full`; the new key "
-        "never ends later than the key that makes it.",
+        description="Only this response shows the key. Needs a key with the scope `full`. The new key "
+        "cannot expire later than the key that creates it.",
         tag=TAG,
         operation_id="create_api_key",
         request=KeyInput,
@@ -210,8 +212,8 @@ class KeyView(TenantView):
 
     @operation(
         summary="Revoke an API key",
-        description="It is refused from the next request on. With `descendants` so are all keys that were "
-        "made with it: for a key that was stolen. Needs a key with the scope `full`.",
+        description="The key is refused from the next request on. With `descendants`, so are all keys that "
+        "were created with it: use this if a key was stolen. Needs a key with the scope `full`.",
         tag=TAG,
         operation_id="revoke_api_key",
         query=RevocationQuery,
@@ -230,9 +232,9 @@ class KeyRotationView(TenantView):
 
     @operation(
         summary="Rotate an API key",
-        description="Makes a new key of the same name, with the same rights and the same end. The old one "
-        "works on for `grace_seconds`, so that no request is refused while the new one is rolled out. A key "
-        "can be rotated once, while it works. Needs a key with the scope `full`.",
+        description="Creates a new key with the same name, rights and expiry. The old key keeps working "
+        "for `grace_seconds`, so that no request is refused while you roll out the new one. A "
+        "key can be rotated once, while it works. Needs a key with the scope `full`.",
         tag=TAG,
         operation_id="rotate_api_key",
         request=RotationInput,

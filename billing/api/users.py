@@ -30,14 +30,16 @@ EXAMPLE: dict[str, Any] = {
     "notify_email": "sales@example.com",
     "created_at": "2026-11-24T12:00:00Z",
 }
-_TAKEN = ("email_taken", "Another user has this e-mail address.")
+_TAKEN = ("email_taken", "Another user already has this e-mail address.")
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
     """A business."""
 
     # Not as an address: it may be empty.
-    notify_email = serializers.CharField(read_only=True, help_text="Told of leads; empty = nobody is.")
+    notify_email = serializers.CharField(
+        read_only=True, help_text="Receives e-mails about leads; empty = none are sent."
+    )
 
     class Meta:
         model = User
@@ -73,7 +75,7 @@ class TimezoneField(TextField):
 class UserInput(StrictSerializer):
     """What can be said of a business."""
 
-    email = EmailField(max_length=255, help_text="Unique among all users.")
+    email = EmailField(max_length=255, help_text="Must be unique among all users.")
     company_name = TextField(
         max_length=255,
         required=False,
@@ -83,20 +85,20 @@ class UserInput(StrictSerializer):
     timezone = TimezoneField(
         max_length=64,
         required=False,
-        help_text="IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.",
+        help_text="IANA name, for example `Europe/Berlin`; default: `UTC`.",
     )
     notify_email = EmailField(
         max_length=255,
         required=False,
         allow_blank=True,
-        help_text="Who is written to about leads; empty = nobody.",
+        help_text="Receives e-mails about leads; empty = none are sent.",
     )
 
 
 class NewUserSerializer(UserSerializer):
     """A business that was made just now, with its first key."""
 
-    api_key = KeySerializer(help_text="Its first API key; `key` is shown this once.")
+    api_key = KeySerializer(help_text="Its first API key; `key` is shown only once.")
 
     class Meta(UserSerializer.Meta):
         fields = (*UserSerializer.Meta.fields, "api_key")
@@ -106,7 +108,9 @@ class NewUserSerializer(UserSerializer):
 class UserListQuery(PageQuery):
     """What the list of users can be narrowed to."""
 
-    email = serializers.CharField(required=False, max_length=255, help_text="Exactly this address.")
+    email = serializers.CharField(
+        required=False, max_length=255, help_text="Only the user with exactly this address."
+    )
 
 
 class UsersView(ApiView):
@@ -134,7 +138,7 @@ class UsersView(ApiView):
 
     @operation(
         summary="Create a user",
-        description="Makes a business with a balance of 0 and its first API key. Operators only.",
+        description="Creates a business with a balance of 0 and its first API key. Operators only.",
         tag=TAG,
         operation_id="create_user",
         request=UserInput,
@@ -160,7 +164,7 @@ class UserView(TenantView):
 
     @operation(
         summary="Get a user",
-        description="Tells what is known of the business.",
+        description="Returns the business.",
         tag=TAG,
         operation_id="get_user",
         responses={200: UserSerializer},
@@ -172,7 +176,7 @@ class UserView(TenantView):
 
     @operation(
         summary="Change a user",
-        description="Only what is sent is changed.",
+        description="Changes only the fields you send.",
         tag=TAG,
         operation_id="update_user",
         request=UserInput(partial=True),

@@ -26,9 +26,9 @@ from config.lib.api.serializers import NothingInput
 
 _TOO_MANY = (
     "too_many_events",
-    f"There are more than {redelivery.MOST:,} events in this span of time; take a shorter one.",
+    f"There are more than {redelivery.MOST:,} events in this period. Choose a shorter one.",
 )
-_NO_SPAN = ("span_out_of_range", "`until` must come after `since`.")
+_NO_SPAN = ("span_out_of_range", "`until` must be later than `since`.")
 
 
 class DeliveriesOfEndpointView(EndpointView):
@@ -60,8 +60,8 @@ class EndpointTestView(EndpointView):
 
     @operation(
         summary="Send a test to a webhook endpoint",
-        description="An event of type `endpoint.test` is sent to this endpoint alone; its delivery tells "
-        "what came of it.",
+        description="Sends an event of type `endpoint.test` to this endpoint only. Its delivery shows the "
+        "result.",
         tag=TAG,
         operation_id="send_webhook_test",
         request=NothingInput,
@@ -84,8 +84,9 @@ class WebhookDeliveriesView(DeliveriesOfEndpointView):
 
     @operation(
         summary="List webhook deliveries",
-        description="What was and is to be sent to an endpoint, newest first by when it happened. A page may "
-        "hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.",
+        description="Lists the deliveries of an endpoint, by the time of their events, newest first. A "
+        "page may have fewer entries than `limit`, or none, and still have a `next_cursor`: "
+        "continue until it is null.",
         tag=TAG,
         operation_id="list_webhook_deliveries",
         query=WebhookDeliveryListQuery,
@@ -118,7 +119,7 @@ class WebhookDeliveryView(DeliveriesOfEndpointView):
 
     @operation(
         summary="Get a webhook delivery",
-        description="Also what is sent, and every attempt.",
+        description="Includes the body and every attempt.",
         tag=TAG,
         operation_id="get_webhook_delivery",
         responses={200: SentWebhookDeliverySerializer},
@@ -140,8 +141,8 @@ class RedeliveryView(DeliveriesOfEndpointView):
 
     @operation(
         summary="Redeliver an event",
-        description="It is sent now, whatever came of it before, and tried for three days again. One that is "
-        "being sent at this moment is left alone.",
+        description="Sends it now, even if it was delivered before, and retries it for three days again. A "
+        "delivery that is being sent at this moment is left alone.",
         tag=TAG,
         operation_id="redeliver_webhook",
         request=NothingInput,

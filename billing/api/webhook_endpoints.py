@@ -43,7 +43,7 @@ EXAMPLE: dict[str, Any] = {
 }
 _SHOWN_ONCE = {**EXAMPLE, "secret": "whsec_<44 characters>"}
 _ROTATED = {**_SHOWN_ONCE, "previous_secret_expires_at": "2026-11-25T12:00:00Z"}
-_TOO_MANY = ("too_many_endpoints", f"You have {endpoints.MOST} endpoints already; delete one first.")
+_TOO_MANY = ("too_many_endpoints", f"You already have {endpoints.MOST} endpoints. Delete one first.")
 _BAD_URLS = [addresses.INVALID, addresses.HTTPS_REQUIRED, addresses.NOT_PUBLIC]
 _DAY = 24 * 60 * 60
 
@@ -54,11 +54,11 @@ class WebhookEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     types = serializers.ListField(
         child=serializers.ChoiceField(choices=endpoints.TYPES),
         read_only=True,
-        help_text="The events it is told; empty = all.",
+        help_text="The types of events it receives; empty = all.",
     )
     is_enabled = serializers.SerializerMethodField(help_text="false = nothing is sent to it.")
     failing_since = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="Nothing was taken since then; null = all is well."
+        read_only=True, allow_null=True, help_text="Every attempt since then failed; null = no failures."
     )
 
     class Meta:
@@ -77,9 +77,7 @@ class WebhookEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
 class NewWebhookEndpointSerializer(WebhookEndpointSerializer):
     """An endpoint whose secret was made just now."""
 
-    secret = serializers.CharField(
-        help_text="Signs what is sent. It is shown this once, and nobody can read it again."
-    )
+    secret = serializers.CharField(help_text="Signs the events. It is shown only once.")
 
     class Meta(WebhookEndpointSerializer.Meta):
         fields = (*WebhookEndpointSerializer.Meta.fields, "secret")
@@ -102,11 +100,17 @@ class WebhookEndpointInput(StrictSerializer):
     url = TextField(
         max_length=addresses.MOST_CHARACTERS,
         trim_whitespace=False,
-        help_text="Where events are posted: `https://`, a public host, no user and no `#`, in ASCII.",
+        help_text="The URL that events are posted to: `https://` and a public host, in ASCII, without user "
+        "name and `#`.",
     )
-    types = types_field("The events it is told; empty or not given = all, also those that are added later.")
+    types = types_field(
+        "The types of events it receives; empty or left out = all, including types that are added later."
+    )
     description = TextField(
-        max_length=255, required=False, allow_blank=True, help_text="For people at the business."
+        max_length=255,
+        required=False,
+        allow_blank=True,
+        help_text="A name for people; customers do not see it.",
     )
 
 
@@ -115,8 +119,7 @@ class WebhookEndpointChangesInput(WebhookEndpointInput):
 
     is_enabled = FlagField(
         required=False,
-        help_text="`false` = nothing is sent to it and nothing queued for it; `true` also ends a pause after "
-        "failures.",
+        help_text="`false` = no events are sent or queued; `true` also ends a pause after failures.",
     )
 
 
@@ -127,7 +130,7 @@ class SecretRotationInput(StrictSerializer):
         min_value=0,
         max_value=int(endpoints.LONGEST_GRACE.total_seconds()),
         default=_DAY,
-        help_text="How long the old secret signs along, in seconds.",
+        help_text="How long events also carry a signature of the old secret, in seconds.",
     )
 
 
@@ -152,7 +155,7 @@ class WebhookEndpointsView(EndpointView):
 
     @operation(
         summary="List webhook endpoints",
-        description="Newest first. Deleted ones are not shown, and secrets never.",
+        description="Newest first, without deleted ones. Secrets are never shown.",
         tag=TAG,
         operation_id="list_webhook_endpoints",
         query=PageQuery,
@@ -203,7 +206,7 @@ class WebhookEndpointView(EndpointView):
 
     @operation(
         summary="Get a webhook endpoint",
-        description="Tells what is known of the endpoint, but its secret.",
+        description="Returns the endpoint without its secret.",
         tag=TAG,
         operation_id="get_webhook_endpoint",
         responses={200: WebhookEndpointSerializer},
@@ -215,8 +218,8 @@ class WebhookEndpointView(EndpointView):
 
     @operation(
         summary="Change a webhook endpoint",
-        description="Only what is sent is changed. Switching it on again forgets its failures and sends what "
-        "waits; what came while it was off can be asked for by a redelivery.",
+        description="Changes only the fields you send. Switching it on again clears its failures and sends "
+        "the waiting events. Redeliver events from the time it was off if you want them.",
         tag=TAG,
         operation_id="update_webhook_endpoint",
         request=WebhookEndpointChangesInput(partial=True),
@@ -237,7 +240,7 @@ class WebhookEndpointView(EndpointView):
 
     @operation(
         summary="Delete a webhook endpoint",
-        description="Nothing is sent to it any more, and its secrets are wiped.",
+        description="No more events are sent to it, and its secrets are erased.",
         tag=TAG,
         operation_id="delete_webhook_endpoint",
         responses={204: None},
@@ -254,8 +257,8 @@ class SecretRotationView(EndpointView):
 
     @operation(
         summary="Rotate a webhook endpoint's secret",
-        description="For `grace_seconds` what is sent carries two signatures, one with each secret, so that "
-        "nothing is refused while the new one is rolled out. The secret is shown in this answer only.",
+        description="For `grace_seconds`, each event has two signatures, one per secret, so that you can "
+        "roll out the new one without refusing events. Only this response shows the secret.",
         tag=TAG,
         operation_id="rotate_webhook_secret",
         request=SecretRotationInput,
@@ -288,4 +291,4 @@ def told() -> Iterator[None]:
         raise conflict(*DISABLED) from error
 
 
-DISABLED = ("endpoint_disabled", "The endpoint is switched off; switch it on first.")
+DISABLED = ("endpoint_disabled", "The endpoint is switched off. Switch it on first.")

@@ -16,9 +16,12 @@ from config.lib.networks import Address
 
 MOST_CHARACTERS = 2000
 # Code of an error, and what it says.
-INVALID = ("invalid_url", "This is not a URL that events can be posted to.")
-HTTPS_REQUIRED = ("https_required", "The URL must begin with https://.")
-NOT_PUBLIC = ("address_not_public", "The URL must lead to a public address.")
+INVALID = (
+    "invalid_url",
+    "Events cannot be posted to this URL. Send one such as `https://example.com/events`.",
+)
+HTTPS_REQUIRED = ("https_required", "The URL must begin with `https://`.")
+NOT_PUBLIC = ("address_not_public", "The host of the URL must have a public address.")
 
 _PLAIN = re.compile(r"[\x21-\x7e]+")
 # What one program reads as a host's end and another does not.

@@ -39,7 +39,7 @@ BY_HAND = "switched off by hand"
 _AUDITED = ("url", "types", "description", "disabled_at", "disabled_reason")
 # What an endpoint may ask for.
 TYPES = [kind.value for kind in Event.Type if kind is not Event.Type.ENDPOINT_TEST]
-_SAID = "This is a test. Whoever answers it with 2xx will get events here."
+_SAID = "This is a test. Respond with 2xx to receive events here."
 
 
 class EndpointNotFoundError(Exception):

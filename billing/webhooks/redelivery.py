@@ -62,9 +62,7 @@ def span(
     }
     counted = sql.row(_COUNT, asked)
     if counted is None or counted["count"] > MOST:
-        raise TooManyEventsError(
-            f"There are more than {MOST:,} events in this span of time; take a shorter one."
-        )
+        raise TooManyEventsError(f"There are more than {MOST:,} events in this period. Choose a shorter one.")
     return sql.execute(_SPAN, asked)
 
 

@@ -44,10 +44,14 @@ class ChangeForm(ButtonForm):
     display_name = widgets.text("Name", required=False)
     external_number = widgets.text("Number or account", most=100, help_text="As customers see it.")
     access_token = widgets.secret(
-        "Access token", required=False, help_text="Empty leaves it as it is. It is never shown."
+        "Access token", required=False, help_text="Leave empty to keep the current token. It is never shown."
     )
-    api_base_url = widgets.text("Graph address", required=False, most=200, help_text="Empty: the usual one.")
-    sender_id = widgets.text("Sends as", required=False, most=50, help_text="Empty: the number's own id.")
+    api_base_url = widgets.text(
+        "Graph address", required=False, most=200, help_text="Leave empty for the default."
+    )
+    sender_id = widgets.text(
+        "Sends as", required=False, most=50, help_text="Leave empty to use the number's own id."
+    )
 
 
 class RegisterForm(ChangeForm):
@@ -55,7 +59,10 @@ class RegisterForm(ChangeForm):
 
     type = widgets.choice("Channel", choices=PhoneNumber.Type.choices)
     phone_number_id = widgets.text(
-        "Id", required=False, most=50, help_text="Meta's phone_number_id; a web chat without one gets one."
+        "Id",
+        required=False,
+        most=50,
+        help_text="Meta's phone_number_id. Leave empty for a web chat: it gets an id of its own.",
     )
     access_token = widgets.secret("Access token", required=False, help_text="It is never shown.")
     field_order = ("type", "phone_number_id", "external_number", "display_name", "access_token")
@@ -91,9 +98,9 @@ def _confirm(channel: str, phone_number_id: str, said: dict[str, Any]) -> None:
 
 _ERRORS: dict[type[Exception], str] = {
     InvalidNumberError: "",
-    NumberExistsError: "This number is registered already.",
+    NumberExistsError: "This number is already registered.",
     NumberNotFoundError: "This number was deleted.",
-    NotTheOwnerError: "The access token cannot read this number from Graph.",
+    NotTheOwnerError: "Meta does not let this access token read this number. Check both.",
 }
 
 
@@ -222,7 +229,7 @@ extend(
             form=RegisterForm,
             errors=_ERRORS,
             icon="add_call",
-            explanation="A number answers once an agent is put on it.",
+            explanation="Customers get replies once an agent is put on the number.",
         )
     ],
 )

@@ -26,19 +26,24 @@ class SettingsForm(ButtonForm):
         "Pages it may stand on",
         required=False,
         most=MOST_ORIGINS * 256,
-        help_text="One a line, as https://shop.example. None: nowhere.",
+        help_text="One origin per line, for example https://shop.example. Leave empty to show the widget "
+        "nowhere.",
     )
     title = widgets.text("Title", required=False, most=60)
     subtitle = widgets.text("Subtitle", required=False, most=100)
     welcome_text = widgets.long_text("Welcome", required=False, most=500)
     placeholder = widgets.text("Where one writes", required=False, most=60)
     launcher_label = widgets.text("On the button", required=False, most=40)
-    color = widgets.text("Colour", most=7, help_text="As #1f6feb.")
+    color = widgets.text("Colour", most=7, help_text="For example #1f6feb.")
     position = widgets.choice("Corner", choices=WebChat.Position.choices)
-    theme = widgets.choice("Theme", choices=WebChat.Theme.choices, help_text="Auto: as the visitor's device.")
-    texts = widgets.document("Other words", help_text='The widget\'s own words by key, as {"send": "Go"}.')
+    theme = widgets.choice(
+        "Theme", choices=WebChat.Theme.choices, help_text="Auto follows the visitor's device."
+    )
+    texts = widgets.document(
+        "Other words", help_text='Texts that replace the widget\'s own, as JSON: {"send": "Go"}.'
+    )
     daily_limit = widgets.number(
-        "Messages a day", least=0, most=chats.MOST_A_DAY, help_text="Of all visitors together."
+        "Messages a day", least=0, most=chats.MOST_A_DAY, help_text="All visitors together."
     )
 
 
@@ -52,7 +57,7 @@ def _change(press: Press) -> str:
     said["allowed_origins"] = said["allowed_origins"].split()
     texts = said["texts"] or {}
     if not isinstance(texts, dict):
-        raise InvalidSettingError("texts", "The texts must be a JSON object.")
+        raise InvalidSettingError("texts", 'The texts must be a JSON object, for example {"send": "Go"}.')
     said["texts"] = texts
     chats.change(phone_number_id=press.row.pk, **said)
     return "saved"
@@ -99,8 +104,8 @@ class WebChatPage(Page):
             is_offered=_is_live,
             icon="key",
             is_dangerous=True,
-            explanation="The old secret is not good any more at once: the business's server must have the "
-            "new one, which is shown once, right after this. Sessions of users it vouched for end.",
+            explanation="The old secret stops working at once, and sessions of signed-in users end. The "
+            "new secret is shown only once, on the next page. Put it on the business's server.",
         ),
     )
 

@@ -20,7 +20,7 @@ _COLOR = re.compile(r"#[0-9a-f]{6}")
 DEMO_NUMBER = "web_demo"
 MOST_TEXT = 200
 MOST_A_DAY = 1_000_000
-_UNKNOWN_TEXT = f"The keys of texts are {', '.join(f'`{key}`' for key in sorted(texts.KEYS))}."
+_UNKNOWN_TEXT = f"`texts` can have only these keys: {', '.join(f'`{key}`' for key in sorted(texts.KEYS))}."
 _LENGTHS = {"title": 60, "subtitle": 100, "welcome_text": 500, "placeholder": 60, "launcher_label": 40}
 
 
@@ -143,14 +143,18 @@ def _checked(name: str, value: Any) -> Any:
         _require(0 <= value <= MOST_A_DAY, name, f"The limit must be from 0 to {MOST_A_DAY}.")
     elif name == "color":
         value = value.lower()
-        _require(bool(_COLOR.fullmatch(value)), name, "A colour is `#` and six hexadecimal digits.")
+        _require(
+            bool(_COLOR.fullmatch(value)),
+            name,
+            "A colour must be `#` and six hexadecimal digits, such as `#1f6feb`.",
+        )
     elif name == "position":
         _require(value in WebChat.Position.values, name, "The position must be `left` or `right`.")
     elif name == "theme":
         _require(value in WebChat.Theme.values, name, "The theme must be `auto`, `light` or `dark`.")
     elif name in _LENGTHS:
         _require(
-            len(value) <= _LENGTHS[name], name, f"This text must have at most {_LENGTHS[name]} characters."
+            len(value) <= _LENGTHS[name], name, f"This text can have at most {_LENGTHS[name]} characters."
         )
     return value
 
@@ -160,7 +164,7 @@ def _check_identity_hashes(chat: WebChat, until: datetime | None) -> None:
     limit = chat.identity_hashes_until
     is_shorter = until is None or (limit is not None and until <= limit)
     _require(
-        is_shorter, "identity_hashes_until", "The time can be brought forward or set to null, not extended."
+        is_shorter, "identity_hashes_until", "Send an earlier time, or null. The time cannot be extended."
     )
 
 
@@ -170,7 +174,9 @@ def _checked_origins(given: list[str]) -> list[str]:
     except origins.InvalidOriginError as error:
         raise InvalidSettingError("allowed_origins", str(error)) from error
     _require(
-        len(found) <= MOST_ORIGINS, "allowed_origins", f"A chat has at most {MOST_ORIGINS} allowed origins."
+        len(found) <= MOST_ORIGINS,
+        "allowed_origins",
+        f"A chat can have at most {MOST_ORIGINS} allowed origins.",
     )
     return found
 

@@ -67,7 +67,7 @@ def verify(token: str, *, chat: WebChat, now: datetime) -> User:
     _check_expiry(claims["exp"], now=now)
     name = claims.get("name") or ""
     if not isinstance(name, str):
-        raise IdentityInvalidError("`name` must be text.")
+        raise IdentityInvalidError("`name` must be a string.")
     return User(_checked_user_id(claims["sub"]), clean_name(name))
 
 
@@ -133,7 +133,7 @@ def _signed_claims(token: str, *, secret: str) -> dict[str, Any]:
     except jwt.InvalidAudienceError as error:
         raise IdentityInvalidError(f"`aud` must be `{AUDIENCE}`.") from error
     except InvalidSubjectError as error:
-        raise IdentityInvalidError("`sub` must be text.") from error
+        raise IdentityInvalidError("`sub` must be a string.") from error
     # A header of nothing but brackets is nested too deep for the parser.
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
         raise IdentityInvalidError from error
@@ -147,7 +147,7 @@ def _check_expiry(expiry: object, *, now: datetime) -> None:
     if remaining <= -LEEWAY.total_seconds():
         raise IdentityExpiredError
     if remaining > (LONGEST + LEEWAY).total_seconds():
-        raise IdentityInvalidError("`exp` is more than 24 hours away.")
+        raise IdentityInvalidError("`exp` must be at most 24 hours ahead.")
 
 
 def _checked_user_id(user_id: str) -> str:

@@ -31,13 +31,13 @@ def check(given: str) -> str:
     found = _ORIGIN.fullmatch(given.strip().lower().removesuffix("/"))
     if found is None or len(given) > LONGEST:
         raise InvalidOriginError(
-            "An origin is a scheme, a host and perhaps a port, as in https://shop.example, and no more."
+            "An origin must have only a scheme, a host and optionally a port, such as `https://shop.example`."
         )
     scheme, host, port = found.group(1), found.group(2), int(found.group(3) or 0)
     if port > 65535:
         raise InvalidOriginError("The port must be from 1 to 65535.")
     if scheme == "http" and (settings.IS_PRODUCTION or host not in _LOOPBACK):
-        raise InvalidOriginError("The origin must begin with https://.")
+        raise InvalidOriginError("The origin must begin with `https://`.")
     return f"{scheme}://{host}" if port in {0, _DEFAULT_PORTS[scheme]} else f"{scheme}://{host}:{port}"
 
 

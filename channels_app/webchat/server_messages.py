@@ -119,19 +119,21 @@ def _check_purpose(raw: bytes, chat: WebChat, now: datetime) -> None:
 
 def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessage:
     if unknown := said.keys() - _FIELDS:
-        raise MalformedError(f"There is no field `{sorted(unknown)[0][:50]}`.")
+        raise MalformedError(f"Unknown field `{sorted(unknown)[0][:50]}`.")
     if said["platform_type"] != "webchat":
         raise MalformedError("The `platform_type` must be `webchat`.")
     told = said.get("timestamp")
     if isinstance(told, bool) or not isinstance(told, int):
         raise MalformedError("The `timestamp` must be whole seconds since 1970.")
     if abs(int(now.timestamp()) - told) > WINDOW.total_seconds():
-        raise MalformedError("The `timestamp` is more than five minutes from now.")
+        raise MalformedError("The `timestamp` must be within five minutes of now.")
     phone, text, message_id = (_text(said, name) for name in ("customer_phone", "message_text", "message_id"))
     if not _PHONE.fullmatch(phone):
-        raise MalformedError("The `customer_phone` must be 1 to 64 letters, digits, + _ . @ : or -.")
+        raise MalformedError(
+            "The `customer_phone` must be 1 to 64 letters, digits, `+`, `_`, `.`, `@`, `:` or `-`."
+        )
     if not messages.MESSAGE_ID.fullmatch(message_id):
-        raise MalformedError("The `message_id` must be 8 to 64 letters, digits, _ or -.")
+        raise MalformedError("The `message_id` must be 8 to 64 letters, digits, `_` or `-`.")
     if not text.strip() or len(text) > messages.MOST_TEXT:
         raise MalformedError(f"The `message_text` must have 1 to {messages.MOST_TEXT} characters.")
     return VisitorMessage(
@@ -147,5 +149,5 @@ def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessa
 def _text(said: dict[str, Any], name: str) -> str:
     found = said.get(name)
     if not isinstance(found, str):
-        raise MalformedError(f"The `{name}` must be text.")
+        raise MalformedError(f"The `{name}` must be a string.")
     return found

@@ -53,7 +53,9 @@ class CodeForm(forms.Form):
         except second_factor.WrongCodeError:
             self.add_error("code", "This code is wrong or was used before. Enter the one the app shows now.")
         except second_factor.UnreadableSecretError:
-            self.add_error("code", "Your authenticator's secret cannot be read. A superuser can reset it.")
+            self.add_error(
+                "code", "The secret of your authenticator cannot be read. Ask a superuser to reset it."
+            )
         except attempts.TooManyAttemptsError as error:
             self.add_error("code", refusal(error))
         return None

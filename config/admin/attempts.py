@@ -77,7 +77,7 @@ class BusyError(TooManyAttemptsError):
 
     def __init__(self) -> None:
         super().__init__(2)
-        self.args = ("Many people are signing in at this moment. Try again in a few seconds.",)
+        self.args = ("Many people are signing in right now. Try again in a few seconds.",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ class Page(WithButtons):
         except OperationalError as error:
             if not isinstance(error.__cause__, QueryCanceled):
                 raise
-            messages.error(request, "That takes too long to look for. Search by an exact id instead.")
+            messages.error(request, "This search takes too long. Search for an exact id instead.")
             return HttpResponseRedirect(request.path)
         return response  # type: ignore[no-any-return]
 

@@ -75,9 +75,9 @@ class StaffAdmin(_ForSuperusers, DjangoUserAdmin, WithButtons):  # type: ignore[
             title="Reset the second factor",
             permission="auth.change_user",
             press=_reset_second_factor,
-            explanation="For a lost phone. The authenticator and the recovery codes are removed and all "
-            "sessions end. The next sign-in with the password sets up a new authenticator: make sure that "
-            "the request comes from your colleague.",
+            explanation="Use this if a colleague lost their phone, and make sure that the request really "
+            "comes from them. It removes the authenticator and the recovery codes and ends all "
+            "sessions. The next sign-in sets up a new authenticator.",
             is_offered=second_factor.has_authenticator,
             icon="phonelink_erase",
             is_dangerous=True,

@@ -144,5 +144,5 @@ def check_announced(request: Incoming, rule: BodyRule) -> None:
 
 def too_large(rule: BodyRule) -> ProblemError:
     """Return the problem of a body that is larger than its rule allows."""
-    detail = f"A body may have at most {rule.max_bytes} bytes here."
+    detail = f"The body can have at most {rule.max_bytes} bytes here."
     return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "payload_too_large", detail)

@@ -73,14 +73,14 @@ def route(page: "Page") -> URLPattern:
 def _serve(request: HttpRequest, conversation_id: str, message_id: str, index: int) -> HttpResponseBase:
     message = Message.objects.filter(pk=message_id, conversation_id=conversation_id).first()
     if message is None:
-        return _text("There is no such file.", HTTPStatus.NOT_FOUND)
+        return _text("Not found. The message has no such file.", HTTPStatus.NOT_FOUND)
     try:
         found = media_files.open_media(message, index)
     except FileMissingError:
         return _text("The file is no longer available.", HTTPStatus.NOT_FOUND)
     except UnavailableError:
         return _text(
-            "The channel cannot give the file right now. Try again in a minute.",
+            "The channel cannot provide the file right now. Try again in a minute.",
             HTTPStatus.SERVICE_UNAVAILABLE,
         )
     return file_response(request, found.file, content_type=found.content_type, filename=found.filename)

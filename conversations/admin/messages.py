@@ -48,11 +48,14 @@ def _refund(press: Press) -> str:
 
 
 _RETRY_ERRORS = {
-    NotFailedError: "It did not fail, so there is nothing to try again.",
-    MayHaveArrivedError: "The customer may already have it: use “Send again” to send it all the same.",
-    TakenBackError: "The customer took it back, so it is not answered.",
-    WindowClosedError: "The customer last wrote more than 24 hours ago: nothing can be sent now.",
-    InsufficientCreditsError: "The business has no credits to send it again.",
+    NotFailedError: "The message did not fail, so there is nothing to retry.",
+    MayHaveArrivedError: "The customer may already have this message. Use “Send again” to send it anyway.",
+    TakenBackError: "The customer deleted this message, so it is not answered.",
+    WindowClosedError: (
+        "The customer last wrote more than 24 hours ago, so the channel accepts no messages. You can send "
+        "again once they write."
+    ),
+    InsufficientCreditsError: "The business has no credits left. Grant credits first.",
 }
 RETRY = Button(
     name="retry",
@@ -63,7 +66,8 @@ RETRY = Button(
     is_offered=lambda message: message.status == Message.Status.FAILED,
     back=lambda message: page_of(message.conversation),
     icon="replay",
-    explanation="A customer's message is answered, a reply is sent again; one that was refunded is charged.",
+    explanation="A customer's message is answered; a reply is sent again. A reply that was refunded is "
+    "charged again.",
 )
 
 SEND_AGAIN = Button(
@@ -76,8 +80,8 @@ SEND_AGAIN = Button(
     back=lambda message: page_of(message.conversation),
     icon="replay",
     is_dangerous=True,
-    explanation="Nobody knows whether the customer has it already. If so, they get it twice. It costs "
-    "nothing more, unless it was refunded.",
+    explanation="It is not known whether the customer already has this message. If so, they get it twice. "
+    "It costs nothing more unless it was refunded.",
 )
 REFUND = Button(
     name="refund",
@@ -85,11 +89,11 @@ REFUND = Button(
     permission="conversations.refund_message",
     press=_refund,
     form=RefundForm,
-    errors={NotRefundableError: "There is no open charge to refund for it."},
+    errors={NotRefundableError: "There is nothing to refund for this message."},
     is_offered=lambda message: message.status == Message.Status.UNKNOWN and message.author == "ai",
     icon="undo",
-    explanation="The business gets back what the reply cost, once. It stays refunded if the reply proves to "
-    "have arrived.",
+    explanation="The business gets back the cost of the reply. It stays refunded even if the reply turns "
+    "out to have arrived.",
 )
 
 

@@ -15,13 +15,15 @@ class SpanForm(ButtonForm):
 
     since = widgets.moment("Received from", help_text="In UTC.")
     until = widgets.moment("until", help_text="In UTC.")
-    phone_number_id = widgets.text("Number's id", required=False, most=50, help_text="Empty: all numbers.")
+    phone_number_id = widgets.text(
+        "Number's id", required=False, most=50, help_text="Leave empty for all numbers."
+    )
 
     def clean(self) -> None:
         """Refuse a span that ends before it begins."""
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until <= since:
-            raise forms.ValidationError("It ends before it begins.")
+            raise forms.ValidationError("The end must be later than the beginning.")
 
 
 def _said(replayed: Replayed) -> str:
@@ -50,8 +52,9 @@ def _span_button(permission: str) -> Button:
         press=_between,
         form=SpanForm,
         icon="replay",
-        explanation="Messages that failed or were rejected wait again, and those without readable text; dead "
-        "letters are read again. Messages that were answered or taken back are left alone.",
+        explanation="Puts messages that failed, were rejected or had no readable text back into the inbox, "
+        "and reads dead letters again. Messages that were answered or deleted by the customer "
+        "are left alone.",
     )
 
 
@@ -65,7 +68,7 @@ extend(
             press=_inbound,
             is_offered=replay.is_replayable,
             icon="replay",
-            explanation="It waits in the inbox again and is answered in its old place.",
+            explanation="Puts the message back into the inbox. It is answered in its original order.",
         )
     ],
     list_buttons=[_span_button("channels_app.replay_inboundmessage")],
@@ -80,7 +83,7 @@ extend(
             press=_dead_letter,
             is_offered=lambda letter: letter.replayed_at is None,
             icon="replay",
-            explanation="Helps once what could not be read has been taught.",
+            explanation="Reads it again. This helps once the service has learned to read such messages.",
         )
     ],
     list_buttons=[_span_button("channels_app.replay_deadletter")],

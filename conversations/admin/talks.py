@@ -43,7 +43,7 @@ class PauseForm(ButtonForm):
     """Why, and for how long."""
 
     reason = widgets.text("Reason", required=False, most=50)
-    until = widgets.moment("Until", required=False, help_text="In UTC. Empty: for as long as is usual.")
+    until = widgets.moment("Until", required=False, help_text="In UTC. Leave empty for the usual time.")
 
 
 def _reply(press: Press) -> str:
@@ -83,14 +83,18 @@ REPLY = Button(
     press=_reply,
     form=ReplyForm,
     errors={
-        ConversationClosedError: "The conversation has ended: there is nothing to answer in it.",
-        WindowClosedError: "The customer last wrote more than 24 hours ago: nothing can be sent now.",
-        ChannelGoneError: "The number was deleted, or nothing can be sent on its channel.",
-        NothingSaidError: "The answer is empty.",
+        ConversationClosedError: "This conversation is closed. Answer in the newest conversation of the "
+        "customer.",
+        WindowClosedError: (
+            "The customer last wrote more than 24 hours ago, so the channel accepts no messages. You can "
+            "send again once they write."
+        ),
+        ChannelGoneError: "The number was deleted, or the service cannot send on its channel.",
+        NothingSaidError: "Write a message first.",
     },
     is_offered=lambda talk: talk.is_active,
     is_inline=True,
-    explanation="The customer gets it as it stands here, and the AI is paused. It costs no credits.",
+    explanation="The customer gets your text as it is, and the AI is paused. It costs no credits.",
 )
 
 
@@ -132,7 +136,7 @@ class ConversationPage(Page):
             form=PauseForm,
             is_offered=lambda talk: not _is_paused(talk),
             icon="pause_circle",
-            explanation="You take over: a reply that is being made is not sent any more.",
+            explanation="You take over. A reply in progress is discarded.",
         ),
         Button(
             name="resume",
@@ -141,7 +145,7 @@ class ConversationPage(Page):
             press=_resume,
             is_offered=lambda talk: _is_paused(talk) or talk.handover_at is not None,
             icon="play_circle",
-            explanation="What was said meanwhile is context for its next answer, not a debt.",
+            explanation="The AI will know what was written during the pause, but will not answer it.",
         ),
         Button(
             name="close",
@@ -151,7 +155,7 @@ class ConversationPage(Page):
             is_offered=lambda talk: talk.is_active,
             icon="archive",
             is_dangerous=True,
-            explanation="What the customer says next opens a new conversation.",
+            explanation="The customer's next message opens a new conversation.",
         ),
     )
 

@@ -45,35 +45,37 @@ EXAMPLE: dict[str, Any] = {
     "last_message_at": "2026-11-24T12:03:00Z",
 }
 _PAUSED = {**EXAMPLE, "paused_until": "2026-11-24T18:00:00Z", "pause_reason": "Ben takes care of it"}
-OVER_ALREADY = ("until_in_the_past", "The AI cannot be paused until a moment that is over already.")
+OVER_ALREADY = ("until_in_the_past", "`until` must be in the future.")
 SHORT_PAGES = (
-    "Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, "
-    "or none, and still have a `next_cursor`: go on until it is null."
+    "With some filters a page may have fewer entries than `limit`, or none, and still have a "
+    "`next_cursor`: continue until it is null."
 )
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     """A conversation."""
 
-    agent_id = serializers.CharField(read_only=True, help_text="Who answers in it.")
+    agent_id = serializers.CharField(read_only=True, help_text="The agent of the conversation.")
     phone_number_id = serializers.CharField(source="customer.phone_number_id", read_only=True)
     channel = serializers.CharField(
         source="customer.phone_number.type", read_only=True, help_text="`whatsapp`, `instagram` or `webchat`."
     )
     customer_phone = serializers.CharField(
-        read_only=True, help_text="The customer's phone, or the id the channel knows them by."
+        read_only=True, help_text="The customer's phone number, or their id on the channel."
     )
     customer = CustomerSerializer(read_only=True)
     openai_conversation_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="Its copy at OpenAI; null until the first reply."
+        read_only=True, allow_null=True, help_text="The id of its copy at OpenAI; null until the first reply."
     )
     is_active = serializers.BooleanField(read_only=True, help_text="false = ended; nothing is added to it.")
     paused_until = serializers.SerializerMethodField(
-        help_text="The AI is silent until then; null = it answers."
+        help_text="The AI is paused until then; null = not paused."
     )
-    pause_reason = serializers.SerializerMethodField(help_text="Why it is silent; empty if it is not.")
+    pause_reason = serializers.SerializerMethodField(help_text="Why it is paused; empty if it is not.")
     handover_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="The AI asked for a person, and none has taken over yet."
+        read_only=True,
+        allow_null=True,
+        help_text="Whether the AI asked for a person and nobody has taken over yet.",
     )
 
     disclosed_at = serializers.DateTimeField(
@@ -104,27 +106,31 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
 class ConversationListQuery(PageQuery):
     """What the list of conversations can be narrowed to."""
 
-    agent_id = serializers.CharField(required=False, max_length=50, help_text="Of this agent.")
-    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number.")
+    agent_id = serializers.CharField(
+        required=False, max_length=50, help_text="Only conversations with this agent."
+    )
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="Only on this number.")
     customer_phone = serializers.CharField(
-        required=False, max_length=150, help_text="With this customer, exactly as it is shown."
+        required=False, max_length=150, help_text="Only with this customer, exactly as shown in responses."
     )
     customer_id = customer_id_filter()
     external_id = external_id_filter()
-    is_active = QueryFlagField(required=False, help_text="Those that go on (`true`) or have ended.")
-    paused = QueryFlagField(required=False, help_text="Those in which the AI is silent now (`true`) or not.")
+    is_active = QueryFlagField(required=False, help_text="Only open (`true`) or only closed conversations.")
+    paused = QueryFlagField(required=False, help_text="Only those in which the AI is paused (`true`) or not.")
     handover = QueryFlagField(
-        required=False, help_text="Those in which the AI asked for a person (`true`) or did not."
+        required=False, help_text="Only those in which the AI asked for a person (`true`) or did not."
     )
-    since = TimestampField(required=False, help_text="Last message at this moment or later.")
-    until = TimestampField(required=False, help_text="Last message before this moment.")
+    since = TimestampField(required=False, help_text="Last message at or after this time.")
+    until = TimestampField(required=False, help_text="Last message before this time.")
 
 
 class PauseInput(StrictSerializer):
     """How the AI is paused."""
 
-    until = TimestampField(required=False, help_text="Until when; without it, for at least `TAKEOVER_PAUSE`.")
-    reason = TextField(max_length=50, required=False, help_text="Shown beside the pause.")
+    until = TimestampField(
+        required=False, help_text="When the pause ends; default: at least `TAKEOVER_PAUSE` from now."
+    )
+    reason = TextField(max_length=50, required=False, help_text="Shown with the pause.")
 
 
 class ConversationView(TenantView):
@@ -187,7 +193,7 @@ class OneConversationView(ConversationView):
 
     @operation(
         summary="Get a conversation",
-        description="Tells who talks with whom, and whether the AI answers.",
+        description="Returns the conversation: customer, agent, and whether the AI answers.",
         tag=TAG,
         operation_id="get_conversation",
         responses={200: ConversationSerializer},
@@ -203,9 +209,9 @@ class PauseView(ConversationView):
 
     @operation(
         summary="Pause the AI",
-        description="The AI is silent until then; a reply that is being made is not sent any more. Messages "
-        "are kept as ever. It holds for the customer, in whatever conversation they have on the number. "
-        "Pausing once more sets the new end.",
+        description="Pauses the AI until then and discards a reply in progress. Messages are stored as "
+        "usual. The pause applies to the customer, in every conversation they have on the "
+        "number. Pausing again sets a new end.",
         tag=TAG,
         operation_id="pause_conversation",
         request=PauseInput,
@@ -232,8 +238,8 @@ class ResumeView(ConversationView):
 
     @operation(
         summary="Let the AI answer again",
-        description="What was said during the pause is context for its next reply, and is not answered by "
-        "itself. Does nothing where the AI is not paused.",
+        description="Messages from the pause are context for the next reply, but are not answered by "
+        "themselves. Does nothing if the AI is not paused.",
         tag=TAG,
         operation_id="resume_conversation",
         request=NothingInput,
@@ -254,8 +260,8 @@ class CloseView(ConversationView):
 
     @operation(
         summary="Close a conversation",
-        description="What the customer writes next opens a new one, and the AI does not remember this one "
-        "there. Does nothing to one that has ended.",
+        description="Closes the conversation. The customer's next message opens a new one, in which the AI "
+        "does not remember this one. Does nothing if it is already closed.",
         tag=TAG,
         operation_id="close_conversation",
         request=NothingInput,

@@ -26,12 +26,14 @@ class CustomerSerializer(serializers.Serializer[Customer]):
     external_id = serializers.CharField(
         allow_null=True,
         help_text="The id under which you know them: the user id of a web chat's identity token, the "
-        "`customer_phone` of a message from your server, or what you set; null = none is known.",
+        "`customer_phone` of a message from your server, or the one you set; null = not known.",
     )
     name = serializers.CharField(help_text="Their name, as the channel or the identity token gives it.")
-    username = serializers.CharField(help_text="Their name on the channel, where they have one.")
-    channel = serializers.ChoiceField(choices=PhoneNumber.Type.choices, help_text="Where they write.")
-    address = serializers.CharField(help_text="Their phone, or the id that the channel knows them by.")
+    username = serializers.CharField(help_text="Their user name on the channel, if they have one.")
+    channel = serializers.ChoiceField(
+        choices=PhoneNumber.Type.choices, help_text="The channel on which they write."
+    )
+    address = serializers.CharField(help_text="Their phone number, or their id on the channel.")
 
     def to_representation(self, instance: Customer) -> dict[str, Any]:
         """Return the customer object."""
@@ -40,7 +42,7 @@ class CustomerSerializer(serializers.Serializer[Customer]):
 
 def customer_id_filter() -> serializers.CharField:
     """Create the filter by customer."""
-    return serializers.CharField(required=False, max_length=50, help_text="With this customer.")
+    return serializers.CharField(required=False, max_length=50, help_text="Only with this customer.")
 
 
 def external_id_filter() -> serializers.CharField:
@@ -49,5 +51,5 @@ def external_id_filter() -> serializers.CharField:
         required=False,
         trim_whitespace=False,
         max_length=LONGEST_EXTERNAL_ID,
-        help_text="With customers of this `external_id`, exactly.",
+        help_text="Only with customers that have exactly this `external_id`.",
     )

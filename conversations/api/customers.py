@@ -32,17 +32,20 @@ _EXAMPLE = {
 }
 _SIGNED_IN = (
     "external_id_signed",
-    "The customer signs in to the web chat: their external_id is the user id that your server signs.",
+    (
+        "This customer signs in to the web chat, so their `external_id` is the user id that your server "
+        "signs. It cannot be changed."
+    ),
 )
 # As `channels_app.webchat.identities` takes user ids.
-_VISIBLE = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", "It must not have control characters.")
+_VISIBLE = RegexValidator(r"^[^\x00-\x1f\x7f]+\Z", "The id must not contain control characters.")
 
 
 class CustomerDetailSerializer(CustomerSerializer):
     """A customer, and the phone number that they write to."""
 
     phone_number_id = serializers.CharField(help_text="The phone number they write to.")
-    created_at = serializers.DateTimeField(help_text="When they first wrote.")
+    created_at = serializers.DateTimeField(help_text="When they wrote for the first time.")
 
     def to_representation(self, instance: Customer) -> dict[str, Any]:
         """Return the customer object and what else a customer has."""
@@ -57,7 +60,7 @@ class CustomerListQuery(PageQuery):
     """Filters of the list of customers."""
 
     phone_number_id = serializers.CharField(
-        required=False, max_length=50, help_text="Customers of this phone number."
+        required=False, max_length=50, help_text="Only customers of this phone number."
     )
     external_id = external_id_filter()
 
@@ -70,8 +73,8 @@ class CustomerChangesInput(StrictSerializer):
         allow_null=True,
         trim_whitespace=False,
         validators=[_VISIBLE],
-        help_text="The id under which you know the customer; null removes it. Several customers may have the "
-        "same, since each is one person on one phone number.",
+        help_text="The id under which you know the customer; null removes it. Several customers may have "
+        "the same, since each is one person on one phone number.",
     )
 
 
@@ -80,7 +83,7 @@ class CustomersView(TenantView):
 
     @operation(
         summary="List customers",
-        description="By phone number, and of each number the newest first.",
+        description="Sorted by phone number, and newest first for each number.",
         tag=TAG,
         operation_id="list_customers",
         query=CustomerListQuery,
@@ -130,8 +133,8 @@ class CustomerView(TenantView):
 
     @operation(
         summary="Change a customer",
-        description="Sets the id under which you know the customer. Conversations, messages, leads and "
-        "events show it from then on, and lists can be filtered by it.",
+        description="Sets the id under which you know the customer. From then on, conversations, messages, "
+        "leads and events show it, and lists can be filtered by it.",
         tag=TAG,
         operation_id="update_customer",
         request=CustomerChangesInput(partial=True),

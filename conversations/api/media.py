@@ -19,10 +19,7 @@ from conversations.api.message_shapes import TAG
 from conversations.media_links import InvalidLinkError
 from conversations.models import Message
 
-_INVALID = (
-    "link_invalid",
-    "The link is not valid, or it has expired. Read the message again: it has a new one.",
-)
+_INVALID = ("link_invalid", "This link is not valid or has expired. Read the message again to get a new one.")
 
 
 class LinkQuery(serializers.Serializer[object]):
@@ -31,7 +28,7 @@ class LinkQuery(serializers.Serializer[object]):
     expires = serializers.RegexField(
         r"^[0-9]{1,12}$", help_text="When the link expires, in seconds since 1970."
     )
-    signature = serializers.RegexField(r"^[A-Za-z0-9_-]{1,100}$", help_text="Proves that we made the link.")
+    signature = serializers.RegexField(r"^[A-Za-z0-9_-]{1,100}$", help_text="The signature of the link.")
 
 
 class MediaView(APIView):
@@ -43,11 +40,11 @@ class MediaView(APIView):
 
     @operation(
         summary="Download a file of a message",
-        description="Use the `url` in a message's `media` as it is: it needs no API key, and whoever has it "
-        "may read the file until `expires_at`. Pictures, voice notes and videos are shown or played by a "
-        "browser; everything else is a download, without a content type of its own unless it is a PDF. A "
-        "file that has not been needed yet is fetched from the channel now, which may take seconds. A "
-        "`Range` is answered with 206.",
+        description="Use the `url` in a message's `media` as it is: it needs no API key, and whoever has "
+        "it may read the file until `expires_at`. Pictures, voice notes and videos are shown "
+        "or played by a browser; everything else is a download, without a content type of its "
+        "own unless it is a PDF. A file that has not been needed yet is fetched from the "
+        "channel now, which may take seconds. A `Range` is answered with 206.",
         tag=TAG,
         operation_id="download_media",
         query=LinkQuery,

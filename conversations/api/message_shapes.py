@@ -43,7 +43,10 @@ EXAMPLE: dict[str, Any] = {
 }
 WINDOW_CLOSED = (
     "window_closed",
-    "The customer last wrote more than 24 hours ago: the channel takes nothing until they write again.",
+    (
+        "The customer last wrote more than 24 hours ago. The channel accepts no messages until they write "
+        "again."
+    ),
 )
 
 
@@ -52,15 +55,19 @@ class MediaSerializer(serializers.Serializer[Any]):
 
     kind = serializers.CharField(help_text="image, video, audio, voice, document or sticker.")
     mime_type = serializers.CharField(
-        default="", help_text="As the channel told it, or as it was found to be."
+        default="", help_text="As the channel reported it, or as detected from the content."
     )
-    filename = serializers.CharField(default="", help_text="As the customer named it.")
-    name = serializers.CharField(default="", help_text="Where it is stored here; empty = not fetched yet.")
-    transcript = serializers.CharField(default="", help_text="What is said in it, if it was written down.")
+    filename = serializers.CharField(default="", help_text="The name that the customer gave the file.")
+    name = serializers.CharField(
+        default="", help_text="Where the service stores it; empty = not fetched yet."
+    )
+    transcript = serializers.CharField(
+        default="", help_text="The transcript of a voice note, if there is one."
+    )
     url = serializers.URLField(
         allow_null=True,
-        help_text="Where the file can be downloaded until `expires_at`, without an API key; null = there is "
-        "no file, or no longer.",
+        help_text="Where you can download the file until `expires_at`, without an API key; null = the file "
+        "does not exist or no longer exists.",
     )
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When `url` expires.")
 
@@ -68,8 +75,10 @@ class MediaSerializer(serializers.Serializer[Any]):
 class ReasonSerializer(serializers.Serializer[Any]):
     """Why something happened."""
 
-    code = serializers.CharField(help_text="To act on: the channel's code, such as `131056`, or one of ours.")
-    message = serializers.CharField(help_text="For people; its wording may change.")
+    code = serializers.CharField(
+        help_text="For programs: the channel's code, such as `131056`, or one of ours."
+    )
+    message = serializers.CharField(help_text="For people; the wording may change.")
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
@@ -89,25 +98,25 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
     phone_number_id = serializers.CharField(read_only=True)
     customer_phone = serializers.CharField(
         read_only=True,
-        help_text="The customer's phone, or the id the channel knows them by.",
+        help_text="The customer's phone number, or their id on the channel.",
     )
-    actor = serializers.CharField(read_only=True, help_text="Who of the staff said it, if known.")
-    text = serializers.CharField(read_only=True, help_text="Empty if the customer took it back.")
+    actor = serializers.CharField(read_only=True, help_text="The member of staff who wrote it, if known.")
+    text = serializers.CharField(read_only=True, help_text="Empty if the customer deleted the message.")
     media = MediaSerializer(many=True, read_only=True, help_text="Files that came with it.")
     turn_id = serializers.CharField(
-        read_only=True, allow_null=True, help_text="The same for a reply and what it answers."
+        read_only=True, allow_null=True, help_text="The same for a reply and the messages it answers."
     )
 
     in_reply_to = serializers.CharField(
         read_only=True,
         allow_null=True,
-        help_text="The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a "
-        "customer's messages, the one they quote. null = none that is known.",
+        help_text="The message it replies to. For an AI reply, the newest message with the same `turn_id`; "
+        "for a customer's message, the one they quote; null = not known.",
     )
     client_message_id = serializers.CharField(
         read_only=True,
         allow_null=True,
-        help_text="In a web chat, the `message_id` that your server or the widget gave it; else null.",
+        help_text="In a web chat, the `message_id` that your server or the widget gave it; otherwise null.",
     )
 
     class Meta:
@@ -123,7 +132,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     """One part of a message, sent once."""
 
-    attempt = serializers.IntegerField(read_only=True, help_text="Each retry makes a new one.")
+    attempt = serializers.IntegerField(read_only=True, help_text="Increases with each retry.")
     part = serializers.IntegerField(read_only=True, help_text="Long texts are sent in parts.")
 
     class Meta:

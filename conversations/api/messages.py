@@ -40,47 +40,54 @@ _DELIVERY: dict[str, Any] = {
     "updated_at": "2026-11-24T12:03:02Z",
     "provider_message_id": "wamid.HBgLMTIwMjU1NTAxMjMVAgA",
 }
-_NOT_FAILED = ("not_failed", "The message has not failed, so there is nothing to try again.")
+_NOT_FAILED = ("not_failed", "The message has not failed, so there is nothing to retry.")
 _MAY_HAVE_ARRIVED = (
     "may_have_arrived",
-    "The customer may already have the message. Retry with `may_repeat: true` to send it all the same.",
+    "The customer may already have the message. Retry with `may_repeat: true` to send it anyway.",
 )
-_TAKEN_BACK = ("taken_back", "The customer took the message back, so it is not answered.")
+_TAKEN_BACK = ("taken_back", "The customer deleted the message, so it is not answered.")
 _TOO_FEW = (
     "insufficient_credits",
-    "The failed reply was refunded, and there are no credits to send it again.",
+    (
+        "The failed reply was refunded, and there are no credits left to send it again. Ask an operator "
+        "for credits."
+    ),
 )
 
 
 class MessageListQuery(PageQuery):
     """What the list of messages can be narrowed to."""
 
-    conversation_id = serializers.CharField(required=False, max_length=50, help_text="Of this conversation.")
-    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number.")
+    conversation_id = serializers.CharField(
+        required=False, max_length=50, help_text="Only this conversation."
+    )
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="Only on this number.")
     customer_phone = serializers.CharField(
-        required=False, max_length=150, help_text="With this customer, exactly as it is shown."
+        required=False, max_length=150, help_text="Only with this customer, exactly as shown in responses."
     )
     customer_id = customer_id_filter()
     external_id = external_id_filter()
     sender = ChoiceField(
         required=False, choices=["user", "agent"], help_text="`user` = the customer, `agent` = the business."
     )
-    author = ChoiceField(required=False, choices=["customer", "ai", "staff"], help_text="Who said it.")
+    author = ChoiceField(required=False, choices=["customer", "ai", "staff"], help_text="Who wrote it.")
     status = ChoiceField(
         required=False,
         choices=Message.Status.values,
-        help_text="How far it got; `failed` may be retried, and `unknown` with `may_repeat`.",
+        help_text="The state of the message. `failed` can be retried, and `unknown` with `may_repeat`.",
     )
-    since = TimestampField(required=False, help_text="Said at this moment or later.")
-    until = TimestampField(required=False, help_text="Said before this moment.")
+    since = TimestampField(required=False, help_text="Written at or after this time.")
+    until = TimestampField(required=False, help_text="Written before this time.")
     text = serializers.CharField(
         required=False,
         trim_whitespace=False,
         min_length=2,
         max_length=200,
-        help_text="Has these words in it, in upper or lower case.",
+        help_text="Contains these words, in upper or lower case.",
     )
-    order = ChoiceField(choices=["newest", "oldest"], default="newest", help_text="Which come first.")
+    order = ChoiceField(
+        choices=["newest", "oldest"], default="newest", help_text="Which messages come first."
+    )
 
 
 class MessagesView(TenantView):
@@ -115,7 +122,7 @@ class MessageView(TenantView):
 
     @operation(
         summary="Get a message",
-        description="Also tells how each part of it was sent, attempt by attempt.",
+        description="Includes each attempt to send each of its parts.",
         tag=TAG,
         operation_id="get_message",
         responses={200: MessageDetailSerializer},
@@ -140,7 +147,7 @@ class RetryInput(StrictSerializer):
 
     may_repeat = FlagField(
         default=False,
-        help_text="Also send parts whose outcome is `unknown`, which the customer may then get twice.",
+        help_text="Also send parts whose outcome is `unknown`. The customer may then get them twice.",
     )
 
 
@@ -149,10 +156,10 @@ class RetryView(TenantView):
 
     @operation(
         summary="Retry a failed message",
-        description="A customer's message is answered after all; of a reply, the parts that did not arrive "
-        "are sent again. It begins once: while it is under way, `started` is false. A reply that was "
-        "refunded is charged again. A message whose status is `unknown` may have arrived: it is sent again "
-        "only with `may_repeat`.",
+        description="Answers a customer's message, or sends again the parts of a reply that did not "
+        "arrive. A retry starts only once: while it is in progress, `started` is false. A "
+        "reply that was refunded is charged again. A message whose status is `unknown` may "
+        "have arrived, so it is sent again only with `may_repeat`.",
         tag=TAG,
         operation_id="retry_message",
         request=RetryInput,

@@ -26,17 +26,18 @@ _STAFF = {
 }
 _CLOSED = (
     "conversation_closed",
-    "The conversation has ended. The customer's newest one has this `conversation_id`.",
+    "The conversation is closed. Reply in the customer's newest one, which is in `conversation_id`.",
 )
-_GONE = ("channel_gone", "The number was deleted, or nothing can be sent on its channel.")
+_GONE = ("channel_gone", "The number was deleted, or the service cannot send on its channel.")
 
 
 class ReplyInput(StrictSerializer):
     """What a member of staff says."""
 
-    text = TextField(max_length=LONGEST_TEXT, help_text="Sent in parts where the channel takes less at once.")
+    text = TextField(max_length=LONGEST_TEXT, help_text="Sent in parts if the channel accepts less at once.")
     pause_until = TimestampField(
-        required=False, help_text="Until when the AI is silent; without it, for at least `TAKEOVER_PAUSE`."
+        required=False,
+        help_text="When the pause of the AI ends; default: at least `TAKEOVER_PAUSE` from now.",
     )
 
 
@@ -45,8 +46,9 @@ class RepliesView(ConversationView):
 
     @operation(
         summary="Answer as a member of staff",
-        description="Sends a message and pauses the AI; what the AI is about to say is not sent any more. "
-        "It costs no credits. Give an Idempotency-Key, so that repeating the request does not send it twice.",
+        description="Sends a message and pauses the AI. A reply of the AI in progress is discarded. It "
+        "costs no credits. Send an Idempotency-Key, so that repeating the request does not "
+        "send the message twice.",
         tag=TAG,
         operation_id="send_message",
         request=ReplyInput,

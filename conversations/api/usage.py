@@ -36,11 +36,11 @@ class UsageTotalsSerializer(serializers.Serializer[Any]):
     """All days and numbers together."""
 
     messages_received = serializers.IntegerField(help_text="Written by customers.")
-    replies_sent = serializers.IntegerField(help_text="By the AI, without those that failed.")
+    replies_sent = serializers.IntegerField(help_text="Written by the AI, without failed ones.")
     staff_messages = serializers.IntegerField(help_text="Written by members of staff.")
-    tokens_used = serializers.IntegerField(help_text="As the model counted them.")
+    tokens_used = serializers.IntegerField(help_text="As counted by the model provider.")
     credits_used = serializers.IntegerField(
-        help_text="Charged less what came back; negative on a day on which more came back."
+        help_text="Charges minus refunds; negative on a day with more refunds than charges."
     )
 
 
@@ -48,7 +48,7 @@ class UsageSerializer(UsageTotalsSerializer):
     """One day on one number."""
 
     date = serializers.DateField(help_text="The day, in UTC.")
-    phone_number_id = serializers.CharField(help_text="The number.")
+    phone_number_id = serializers.CharField(help_text="The phone number.")
 
 
 class UsageReportSerializer(serializers.Serializer[Any]):
@@ -64,10 +64,10 @@ class UsageQuery(StrictSerializer):
     """Which days, and which number."""
 
     since = serializers.DateField(
-        required=False, help_text="The first day (UTC); 29 days before `until` unless given."
+        required=False, help_text="The first day (UTC); default: 29 days before `until`."
     )
-    until = serializers.DateField(required=False, help_text="The last day (UTC); today unless given.")
-    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="On this number only.")
+    until = serializers.DateField(required=False, help_text="The last day (UTC); default: today.")
+    phone_number_id = serializers.CharField(required=False, max_length=50, help_text="Only on this number.")
 
 
 class UsageView(TenantView):

@@ -36,31 +36,31 @@ class WaitingMediaSerializer(serializers.Serializer[Any]):
     """A file that came with a waiting message."""
 
     kind = serializers.CharField(help_text="image, video, audio, voice, document or sticker.")
-    mime_type = serializers.CharField(default="", help_text="As the channel told it.")
-    filename = serializers.CharField(default="", help_text="As the customer named it.")
+    mime_type = serializers.CharField(default="", help_text="As the channel reported it.")
+    filename = serializers.CharField(default="", help_text="The name that the customer gave the file.")
 
 
 class WaitingMessageSerializer(serializers.ModelSerializer[InboundMessage]):
     """A message that waits."""
 
     inbound_id = serializers.IntegerField(
-        source="id", read_only=True, help_text="Rises in the order of arrival; the log names it."
+        source="id", read_only=True, help_text="Rises in the order of arrival. The log shows it."
     )
     phone_number_id = serializers.CharField(read_only=True)
     customer = CustomerSerializer(read_only=True)
     customer_phone = serializers.SerializerMethodField(
-        help_text="The customer's phone, or the id the channel knows them by."
+        help_text="The customer's phone number, or their id on the channel."
     )
-    text = serializers.CharField(read_only=True, help_text="What they wrote.")
+    text = serializers.CharField(read_only=True, help_text="The text of the message.")
     media = serializers.SerializerMethodField(
-        help_text="Files that came with it; they can be downloaded once a conversation has the message."
+        help_text="Files of the message. They can be downloaded once the message is in a conversation."
     )
     timestamp = serializers.DateTimeField(
-        source="sent_at", read_only=True, help_text="When they wrote it, by the channel's clock."
+        source="sent_at", read_only=True, help_text="When it was written, by the channel's clock."
     )
-    received_at = serializers.DateTimeField(read_only=True, help_text="When it arrived here.")
+    received_at = serializers.DateTimeField(read_only=True, help_text="When the service received it.")
     reason = serializers.SerializerMethodField(
-        help_text="`no_agent` = no agent answers on the number; `queued` = its turn comes in a moment."
+        help_text="`no_agent` = no agent answers on the number; `queued` = it is about to be answered."
     )
 
     class Meta:
@@ -90,9 +90,9 @@ class WaitingMessagesView(TenantView):
 
     @operation(
         summary="List waiting messages",
-        description="Messages of customers that no conversation has yet, newest first. On a number without "
-        "an agent they wait until an agent is put on it: then they are answered, the oldest first, and there "
-        "is nothing to replay. On other numbers a message waits for seconds.",
+        description="Lists customer messages that are not in a conversation yet, newest first. On a number "
+        "without an agent they wait until you put an agent on it; then they are answered, "
+        "oldest first, without a replay. On other numbers a message waits only for seconds.",
         tag=TAG,
         operation_id="list_waiting_messages",
         query=PageQuery,

@@ -42,11 +42,11 @@ _IDENTITY_EXAMPLE = (
     "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhdWQiOiJ3ZWJjaGF0LWlkZW50aXR5LXYyIiwic3ViIjoiNDcxMSIsIm5hbWUiOi"
     "JBbmEiLCJleHAiOjE3OTAyNTQ4MDB9.c2lnbmF0dXJlLW9mLXRoaXMtZXhhbXBsZQ"
 )
-_IDENTITY_INVALID = ("identity_invalid", "The identity was not signed with the chat's secret.")
-_IDENTITY_EXPIRED = ("identity_expired", "The identity token has expired. Make a new one.")
+_IDENTITY_INVALID = ("identity_invalid", "The identity is not signed with this chat's secret.")
+_IDENTITY_EXPIRED = ("identity_expired", "The identity token has expired. Send a new one.")
 _IDENTITY_OUTDATED = (
     "identity_outdated",
-    "This chat does not accept hashes of user ids any more. Send an identity_token.",
+    "This chat no longer accepts hashes of user ids. Send an `identity_token`.",
 )
 
 
@@ -59,13 +59,13 @@ class ConfigView(WebChatView):
 
     @operation(
         summary="Get a web chat's looks",
-        description="What the widget needs to show itself, and nothing else. 404 where nobody answers any "
-        "more: there is no number or no agent.",
+        description="Returns what the widget needs to show itself. 404 if the number or its agent does not "
+        "exist.",
         tag=TAG,
         operation_id="get_webchat_config",
         responses={200: ConfigSerializer},
         is_public=True,
-        visitors=f"Rate limit: {limits.READS_BY_ADDRESS} readings a minute per address.",
+        visitors=f"Rate limit: {limits.READS_BY_ADDRESS} requests a minute per address.",
         response_example=_EXAMPLE,
     )
     def get(self, _request: Request, phone_number_id: str) -> Response:
@@ -87,10 +87,10 @@ class SessionsView(WebChatView):
 
     @operation(
         summary="Begin a session",
-        description="With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they "
-        "were; an anonymous one gets a token that lasts longer. A token that has ended counts as none. "
-        "With an `identity_token` they are the user whom the business's server vouches for; what they wrote "
-        "before, without one, becomes part of that user's chat.",
+        description="With the token of an earlier session (`Authorization: Bearer …`) the visitor stays "
+        "the same, and an anonymous visitor gets a token that lasts longer. An expired token "
+        "is ignored. With an `identity_token` the visitor is the user that the business's "
+        "server has signed in; messages they wrote before, without one, join that user's chat.",
         tag=TAG,
         operation_id="create_webchat_session",
         request=SessionInput,

@@ -33,12 +33,12 @@ PREFLIGHT = {
     "Access-Control-Allow-Headers": "authorization, content-type, last-event-id",
     "Access-Control-Max-Age": "600",
 }
-ORIGIN_NOT_ALLOWED = ("origin_not_allowed", "This chat may not be used on that page.")
-SESSION_INVALID = ("session_invalid", "There is no session, or it has ended. Begin a new one.")
-DAILY_LIMIT = (limits.DAILY, "As much was written in this chat as may be in a day.")
-ADDRESS_LIMIT = (limits.ADDRESS_DAILY, "This network has sent as many messages as it may in a day.")
-PICTURE_LIMIT = (limits.PICTURE_BYTES, "No more pictures can be sent here today.")
-REPLY_AWAITED = (limits.REPLY_AWAITED, "Further pictures can be sent after the first reply.")
+ORIGIN_NOT_ALLOWED = ("origin_not_allowed", "This chat is not allowed on that page. Check `allowed_origins`.")
+SESSION_INVALID = ("session_invalid", "The session is missing or has expired. Start a new one.")
+DAILY_LIMIT = (limits.DAILY, "This chat has reached its limit of messages for today.")
+ADDRESS_LIMIT = (limits.ADDRESS_DAILY, "This network has reached its limit of messages for today.")
+PICTURE_LIMIT = (limits.PICTURE_BYTES, "This chat has reached its limit of pictures for today.")
+REPLY_AWAITED = (limits.REPLY_AWAITED, "You can send more pictures after the first reply.")
 _DETAILS = dict((DAILY_LIMIT, ADDRESS_LIMIT, PICTURE_LIMIT, REPLY_AWAITED))
 
 

@@ -55,9 +55,9 @@ class FilesView(WebChatView):
 
     @operation(
         summary="Send a picture",
-        description="The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and "
-        "not by what it is called. Send its `file_id` with a message within six hours, else "
-        "it is deleted.",
+        description="The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB. The content "
+        "decides, not the declared type. Send its `file_id` with a message within six hours, "
+        "or it is deleted.",
         tag=TAG,
         operation_id="create_webchat_file",
         request={"image/png": OpenApiTypes.BINARY},
@@ -91,11 +91,11 @@ class FileView(WebChatView):
 
     @operation(
         summary="Get a picture",
-        description="The bytes, for the visitor who sent it and for nobody else.",
+        description="Returns the picture to the visitor who sent it, and to nobody else.",
         tag=TAG,
         operation_id="get_webchat_file",
         responses={(200, "image/png"): OpenApiTypes.BINARY},
-        visitors=f"Rate limit: {limits.READS_BY_ADDRESS} readings a minute per address.",
+        visitors=f"Rate limit: {limits.READS_BY_ADDRESS} requests a minute per address.",
         response_example="the picture's bytes",
         media_type="image/png",
     )

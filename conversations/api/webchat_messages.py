@@ -50,9 +50,11 @@ _EXAMPLE: dict[str, Any] = {
     "has_more": False,
     "state": {"is_available": True, "is_paused": False},
 }
-_FILE_UNKNOWN = ("file_unknown", "There is no picture of this visitor with this `file_id`.")
-_NO_CURSOR = field_error("invalid_cursor", "This is not a cursor of this chat.")
-_READING = f"Rate limit: {limits.READS_BY_ADDRESS} readings a minute per address."
+_FILE_UNKNOWN = ("file_unknown", "This visitor has no picture with this `file_id`. Upload it first.")
+_NO_CURSOR = field_error(
+    "invalid_cursor", "This cursor does not belong to this chat. Leave it out to get the newest messages."
+)
+_READING = f"Rate limit: {limits.READS_BY_ADDRESS} requests a minute per address."
 
 
 class ChatMessagesView(WebChatView):
@@ -60,8 +62,8 @@ class ChatMessagesView(WebChatView):
 
     @operation(
         summary="Write a message",
-        description="Kept before it is answered 202, once by its `message_id`: sent again with the same one, "
-        "nothing happens. It is answered as every message is.",
+        description="Stores the message before it responds 202. Sending the same `message_id` again does "
+        "nothing. The reply comes as for any message.",
         tag=TAG,
         operation_id="send_webchat_message",
         request=MessageInput,
@@ -116,8 +118,9 @@ class ChatMessagesView(WebChatView):
 
     @operation(
         summary="Read a chat",
-        description="What was said since a cursor, oldest first; without one, the newest. A message whose "
-        "status has changed is told again, with the same `id`. The event stream tells the same.",
+        description="Returns messages since a cursor, oldest first, or without one the newest. A message "
+        "whose status has changed is returned again, with the same `id`. The event stream "
+        "sends the same.",
         tag=TAG,
         operation_id="list_webchat_messages",
         query=ChatPageQuery,
@@ -148,7 +151,7 @@ class ReadView(WebChatView):
 
     @operation(
         summary="Note what was read",
-        description="Replies up to the cursor become `read`, also in what the business sees.",
+        description="Marks replies up to the cursor as `read`, for the business as well.",
         tag=TAG,
         operation_id="read_webchat_messages",
         request=ReadInput,

@@ -92,14 +92,14 @@ CORRECT = Button(
     press=_correct,
     form=CorrectionForm,
     errors={
-        ChangedMeanwhileError: "It has changed since you opened this form. Open it again.",
+        ChangedMeanwhileError: "The lead has changed since you opened this form. Open it again.",
         InvalidCorrectionError: "",
-        NotCurrentError: "The conversation has a newer lead: correct that one.",
+        NotCurrentError: "The conversation has a newer lead. Correct that one.",
     },
     initial=_initial,
     is_offered=lambda lead: lead.is_current,
     icon="edit",
-    explanation="What you set stays, whatever is read later. Empty: there is none.",
+    explanation="Your values win over later readings. Leave a field empty if there is no value.",
 )
 READ = Button(
     name="read-again",
@@ -108,6 +108,6 @@ READ = Button(
     press=_read_again,
     errors={NothingWrittenError: "The customer has written nothing in this conversation."},
     icon="person_search",
-    explanation="The conversation is read for its lead up to its newest message, now.",
+    explanation="Reads the conversation for its lead now, up to its newest message.",
 )
 READ_TALK = replace(READ, name="read-lead", title="Read for its lead")

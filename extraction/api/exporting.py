@@ -29,9 +29,9 @@ class ExportView(TenantView):
 
     @operation(
         summary="Export leads",
-        description="All leads, or with `history=true` all readings, as CSV in UTF-8, the names of the "
-        "columns in the first line. It is sent while it is read, however many there are. A cell that a "
-        "spreadsheet would take for a formula begins with an apostrophe.",
+        description="Exports all leads, or with `history=true` all readings, as CSV in UTF-8 with a header "
+        "line. The file is streamed, however long it is. A cell that a spreadsheet would treat "
+        "as a formula begins with an apostrophe.",
         tag=TAG,
         operation_id="export_extractions",
         query=ExtractionFilters,

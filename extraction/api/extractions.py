@@ -23,9 +23,9 @@ from extraction.schema import LEVELS
 
 _NOT_THE_LEAD = (
     "not_the_lead",
-    "This is not the conversation's lead: that is the one with this `extraction_id`.",
+    "This is an older reading. Correct the conversation's lead, which is in `extraction_id`.",
 )
-_INVALID = ("invalid_correction", "This is not an e-mail address.")
+_INVALID = ("invalid_correction", "This is not a valid e-mail address.")
 
 
 def _score(name: str) -> IntegerField:
@@ -40,7 +40,8 @@ class CorrectionInput(StrictSerializer):
     phone = TextField(
         max_length=60,
         allow_null=True,
-        help_text="Their phone number; without a prefix it is taken for one of their own country.",
+        help_text="Their phone number; without a country prefix it is read as one of the customer's own "
+        "country.",
     )
     company = TextField(max_length=255, allow_null=True, help_text="The company they speak for.")
     intent = TextField(max_length=100, allow_null=True, help_text="What they want.")
@@ -93,7 +94,7 @@ class ExtractionView(TenantView):
 
     @operation(
         summary="Get a lead",
-        description="Also a reading that is waiting, has failed or found nothing.",
+        description="Returns a reading, also one that is waiting, has failed or found nothing.",
         tag=TAG,
         operation_id="get_extraction",
         responses={200: ExtractionSerializer},
@@ -105,9 +106,9 @@ class ExtractionView(TenantView):
 
     @operation(
         summary="Correct a lead",
-        description="Only what is sent is changed, all of it or nothing. It stays whatever is read later; "
-        "what a reading would have put there becomes a suggestion. Only a conversation's lead can be "
-        "corrected.",
+        description="Changes only the fields you send, all of them or none. Your values win over later "
+        "readings, whose values become suggestions. Only the lead of a conversation can be "
+        "corrected, not older readings.",
         tag=TAG,
         operation_id="update_extraction",
         request=CorrectionInput(partial=True),

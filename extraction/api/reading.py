@@ -22,9 +22,9 @@ class ExtractView(ConversationView):
 
     @operation(
         summary="Read a conversation for its lead",
-        description="Opens a reading up to the newest message, without waiting for the talk to go quiet; one "
-        "that is open already is answered as it is. Follow it at the address in `Location` until its "
-        "`status` is `succeeded`, `empty` or `failed`.",
+        description="Starts a reading up to the newest message, without waiting until the conversation is "
+        "quiet. If a reading is already open, returns that one. Poll the address in `Location` "
+        "until its `status` is `succeeded`, `empty` or `failed`.",
         tag=TAG,
         operation_id="extract_conversation",
         request=NothingInput,

@@ -45,7 +45,7 @@ EXAMPLE: dict[str, Any] = {
             "messages": ["msg_01KB2T7M3G5Q8R9S0T1V2W3X4Y"],
         }
     },
-    "refused": {"phone": "This is not a phone number that can exist."},
+    "refused": {"phone": "This is not a valid phone number."},
     "changed": ["name", "email"],
     "reason": "",
     "prompt_id": "",
@@ -75,8 +75,8 @@ OPENED: dict[str, Any] = {
 # What model and serializer say no word about, or others would.
 _MEANINGS = {
     "extraction_id": "The reading.",
-    "status": "What became of it.",
-    "trigger": "Read because it went quiet, or by hand.",
+    "status": "The result of the reading.",
+    "trigger": "Whether the conversation was read because it went quiet, or by hand.",
     "is_current": "Whether it is the conversation's lead.",
     "name": "The customer's name.",
     "email": "Their e-mail address.",
@@ -84,8 +84,8 @@ _MEANINGS = {
     "intent": "What they want.",
     **LEVELS,
     "demo_datetime": "When they want a demo, a call or a meeting.",
-    "notified_at": "When its notification was handed over; null = it told nothing new.",
-    "prompt_id": "The prompt it was read with; empty = the shipped one.",
+    "notified_at": "When its e-mail was sent; null = there was nothing new to report.",
+    "prompt_id": "The prompt that read it; empty = the built-in one.",
     "prompt_version": "That prompt's version.",
     "model": "The model that read it.",
     "upto_sequence_no": "The number of the newest message that is read.",
@@ -97,7 +97,7 @@ class EvidenceSerializer(serializers.Serializer[Any]):
 
     confidence = serializers.FloatField(help_text="How sure the model was, from 0 to 1.")
     messages = serializers.ListField(
-        child=serializers.CharField(), help_text="Ids of the messages that say so."
+        child=serializers.CharField(), help_text="The ids of the messages that prove it."
     )
 
 
@@ -111,7 +111,7 @@ class CorrectionSerializer(serializers.Serializer[Any]):
 class SuggestionSerializer(EvidenceSerializer):
     """What a reading would have put where a person has set something else."""
 
-    value = serializers.JSONField(help_text="A text, a score, or a moment.")
+    value = serializers.JSONField(help_text="A text, a score or a time.")
 
 
 def _by_field(shape: type[serializers.Serializer[Any]]) -> Any:
@@ -139,9 +139,9 @@ _Suggestions = _by_field(SuggestionSerializer)
 class ExtractionSerializer(serializers.ModelSerializer[Extraction]):
     """A reading of a conversation; the newest good one is its lead."""
 
-    conversation_id = serializers.CharField(read_only=True, help_text="What was read.")
+    conversation_id = serializers.CharField(read_only=True, help_text="The conversation that was read.")
     agent_id = serializers.CharField(
-        source="conversation.agent_id", read_only=True, help_text="Who answers in it."
+        source="conversation.agent_id", read_only=True, help_text="The agent of the conversation."
     )
     phone_number_id = serializers.CharField(source="conversation.customer.phone_number_id", read_only=True)
     channel = serializers.CharField(
@@ -152,7 +152,7 @@ class ExtractionSerializer(serializers.ModelSerializer[Extraction]):
     customer_phone = serializers.CharField(
         source="conversation.customer_phone",
         read_only=True,
-        help_text="The customer's phone, or the id the channel knows them by.",
+        help_text="The customer's phone number, or their id on the channel.",
     )
     customer = CustomerSerializer(
         source="conversation.customer", read_only=True, help_text="Whose conversation was read."
@@ -163,18 +163,21 @@ class ExtractionSerializer(serializers.ModelSerializer[Extraction]):
     smart_notification = serializers.CharField(
         read_only=True, allow_null=True, help_text="One or two sentences for the sales person."
     )
-    evidence = _Evidence(read_only=True, help_text="By field: what bears it out.")
-    corrected = _CorrectedField(read_only=True, help_text="By field that a person set: who, and when.")
+    evidence = _Evidence(read_only=True, help_text="For each field, the evidence.")
+    corrected = _CorrectedField(read_only=True, help_text="For each field that a person set: who and when.")
     suggestions = _Suggestions(
-        read_only=True, help_text="By corrected field: what the latest reading would have put there."
+        read_only=True,
+        help_text="For each corrected field, the value that the latest reading would have set.",
     )
     refused = serializers.DictField(
         child=serializers.CharField(),
         read_only=True,
-        help_text="By field: why what the model gave was not taken.",
+        help_text="For each field, why the model's value was rejected.",
     )
     changed = serializers.ListField(
-        child=serializers.CharField(), read_only=True, help_text="The fields in which it differs from before."
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="The fields that changed since the lead before.",
     )
 
     class Meta:

@@ -176,7 +176,7 @@ class TestKeys:
         refused = press(people.operators, house.business, "create-key", name="x", phone_number_ids=foreign.pk)
         press(people.operators, house.business, "create-key", name="x", phone_number_ids=house.number.pk)
 
-        assert "no such phone number" in refused.content.decode()
+        assert "no phone number with this id" in refused.content.decode()
         assert ApiKey.objects.get(name="x").phone_number_ids == [house.number.pk]
 
 

@@ -184,7 +184,7 @@ class TestSupport:
             demo_source_text="in an hour",
             evidence={"email": told, "fit": told, "demo_datetime": told},
             suggestions={"company": {"value": "Rye Ltd", **told}},
-            refused={"phone": "This is not a phone number that can exist."},
+            refused={"phone": "This is not a valid phone number."},
         )
         sign_in(page, "sue")
 

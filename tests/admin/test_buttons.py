@@ -113,7 +113,9 @@ class TestConversations:
         line = CreditEntry.objects.get(kind="refund")
         assert (line.reference, line.reason) == (house.turn.pk, "outage of Graph")
         assert line.actor.startswith("admin:")
-        assert "no open charge" in refusals(press(people.operators, house.answer, "refund", reason="again"))
+        assert "nothing to refund" in refusals(
+            press(people.operators, house.answer, "refund", reason="again")
+        )
 
     def test_leave_a_line_in_the_log_for_each_button(self, house, people, accounts):
         press(people.support, house.talk, "pause", reason="on the phone")
@@ -202,7 +204,7 @@ class TestReplay:
 
         response = press_on_list(people.operators, "channels_app_inboundmessage", "replay-span", **span)
 
-        assert "before it begins" in refusals(response)
+        assert "later than the beginning" in refusals(response)
 
 
 class TestCredits:
@@ -340,7 +342,7 @@ class TestPrompts:
         again = press(people.operators, house.business, "create-prompt", **said)
 
         assert Prompt.objects.get(name="Leads").purpose == "extraction"
-        assert "has a prompt for extraction" in refusals(again)
+        assert "already has a prompt for reading leads" in refusals(again)
 
     def test_for_extraction_are_offered_to_no_agent(self, house, people):
         reading = factories.PromptVersionFactory(prompt__user=house.business, prompt__purpose="extraction")

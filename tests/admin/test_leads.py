@@ -30,7 +30,7 @@ def lead(house):
         evidence={"name": {"confidence": 0.9, "messages": [house.question.pk]}},
         corrected={"company": {"by": "key:abc", "at": "2026-11-24T12:00:00+00:00"}},
         suggestions={"company": {"value": "Other Ltd", "confidence": 0.5, "messages": [house.question.pk]}},
-        refused={"email": "This is not an e-mail address."},
+        refused={"email": "This is not a valid e-mail address."},
     )
     house.lead.refresh_from_db()
     return house.lead
@@ -46,7 +46,7 @@ class TestPage:
     def test_shows_corrections_suggestions_and_what_was_not_taken(self, people, lead):
         content = people.support.get(page_of(lead)).content.decode()
 
-        for words in ("key:abc", "Other Ltd", "This is not an e-mail address."):
+        for words in ("key:abc", "Other Ltd", "This is not a valid e-mail address."):
             assert words in content
 
     def test_lists_the_other_readings_of_the_conversation(self, house, people, lead):

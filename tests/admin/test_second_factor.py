@@ -227,7 +227,7 @@ class TestCode:
 
         response = sign_in().post(VERIFY, {"code": code})
 
-        assert "A superuser can reset it" in response.content.decode()
+        assert "Ask a superuser to reset it" in response.content.decode()
 
     def test_can_be_left_for_another_account(self, enrolled):
         client = sign_in()

@@ -40,7 +40,7 @@ class TestNotFound:
     def test_error_of_an_unknown_path_mentions_a_slash_at_the_end(self, operator):
         nowhere, with_slash = operator.get("/nowhere").json(), operator.get("/users/").json()
 
-        assert nowhere["detail"] == "There is no operation at this path."
+        assert nowhere["detail"] == "Not found. There is no operation at this path."
         assert with_slash["detail"].endswith("Paths have no slash at the end.")
 
 
@@ -57,8 +57,8 @@ class TestUnknownNames:
         answer = operator.post("/users", {"emial": "ada@example.com", "zzz": 1})
 
         assert errors(answer) == {
-            "emial": "There is no field of this name. Did you mean `email`?",
-            "zzz": "There is no field of this name.",
+            "emial": "There is no field with this name. Did you mean `email`?",
+            "zzz": "There is no field with this name.",
         }
 
     def test_nearest_field_within_an_object_is_proposed(self, business, user):
@@ -68,14 +68,14 @@ class TestUnknownNames:
         )
 
         assert errors(answer) == {
-            "parameters.temprature": "There is no field of this name. Did you mean `temperature`?"
+            "parameters.temprature": "There is no field with this name. Did you mean `temperature`?"
         }
 
     def test_nearest_query_parameter_is_proposed(self, business, user):
         answer = business.get(f"/users/{user.pk}/messages?custmer_phone=1")
 
         assert errors(answer) == {
-            "custmer_phone": "There is no query parameter of this name. Did you mean `customer_phone`?"
+            "custmer_phone": "There is no query parameter with this name. Did you mean `customer_phone`?"
         }
 
     def test_unknown_variable_of_a_prompt_proposes_the_nearest(self, business, user):

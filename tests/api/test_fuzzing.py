@@ -84,7 +84,7 @@ class TestQueries:
             assert answer.status_code == 400
             [error] = answer.json()["errors"]
             assert (error["field"], error["code"]) == (name, "unknown_field")
-            assert error["detail"].startswith("There is no query parameter of this name.")
+            assert error["detail"].startswith("There is no query parameter with this name.")
 
     @pytest.mark.parametrize("operation", LISTS)
     @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ class TestEmails:
     def test_that_the_customer_never_wrote_are_refused(self, said):
         kept, why = taken("email", "ada@example.com", talk(said))
 
-        assert (kept, why) == (None, "The value is in no message of the customer.")
+        assert (kept, why) == (None, "The value does not occur in any message of the customer.")
 
     def test_that_only_the_business_wrote_are_refused(self):
         transcript = talk("Hello", line(2, "Write to sales@example.com", "ai"))

@@ -84,7 +84,7 @@ class TestEmail:
             "Customer: 12025550143 (whatsapp)",
             f"Conversation: {conversation.pk}",
             "",
-            "The lines above tell what a customer wrote; nobody has checked it.",
+            "The lines above come from what a customer wrote. Nobody has checked them.",
         ]
 
     def test_holds_no_line_and_no_tag_that_a_customer_made_up(self):

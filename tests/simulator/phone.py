@@ -69,7 +69,7 @@ class Phone:
         expect(self.page.locator("#trouble-words")).to_contain_text(words)
 
     def answer_by_hand(self) -> None:
-        self.page.get_by_text("Business's person, from the app", exact=True).click()
+        self.page.get_by_text("Person at the business", exact=True).click()
 
     def bubbles(self, side: str):
         return self.page.locator(f"#log .bubble.{side}")

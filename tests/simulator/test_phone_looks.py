@@ -101,12 +101,12 @@ class TestNarrowPage:
         expect(phone.page.locator("#happenings")).to_be_visible()
         phone.press("Close what happens")
         phone.press("Trouble")
-        phone.switch("Webhooks", "Every webhook comes twice")
+        phone.switch("Webhooks", "Deliver every webhook twice")
         phone.press("Close the switches")
 
         expect(phone.page.locator("#switches")).not_to_be_visible()
         expect(phone.page.locator("#happenings")).not_to_be_visible()
-        expect(phone.page.locator("#trouble")).to_contain_text("Every webhook comes twice")
+        expect(phone.page.locator("#trouble")).to_contain_text("Deliver every webhook twice")
         assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -139,7 +139,7 @@ class TestLooks:
         phone.menu(phone.bubbles("customer").first, "Edit")
         look(page, f"edit-{scheme}")
         page.keyboard.press("Escape")
-        phone.switch("Meta", "131047: 24 hours over")
+        phone.switch("Meta", "131047: 24-hour window closed")
         page.set_viewport_size({"width": 390, "height": 800})
         look(page, f"narrow-{scheme}")
         page.set_viewport_size({"width": 900, "height": 800})

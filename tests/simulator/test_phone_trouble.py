@@ -12,17 +12,17 @@ pytestmark = pytest.mark.long
 # What each switch makes of the service's next call.
 OPENAI = {
     "Error 500": {"status": 500},
-    "429: too many calls": {"status": 429, "note": "Rate limit"},
-    "429: no money left": {"status": 429, "note": "quota"},
+    "429: too many requests": {"status": 429, "note": "Rate limit"},
+    "429: quota used up": {"status": 429, "note": "quota"},
     "Hangs up": {"status": None, "note": "dropped"},
     "Never answers": {"status": None, "note": "hung"},
 }
 META = {
     "Error 500": {"status": 500},
-    "131056: too fast": {"status": 400, "note": "too many messages"},
+    "131056: sending too fast": {"status": 400, "note": "too many messages"},
     "131042: no payment method": {"status": 400, "note": "payment method"},
-    "131047: 24 hours over": {"status": 400, "note": "24 hours"},
-    "Sends, then hangs up": {"status": None, "note": "dropped"},
+    "131047: 24-hour window closed": {"status": 400, "note": "24 hours"},
+    "Sends, then drops the connection": {"status": None, "note": "dropped"},
     "190: token expired": {"status": 401, "note": "expired"},
 }
 
@@ -57,7 +57,7 @@ class TestSwitches:
         expect(phone.bubbles("business")).to_contain_text("[simulated")
         expect(phone.bubbles("business")).not_to_contain_text("Sundays")
 
-        phone.switch("OpenAI", "A failed answer")
+        phone.switch("OpenAI", "Failed answer")
         phone.write("Are you there?")
 
         expect(phone.bubbles("business").last).to_contain_text("Sorry, later.")
@@ -67,7 +67,7 @@ class TestSwitches:
             "UPDATE agents SET prompt_id = 'pmpt_123' WHERE phone_number_id = %s",
             phone.whatsapp.phone_number_id,
         )
-        phone.switch("OpenAI", "Refuses dashboard prompts")
+        phone.switch("OpenAI", "Refuse dashboard prompts")
         phone.open("Lucía Fernández")
         since = phone.last_seq()
         phone.write("Are you open?")
@@ -88,7 +88,7 @@ class TestSwitches:
         expect(row.locator(".why")).to_have_text("The access token has expired.")
 
     def test_let_meta_fail_to_deliver(self, phone):
-        phone.switch("Meta", "Takes it, cannot deliver")
+        phone.switch("Meta", "Accepts, then cannot deliver")
         phone.open("Lucía Fernández")
         phone.write("Are you open?")
 
@@ -101,20 +101,20 @@ class TestSwitches:
             return [call for call in phone.rig.simulator.requests(api=api) if call["t_done"] is None]
 
         phone.open("Lucía Fernández")
-        phone.switch("Meta", "Slow: four seconds a message")
-        phone.switch("OpenAI", "Slow: six seconds an answer")
+        phone.switch("Meta", "Slow: four seconds per message")
+        phone.switch("OpenAI", "Slow: six seconds per answer")
         phone.write("Are you open?")
         wait_until(lambda: calls_under_way("graph") and calls_under_way("openai"))
         expect(phone.page.locator("#requests .code.open")).to_have_text(["…", "…"])
-        phone.press("All well again")
+        phone.press("Reset")
 
         expect(phone.page.locator("#trouble")).to_be_hidden()
 
     def test_bring_webhooks_twice_late_and_together(self, phone):
         for words in (
-            "Every webhook comes twice",
-            "Those of two seconds come in one",
-            "Late and in any order",
+            "Deliver every webhook twice",
+            "Batch webhooks for two seconds",
+            "Delay and shuffle webhooks",
         ):
             phone.switch("Webhooks", words)
         phone.open("Lucía Fernández")
@@ -127,7 +127,7 @@ class TestSwitches:
         assert len(phone.rig.simulator.requests(api="webhook", contains="Only once, please")) == 2
 
     def test_keep_statuses_back(self, phone):
-        phone.switch("Webhooks", "None says sent, delivered or read")
+        phone.switch("Webhooks", "Drop delivery receipts")
         phone.open("Lucía Fernández")
         phone.write("Are you open?")
 
@@ -141,17 +141,17 @@ class TestSwitches:
         before = requests.get(url, timeout=60).json()
         phone.switch("Meta", "190: token expired")
         phone.switch("OpenAI", "Half an answer")
-        phone.switch("Webhooks", "Late and in any order")
+        phone.switch("Webhooks", "Delay and shuffle webhooks")
 
         phone.page.reload()
 
         expect(phone.page.locator("#trouble-words")).to_have_text(
-            "OpenAI: Half an answer · Meta: 190: token expired · Webhooks: Late and in any order"
+            "OpenAI: Half an answer · Meta: 190: token expired · Webhooks: Delay and shuffle webhooks"
         )
-        expect(phone.page.get_by_label("Late and in any order")).to_be_checked()
+        expect(phone.page.get_by_label("Delay and shuffle webhooks")).to_be_checked()
         for group in ("How OpenAI answers", "How Meta answers"):
             phone.page.get_by_role("radiogroup", name=group).get_by_text("Answers", exact=True).click()
-        phone.page.get_by_label("Late and in any order").uncheck()
+        phone.page.get_by_label("Delay and shuffle webhooks").uncheck()
         expect(phone.page.locator("#trouble")).to_be_hidden()
         assert requests.get(url, timeout=60).json() == before
 

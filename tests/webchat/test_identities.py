@@ -70,12 +70,12 @@ class TestToken:
             ({"aud": None}, "`aud` is missing"),
             ({"aud": "webchat"}, AUDIENCE),
             ({"sub": None}, "`sub` is missing"),
-            ({"sub": 4711}, "`sub` must be text"),
+            ({"sub": 4711}, "`sub` must be a string"),
             ({"sub": ""}, "1 to 200"),
             ({"sub": "x" * 201}, "1 to 200"),
             ({"sub": "a\nb"}, "control"),
             ({"sub": "a\ud800"}, "control"),
-            ({"name": 7}, "`name` must be text"),
+            ({"name": 7}, "`name` must be a string"),
         ],
     )
     def test_with_a_wrong_claim_is_refused_with_the_reason(self, chat, claims, reason):

@@ -222,7 +222,7 @@ class TestHearing:
 
         answer_as_staff(business, "Here I am.")
 
-        expect(page.get_by_role("status").filter(has_text="A person is answering you")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Our team will reply here")).to_be_visible()
 
     def test_notices_are_there_before_they_speak(self, visit, business):
         page = opened(visit())

@@ -68,7 +68,7 @@ class TestTalk:
         opened(page)
         expect(page.locator("web-chat .row.staff .author")).to_have_text("Team")
         expect(bubbles(page, "staff")).to_have_text("Here I am.")
-        expect(page.locator("web-chat .state")).to_have_text("A person is answering you")
+        expect(page.locator("web-chat .state")).to_have_text("Our team will reply here")
         expect(page.locator("web-chat .badge")).to_be_hidden()
         wait_until(lambda: [m["status"] for m in business.messages() if m["author"] == "staff"] == ["read"])
         # It came by the stream, not by asking.
@@ -165,7 +165,7 @@ class TestTalk:
             page.press("web-chat textarea", "Enter")
         write(page, "That is all")
 
-        expect(page.locator("web-chat .foot.bad")).to_contain_text("No more pictures")
+        expect(page.locator("web-chat .foot.bad")).to_contain_text("more pictures right now")
         wait_until(lambda: stored(business)[-1:] == ["That is all"])
         business.rig.start("worker")
         wait_until_answered(business)

@@ -46,7 +46,7 @@ class Command(AuditedCommand):
                 expires_at=timezone.now() + timedelta(days=expires_in_days) if expires_in_days else None,
             )
         except UnknownNumberError as error:
-            raise CommandError("The business has no such phone number.") from error
+            raise CommandError("The business has no phone number with this id.") from error
         self.stdout.write(key)
 
 

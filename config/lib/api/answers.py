@@ -13,22 +13,22 @@ class FieldProblemSerializer(serializers.Serializer[Any]):
     """What is wrong with one field."""
 
     field = serializers.CharField(
-        help_text="Name of the field, with dots into nested ones; empty = the whole."
+        help_text="The name of the field, with dots for nested fields; empty = the whole body."
     )
-    code = serializers.CharField(help_text="For machines, e.g. `required`.")
-    detail = serializers.CharField(help_text="For people.")
+    code = serializers.CharField(help_text="For programs, for example `required`.")
+    detail = serializers.CharField(help_text="A text for people.")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
     """An error (RFC 9457)."""
 
-    type = serializers.CharField(help_text="Where the error is explained.")
+    type = serializers.CharField(help_text="The page that explains the error.")
     title = serializers.CharField(help_text="The status in words.")
     status = serializers.IntegerField(help_text="The HTTP status.")
-    code = serializers.CharField(help_text="For machines; stays the same.")
-    detail = serializers.CharField(help_text="For people; may change.")
-    correlation_id = serializers.CharField(allow_blank=True, help_text="Name it when you ask for help.")
-    errors = FieldProblemSerializer(many=True, required=False, help_text="Which fields are wrong.")  # type: ignore[assignment]
+    code = serializers.CharField(help_text="For programs; it does not change.")
+    detail = serializers.CharField(help_text="For people; the wording may change.")
+    correlation_id = serializers.CharField(allow_blank=True, help_text="Quote it when you ask for help.")
+    errors = FieldProblemSerializer(many=True, required=False, help_text="The fields that are wrong.")  # type: ignore[assignment]
 
 
 def response(status: int, listed: list[tuple[str, str]], reference: dict[str, str]) -> dict[str, Any]:
@@ -61,15 +61,15 @@ def headers(status: int, method: str) -> dict[str, Any]:
     """Describe the headers of an answer."""
     found = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
     if status not in {401, 500, 503}:
-        found["RateLimit"] = _header("What is left: `r` requests for `t` seconds.")
+        found["RateLimit"] = _header("What is left: `r` requests for the next `t` seconds.")
         found["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
     if status == 401:
         found["WWW-Authenticate"] = _header("How to authenticate.")
     if status in {429, 503}:
         found["Retry-After"] = _header("Seconds to wait.")
     if status == 200 and method == "GET":
-        found["ETag"] = _header("The version of what is shown, where it can be changed.")
-        found["Link"] = _header("The next page of a list, with `rel=next`.")
+        found["ETag"] = _header("The version of the resource, if it can be changed.")
+        found["Link"] = _header("The address of the next page of a list, with `rel=next`.")
     return found
 
 

@@ -4,9 +4,11 @@ from typing import Any
 
 SETTINGS: dict[str, Any] = {
     "TITLE": "Multi-channel AI agent service",
-    "DESCRIPTION": "Answers a business's customers on WhatsApp, Instagram and web chat.\n\n"
-    "Everything here is JSON. How keys, rate limits, pages, Idempotency-Key, ETags and errors work is told "
-    "once in [the conventions](/docs/api).",
+    "DESCRIPTION": (
+        "Answers a business's customers on WhatsApp, Instagram and web chat.\n\nAll requests and "
+        "responses are JSON. See [Conventions](/docs/api) for authentication, rate limits, "
+        "pagination, idempotency, ETags and errors."
+    ),
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
@@ -32,23 +34,29 @@ SETTINGS: dict[str, Any] = {
     },
     "TAGS": [
         {"name": "Users", "description": "Businesses that use the service."},
-        {"name": "API keys", "description": "Keys of a business."},
-        {"name": "Audit log", "description": "Who changed which part of a configuration."},
-        {"name": "Credits", "description": "What a business may spend, and where it went."},
+        {"name": "API keys", "description": "API keys of a business."},
+        {
+            "name": "Audit log",
+            "description": "The history of changes to keys, prompts, agents, numbers, endpoints and credits.",
+        },
+        {"name": "Credits", "description": "The balance of a business and its ledger."},
         {"name": "Phone numbers", "description": "WhatsApp numbers, Instagram accounts and web chats."},
-        {"name": "Agents", "description": "Who answers on a number."},
-        {"name": "Prompts", "description": "What agents speak with, in versions."},
-        {"name": "Conversations", "description": "Talks with customers, and how people take part."},
-        {"name": "Messages", "description": "What was said."},
+        {"name": "Agents", "description": "The AI agents that answer on phone numbers."},
+        {"name": "Prompts", "description": "The instructions of agents, in versions."},
+        {"name": "Conversations", "description": "Conversations with customers, and how people take over."},
+        {"name": "Messages", "description": "The messages of customers, agents and staff."},
         {
             "name": "Customers",
-            "description": "Who writes, and the id under which the business knows them.",
+            "description": "The people who write, and the ids under which the business knows them.",
         },
-        {"name": "Leads", "description": "What was learned from conversations."},
-        {"name": "Webhook endpoints", "description": "Where a business is told what happens."},
-        {"name": "Usage", "description": "What was done, and what was left behind."},
-        {"name": "Web chat", "description": "What the widget on a business's page asks for."},
-        {"name": "Webhook", "description": "Where Meta delivers."},
-        {"name": "Health", "description": "For whoever watches the service."},
+        {
+            "name": "Leads",
+            "description": "What was learned from conversations: who the customer is and what they want.",
+        },
+        {"name": "Webhook endpoints", "description": "Webhook endpoints to which events are posted."},
+        {"name": "Usage", "description": "Messages, tokens and credits by day."},
+        {"name": "Web chat", "description": "The requests of the widget on a business's pages."},
+        {"name": "Webhook", "description": "The address to which Meta delivers webhooks."},
+        {"name": "Health", "description": "For monitoring and load balancers."},
     ],
 }

@@ -35,5 +35,5 @@ def check(request: Request, data: Any) -> None:
         raise ProblemError(
             HTTPStatus.PRECONDITION_FAILED,
             "precondition_failed",
-            "It has changed since you read it. Read it again.",
+            "It has changed since you read it. Read it again, then repeat.",
         )

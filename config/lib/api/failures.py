@@ -47,7 +47,10 @@ class ProblemFormatter(ExceptionFormatter):
                 for error in error_response.errors[:MOST_ERRORS]
             ]
             return document(
-                status, "validation_error", "The request does not fit what is documented.", errors=errors
+                status,
+                "validation_error",
+                "The request is not valid. `errors` lists the fields to fix.",
+                errors=errors,
             )
         code = "internal_error" if first.code == "error" else first.code
         detail = INTERNAL_ERROR if code == "internal_error" else first.detail
@@ -109,14 +112,14 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django itself refuses, such as a foreign Host."""
     if _is_page(request):
         return defaults.bad_request(request, exception)
-    return _answer(400, "bad_request", "The request cannot be understood.")
+    return _answer(400, "bad_request", "The request is malformed.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what may not be done."""
     if _is_page(request):
         return defaults.permission_denied(request, exception)
-    return _answer(403, "permission_denied", "This request is not permitted.")
+    return _answer(403, "permission_denied", "This request is not allowed.")
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

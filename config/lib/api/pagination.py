@@ -122,4 +122,14 @@ def _field(model: type[Model], name: str) -> Any:
 
 
 def _invalid_cursor() -> ValidationError:
-    return ValidationError({"cursor": [field_error("invalid_cursor", "This is not a cursor of this list.")]})
+    return ValidationError(
+        {
+            "cursor": [
+                field_error(
+                    "invalid_cursor",
+                    "This cursor does not belong to this list. Use `next_cursor` of the page before, with "
+                    "the same filters.",
+                )
+            ]
+        }
+    )

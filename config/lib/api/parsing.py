@@ -77,10 +77,10 @@ def _finite(digits: str) -> float:
 
 def _check(value: object, *, depth: int) -> None:
     if depth > DEEPEST:
-        raise ParseError(f"The body is nested deeper than {DEEPEST} levels.")
+        raise ParseError(f"The body must not be nested deeper than {DEEPEST} levels.")
     if isinstance(value, str):
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ParseError("Text may hold neither NUL nor half a surrogate pair.")
+            raise ParseError("Text must not contain NUL characters or unpaired surrogates.")
     elif isinstance(value, dict):
         for name, member in value.items():
             _check(name, depth=depth + 1)
@@ -93,7 +93,7 @@ def _check(value: object, *, depth: int) -> None:
 def not_acceptable_detail(media_types: Iterable[str]) -> str:
     """Return the sentence for people: what an operation responds with, whatever `Accept` says."""
     named = " or ".join(f"`{media_type}`" for media_type in media_types)
-    return f"The header `Accept` excludes {named}, and there is no other response."
+    return f"The header `Accept` excludes {named}, and this operation returns nothing else."
 
 
 class StrictNegotiation(BaseContentNegotiation):

@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException, ErrorDetail
 from config.lib import logs
 
 MEDIA_TYPE = "application/problem+json"
-INTERNAL_ERROR = "The service failed to carry out the request. Its log has the reason."
+INTERNAL_ERROR = "Something went wrong on our side. Quote the `correlation_id` when you ask for help."
 
 
 class ProblemError(APIException):
@@ -53,7 +53,7 @@ def not_found(parameter: str) -> ProblemError:
 def not_found_detail(parameter: str) -> str:
     """Return the sentence for people: which kind of thing was not found, by which parameter."""
     kind = _KINDS.get(parameter) or parameter.removesuffix("_id").replace("_", " ")
-    return f"There is no {kind} with this `{parameter}`."
+    return f"Not found. There is no {kind} with this `{parameter}`."
 
 
 # Where the parameter's own name is not the word for people.
@@ -68,7 +68,7 @@ _KINDS = {
 
 def no_such_path(path: str) -> ProblemError:
     """Return the problem of a path at which there is no operation."""
-    detail = "There is no operation at this path."
+    detail = "Not found. There is no operation at this path."
     if path.endswith("/") and path != "/":
         detail += " Paths have no slash at the end."
     return ProblemError(HTTPStatus.NOT_FOUND, "not_found", detail)
@@ -77,12 +77,12 @@ def no_such_path(path: str) -> ProblemError:
 def unauthorized_detail() -> str:
     """Return the sentence that names both headers an API key is read from."""
     header = settings.API_KEY_HEADER
-    return f"A valid API key is needed, as `{header}: <key>` or as `Authorization: Bearer <key>`."
+    return f"Send a valid API key, as `{header}: <key>` or as `Authorization: Bearer <key>`."
 
 
 def method_not_allowed_detail(method: str) -> str:
     """Return the sentence for people."""
-    return f"This path does not take the method {method}. The header `Allow` lists those that it takes."
+    return f"This path does not support {method}. The header `Allow` lists the methods that it supports."
 
 
 def unsupported_media_type_detail(media_types: Iterable[str]) -> str:
@@ -119,7 +119,7 @@ def unavailable() -> ProblemError:
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "unavailable",
-        "The service cannot answer right now. Try again.",
+        "The service is not available right now. Try again soon.",
         headers={"Retry-After": "5"},
     )
 

@@ -27,15 +27,15 @@ _FOR_VISITORS = "x-visitors"
 _ID = "^[-a-zA-Z0-9_]{1,100}$"
 # Something that Python's strip() leaves: it takes more for white space than a JavaScript pattern's `\s`.
 _SAYS_SOMETHING = r"[^\s\x1c-\x1f\x85]"
-_NOT_FITTING: Problem = ("validation_error", "The request does not fit what is documented.")
+_NOT_FITTING: Problem = ("validation_error", "The request is not valid. `errors` lists the fields to fix.")
 _COMMON: dict[int, Problem] = {
     401: ("unauthorized", problems.unauthorized_detail()),
     429: ("throttled", "Request was throttled. Expected available in 12 seconds."),
     500: ("internal_error", problems.INTERNAL_ERROR),
-    503: ("unavailable", "The service cannot answer right now. Try again."),
+    503: ("unavailable", "The service is not available right now. Try again soon."),
 }
-INSUFFICIENT_SCOPE: Problem = ("insufficient_scope", "The rights of this API key do not include this.")
-_OPERATORS_ONLY: Problem = ("permission_denied", "This needs an operator's key.")
+INSUFFICIENT_SCOPE: Problem = ("insufficient_scope", "This API key may not do this. It needs more rights.")
+_OPERATORS_ONLY: Problem = ("permission_denied", "This operation needs an operator's API key.")
 _BODY: dict[int, Problem] = {
     413: ("payload_too_large", f"A body may have at most {parsing.MOST_BYTES} bytes."),
     415: ("unsupported_media_type", problems.unsupported_media_type_detail(["application/json"])),
@@ -44,23 +44,23 @@ _UNREADABLE: Problem = (
     "parse_error",
     "The body is not valid JSON: Expecting value: line 1 column 1 (char 0).",
 )
-_REPEATED: Problem = ("parameter_repeated", "A query parameter may be given once.")
+_REPEATED: Problem = ("parameter_repeated", "Send each query parameter only once.")
 _IDEMPOTENCY: dict[int, list[Problem]] = {
-    400: [("idempotency_key_invalid", "An Idempotency-Key is 1 to 255 visible ASCII characters.")],
-    409: [("idempotency_key_in_use", "A request with this Idempotency-Key is under way.")],
-    422: [("idempotency_key_reused", "This Idempotency-Key was used for another request.")],
+    400: [("idempotency_key_invalid", "An Idempotency-Key must have 1 to 255 visible ASCII characters.")],
+    409: [("idempotency_key_in_use", "A request with this Idempotency-Key is in progress. Try again soon.")],
+    422: [("idempotency_key_reused", "This Idempotency-Key was used for another request. Use a new one.")],
 }
 _NO_IDEMPOTENCY: Problem = (
     "idempotency_key_missing",
-    "This needs an Idempotency-Key header, so that repeating it is safe.",
+    "Send an `Idempotency-Key` header, so that the request can be repeated safely.",
 )
 # Visitors of web chats have a session and no key, and come from a page.
 _VISITORS: dict[int, Problem] = {
-    401: ("session_invalid", "There is no session, or it has ended. Begin a new one."),
-    403: ("origin_not_allowed", "This chat may not be used on that page."),
+    401: ("session_invalid", "The session is missing or has expired. Start a new one."),
+    403: ("origin_not_allowed", "This chat is not allowed on that page. Check `allowed_origins`."),
     429: ("throttled", "Too many requests. Try again in 12 seconds."),
 }
-_CHANGED: Problem = ("precondition_failed", "It has changed since you read it. Read it again.")
+_CHANGED: Problem = ("precondition_failed", "It has changed since you read it. Read it again, then repeat.")
 
 
 def operation(
@@ -136,7 +136,7 @@ def page_of(
             **beside,
             "data": serializer(many=True),
             "next_cursor": serializers.CharField(
-                allow_null=True, help_text="Give it as `cursor` for the next page; null on the last."
+                allow_null=True, help_text="Send it as `cursor` to get the next page; null on the last page."
             ),
         },
     )
@@ -203,14 +203,16 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
-    "description": "A new value, such as a UUID, for each thing to be done: repeating the request with the "
-    "same one within 24 hours does nothing and gives the first answer again.",
+    "description": (
+        "A new value for each action, such as a UUID. Repeating a request with it within 24 hours does "
+        "nothing and returns the first response again."
+    ),
 }
 _IF_MATCH = OpenApiParameter(
     "If-Match",
     {"type": "string", "minLength": 1, "maxLength": 1000},
     OpenApiParameter.HEADER,
-    description="The `ETag` you read: the change is refused if somebody else was quicker.",
+    description="The `ETag` that you read: the change is refused if somebody else was faster.",
 )
 
 

@@ -63,12 +63,14 @@ def unknown_name(name: str, known: Iterable[str], *, kind: str) -> ErrorDetail:
     """Return the error of an unknown field or query parameter; it proposes the nearest known one."""
     near = difflib.get_close_matches(name[:_LONGEST_NAMED], sorted(known), n=1)
     proposal = f" Did you mean `{near[0]}`?" if near else ""
-    return field_error("unknown_field", f"There is no {kind} of this name.{proposal}")
+    return field_error("unknown_field", f"There is no {kind} with this name.{proposal}")
 
 
 def is_id(*, most: int) -> RegexValidator:
     """Create the check of an id that a caller gives, of `most` characters at most."""
-    return RegexValidator(rf"^[A-Za-z0-9_-]{{1,{most}}}\Z", "An id has letters, digits, `_` and `-` only.")
+    return RegexValidator(
+        rf"^[A-Za-z0-9_-]{{1,{most}}}\Z", "An id can contain only letters, digits, `_` and `-`."
+    )
 
 
 class NothingInput(StrictSerializer):
@@ -111,7 +113,7 @@ class DictField(serializers.DictField):
     """An object of `max_entries` names at most, which is checked before its values."""
 
     default_error_messages = {
-        "max_length": "Ensure this field has no more than {max_entries} names.",
+        "max_length": "This field can have at most {max_entries} names.",
         "not_a_dict": "This field must be a JSON object.",
     }
 
@@ -206,7 +208,7 @@ class TimestampField(serializers.DateTimeField):
 
     default_error_messages = {
         "invalid": "This field must be a time in ISO 8601, such as `2026-11-22T09:00:00Z`.",
-        "naive": "This time must have an offset from UTC, such as `Z`.",
+        "naive": "Add an offset from UTC to this time, such as `Z`.",
     }
 
     def to_internal_value(self, value: Any) -> datetime:
@@ -242,12 +244,12 @@ class PageQuery(StrictSerializer):
     """What every list takes."""
 
     limit = serializers.IntegerField(
-        min_value=1, max_value=200, default=50, help_text="How many entries a page has at most."
+        min_value=1, max_value=200, default=50, help_text="The maximum number of entries on a page."
     )
     cursor = serializers.CharField(
         required=False,
         max_length=500,
-        help_text="`next_cursor` of the page before; none for the first page.",
+        help_text="`next_cursor` of the page before; leave it out for the first page.",
     )
 
 

@@ -37,7 +37,7 @@ export interface paths {
         };
         /**
          * Liveness
-         * @description Answers as long as the process runs; touches neither Postgres nor Redis.
+         * @description Answers as long as the process runs. It uses neither Postgres nor Redis.
          */
         get: operations["check_liveness"];
         put?: never;
@@ -105,7 +105,7 @@ export interface paths {
         put?: never;
         /**
          * Create a user
-         * @description Makes a business with a balance of 0 and its first API key. Operators only.
+         * @description Creates a business with a balance of 0 and its first API key. Operators only.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -125,7 +125,7 @@ export interface paths {
         };
         /**
          * Get a user
-         * @description Tells what is known of the business.
+         * @description Returns the business.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -137,7 +137,7 @@ export interface paths {
         head?: never;
         /**
          * Change a user
-         * @description Only what is sent is changed.
+         * @description Changes only the fields you send.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -153,7 +153,7 @@ export interface paths {
         };
         /**
          * List agents
-         * @description Newest first. Deleted ones are not shown.
+         * @description Newest first, without deleted ones.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -161,7 +161,7 @@ export interface paths {
         put?: never;
         /**
          * Create an agent
-         * @description It answers on its number from the next message on, or nowhere until it is given one.
+         * @description It answers on its number from the next message on; without a number, nobody.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -181,7 +181,7 @@ export interface paths {
         };
         /**
          * Get an agent
-         * @description Tells what is known of the agent.
+         * @description Returns the agent.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -190,7 +190,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an agent
-         * @description Nobody answers on its number any more, and its talks end. What was said stays.
+         * @description The AI no longer answers on its number, and its conversations are closed.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -199,7 +199,7 @@ export interface paths {
         head?: never;
         /**
          * Change or relink an agent
-         * @description Only what is sent is changed, all of it or nothing, from the next message on. Another `phone_number_id` moves the agent there and null takes it off its number; either ends the talks on the number that is left and is noted in the archives.
+         * @description Changes only the fields you send, all of them or none, with effect from the next message. A different `phone_number_id` moves the agent to that number, and null takes it off its number. Either closes the conversations on the old number and adds an entry to the archives.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Also those that are revoked or expired; never the keys themselves. Needs a key with the scope `full`.
+         * @description Includes revoked and expired keys, but never the keys themselves. Needs a key with the scope `full`.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -223,7 +223,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description The key is shown in this answer only. Needs a key with the scope `full`; the new key never ends later than the key that makes it.
+         * @description Only this response shows the key. Needs a key with the scope `full`. The new key cannot expire later than the key that creates it.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -246,7 +246,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description It is refused from the next request on. With `descendants` so are all keys that were made with it: for a key that was stolen. Needs a key with the scope `full`.
+         * @description The key is refused from the next request on. With `descendants`, so are all keys that were created with it: use this if a key was stolen. Needs a key with the scope `full`.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -267,7 +267,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Makes a new key of the same name, with the same rights and the same end. The old one works on for `grace_seconds`, so that no request is refused while the new one is rolled out. A key can be rotated once, while it works. Needs a key with the scope `full`.
+         * @description Creates a new key with the same name, rights and expiry. The old key keeps working for `grace_seconds`, so that no request is refused while you roll out the new one. A key can be rotated once, while it works. Needs a key with the scope `full`.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -287,7 +287,7 @@ export interface paths {
         };
         /**
          * List archives
-         * @description Each time an agent was put on a number, moved or taken off it: who answered before and who since, and when the talks of the one before were closed. Newest first, also of agents and numbers that are deleted.
+         * @description One entry for each time an agent was put on a number, moved or taken off it: which agent answered before and after, and when the conversations of the former agent were closed. Newest first, including deleted agents and numbers.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -309,7 +309,7 @@ export interface paths {
         };
         /**
          * Get the audit log
-         * @description Who changed which key, prompt, agent, number, endpoint, credits or account, newest first. Filters may make pages short: go on until `next_cursor` is null.
+         * @description Shows who changed keys, prompts, agents, numbers, endpoints, credits or the account, newest first. With filters, pages may be short: continue until `next_cursor` is null.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -331,7 +331,7 @@ export interface paths {
         };
         /**
          * List conversations
-         * @description Newest first, by when they began. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         * @description Newest first, by when they began. With some filters a page may have fewer entries than `limit`, or none, and still have a `next_cursor`: continue until it is null.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -353,7 +353,7 @@ export interface paths {
         };
         /**
          * Get a conversation
-         * @description Tells who talks with whom, and whether the AI answers.
+         * @description Returns the conversation: customer, agent, and whether the AI answers.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -377,7 +377,7 @@ export interface paths {
         put?: never;
         /**
          * Close a conversation
-         * @description What the customer writes next opens a new one, and the AI does not remember this one there. Does nothing to one that has ended.
+         * @description Closes the conversation. The customer's next message opens a new one, in which the AI does not remember this one. Does nothing if it is already closed.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -399,7 +399,7 @@ export interface paths {
         put?: never;
         /**
          * Read a conversation for its lead
-         * @description Opens a reading up to the newest message, without waiting for the talk to go quiet; one that is open already is answered as it is. Follow it at the address in `Location` until its `status` is `succeeded`, `empty` or `failed`.
+         * @description Starts a reading up to the newest message, without waiting until the conversation is quiet. If a reading is already open, returns that one. Poll the address in `Location` until its `status` is `succeeded`, `empty` or `failed`.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -421,7 +421,7 @@ export interface paths {
         put?: never;
         /**
          * Answer as a member of staff
-         * @description Sends a message and pauses the AI; what the AI is about to say is not sent any more. It costs no credits. Give an Idempotency-Key, so that repeating the request does not send it twice.
+         * @description Sends a message and pauses the AI. A reply of the AI in progress is discarded. It costs no credits. Send an Idempotency-Key, so that repeating the request does not send the message twice.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -443,7 +443,7 @@ export interface paths {
         put?: never;
         /**
          * Pause the AI
-         * @description The AI is silent until then; a reply that is being made is not sent any more. Messages are kept as ever. It holds for the customer, in whatever conversation they have on the number. Pausing once more sets the new end.
+         * @description Pauses the AI until then and discards a reply in progress. Messages are stored as usual. The pause applies to the customer, in every conversation they have on the number. Pausing again sets a new end.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -465,7 +465,7 @@ export interface paths {
         put?: never;
         /**
          * Let the AI answer again
-         * @description What was said during the pause is context for its next reply, and is not answered by itself. Does nothing where the AI is not paused.
+         * @description Messages from the pause are context for the next reply, but are not answered by themselves. Does nothing if the AI is not paused.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -485,7 +485,7 @@ export interface paths {
         };
         /**
          * Get credits
-         * @description The balance and a page of its ledger, newest line first. Each AI reply takes `CREDITS_PER_REPLY`; one that failed gives it back.
+         * @description Returns the balance and a page of its ledger, newest line first. Each AI reply costs `CREDITS_PER_REPLY`; a failed one is refunded.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -493,7 +493,7 @@ export interface paths {
         put?: never;
         /**
          * Grant or adjust credits
-         * @description Writes a line into the ledger, which changes the balance; it never falls below 0. Operators only: a business cannot give itself credits.
+         * @description Adds a line to the ledger and changes the balance, which cannot fall below 0. Operators only: a business cannot grant itself credits.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -513,7 +513,7 @@ export interface paths {
         };
         /**
          * List customers
-         * @description By phone number, and of each number the newest first.
+         * @description Sorted by phone number, and newest first for each number.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -547,7 +547,7 @@ export interface paths {
         head?: never;
         /**
          * Change a customer
-         * @description Sets the id under which you know the customer. Conversations, messages, leads and events show it from then on, and lists can be filtered by it.
+         * @description Sets the id under which you know the customer. From then on, conversations, messages, leads and events show it, and lists can be filtered by it.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -563,7 +563,7 @@ export interface paths {
         };
         /**
          * List leads
-         * @description The newest good reading of each conversation, newest first; with `history=true` every reading. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         * @description The newest good reading of each conversation, newest first; with `history=true` every reading. With some filters a page may have fewer entries than `limit`, or none, and still have a `next_cursor`: continue until it is null.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -585,7 +585,7 @@ export interface paths {
         };
         /**
          * Get a lead
-         * @description Also a reading that is waiting, has failed or found nothing.
+         * @description Returns a reading, also one that is waiting, has failed or found nothing.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -597,7 +597,7 @@ export interface paths {
         head?: never;
         /**
          * Correct a lead
-         * @description Only what is sent is changed, all of it or nothing. It stays whatever is read later; what a reading would have put there becomes a suggestion. Only a conversation's lead can be corrected.
+         * @description Changes only the fields you send, all of them or none. Your values win over later readings, whose values become suggestions. Only the lead of a conversation can be corrected, not older readings.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -613,7 +613,7 @@ export interface paths {
         };
         /**
          * Export leads
-         * @description All leads, or with `history=true` all readings, as CSV in UTF-8, the names of the columns in the first line. It is sent while it is read, however many there are. A cell that a spreadsheet would take for a formula begins with an apostrophe.
+         * @description Exports all leads, or with `history=true` all readings, as CSV in UTF-8 with a header line. The file is streamed, however long it is. A cell that a spreadsheet would treat as a formula begins with an apostrophe.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -635,7 +635,7 @@ export interface paths {
         };
         /**
          * List messages
-         * @description By the time they were said; those of one conversation by their place in it. Some filters have to be looked for row by row; then a page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         * @description By the time they were said; those of one conversation by their place in it. With some filters a page may have fewer entries than `limit`, or none, and still have a `next_cursor`: continue until it is null.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -657,7 +657,7 @@ export interface paths {
         };
         /**
          * Get a message
-         * @description Also tells how each part of it was sent, attempt by attempt.
+         * @description Includes each attempt to send each of its parts.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -681,7 +681,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a failed message
-         * @description A customer's message is answered after all; of a reply, the parts that did not arrive are sent again. It begins once: while it is under way, `started` is false. A reply that was refunded is charged again. A message whose status is `unknown` may have arrived: it is sent again only with `may_repeat`.
+         * @description Answers a customer's message, or sends again the parts of a reply that did not arrive. A retry starts only once: while it is in progress, `started` is false. A reply that was refunded is charged again. A message whose status is `unknown` may have arrived, so it is sent again only with `may_repeat`.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -701,7 +701,7 @@ export interface paths {
         };
         /**
          * List phone numbers
-         * @description Newest first. Deleted ones are not shown.
+         * @description Newest first, without deleted ones.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -709,7 +709,7 @@ export interface paths {
         put?: never;
         /**
          * Register a phone number
-         * @description Customers who write to it are answered once an agent is put on it. A number you deleted can be registered again; what customers wrote meanwhile stays unanswered. The secret of a web chat is shown in this answer only.
+         * @description Customers are answered once you put an agent on the number. You can register a number again after deleting it; messages that arrived in between stay unanswered. Only this response shows the secret of a web chat.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -729,7 +729,7 @@ export interface paths {
         };
         /**
          * Get a phone number
-         * @description Tells what is known of the number, who answers there, and in `state` whether anything keeps customers from being answered.
+         * @description Returns the number, the agent that answers there, and in `state` whether anything prevents replies.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -738,7 +738,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a phone number
-         * @description Its agent stays, without a number, and its talks end. The access token is wiped once no reply under way needs it. What was said stays. What customers write from then on waits unanswered.
+         * @description Its agent stays, without a number, and its conversations are closed. The access token is erased as soon as no reply in progress needs it. Messages are kept. New messages from customers wait unanswered.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -747,7 +747,7 @@ export interface paths {
         head?: never;
         /**
          * Change a phone number
-         * @description Only what is sent is changed. **This rotates the access token:** send the new `access_token`, with `verify` to have Graph confirm it first; replies are sent with it from then on.
+         * @description Changes only the fields you send. **Use this to rotate the access token:** send the new `access_token`, with `verify` to have Meta confirm it first. Replies use it from then on.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -763,7 +763,7 @@ export interface paths {
         };
         /**
          * List waiting messages
-         * @description Messages of customers that no conversation has yet, newest first. On a number without an agent they wait until an agent is put on it: then they are answered, the oldest first, and there is nothing to replay. On other numbers a message waits for seconds.
+         * @description Lists customer messages that are not in a conversation yet, newest first. On a number without an agent they wait until you put an agent on it; then they are answered, oldest first, without a replay. On other numbers a message waits only for seconds.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -787,7 +787,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate a web chat's secret
-         * @description The old one is not good any more at once, and sessions of users it vouched for end: their pages begin new ones with tokens of the new secret, which is shown in this answer only.
+         * @description The old secret stops working at once, and so do the sessions of signed-in users: their pages start new ones with tokens signed by the new secret. Only this response shows the new secret.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -807,7 +807,7 @@ export interface paths {
         };
         /**
          * List prompts
-         * @description Newest first. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: agents can still name one as their `prompt_id`, but each has to be created here instead.
+         * @description Newest first. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed. OpenAI ended them on 30 November 2026. Agents can still have one as their `prompt_id`, but you should replace each with a prompt created here.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -815,7 +815,7 @@ export interface paths {
         put?: never;
         /**
          * Create a prompt
-         * @description Makes it with version 1. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed here. OpenAI ended them on 30 November 2026: agents can still name one as their `prompt_id`, but each has to be created here instead.
+         * @description Makes it with version 1. Prompts of OpenAI's dashboard (`pmpt_…`) are not listed. OpenAI ended them on 30 November 2026. Agents can still have one as their `prompt_id`, but you should replace each with a prompt created here.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -835,7 +835,7 @@ export interface paths {
         };
         /**
          * Get a prompt
-         * @description Shows it with its current version.
+         * @description Returns the prompt with its current version.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -847,7 +847,7 @@ export interface paths {
         head?: never;
         /**
          * Rename a prompt
-         * @description What it says is changed by publishing a version.
+         * @description Renames the prompt. To change its instructions, publish a version.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -865,7 +865,7 @@ export interface paths {
         put?: never;
         /**
          * Preview a prompt
-         * @description Fills in the variables of a version, or of a draft that is not published, as it is done for the model. Nothing is kept, no model is asked, and nothing is charged.
+         * @description Fills in the variables of a version or of an unpublished draft exactly as for the model. Nothing is stored, no model is called, and nothing is charged.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -887,7 +887,7 @@ export interface paths {
         put?: never;
         /**
          * Go back to a version of a prompt
-         * @description It becomes the current one again; replies under way keep theirs. No version is lost.
+         * @description The version becomes the current one again. Replies in progress keep theirs, and no version is lost.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -915,7 +915,7 @@ export interface paths {
         put?: never;
         /**
          * Publish a version of a prompt
-         * @description It becomes the current one: agents that name no version speak with it from the next message on. Nothing is taken over from the version before.
+         * @description The new version becomes the current one: agents without a fixed version use it from the next message on. Nothing is copied from the previous version.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -957,7 +957,7 @@ export interface paths {
         };
         /**
          * List webhook endpoints
-         * @description Newest first. Deleted ones are not shown, and secrets never.
+         * @description Newest first, without deleted ones. Secrets are never shown.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -985,7 +985,7 @@ export interface paths {
         };
         /**
          * Get a webhook endpoint
-         * @description Tells what is known of the endpoint, but its secret.
+         * @description Returns the endpoint without its secret.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -994,7 +994,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a webhook endpoint
-         * @description Nothing is sent to it any more, and its secrets are wiped.
+         * @description No more events are sent to it, and its secrets are erased.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1003,7 +1003,7 @@ export interface paths {
         head?: never;
         /**
          * Change a webhook endpoint
-         * @description Only what is sent is changed. Switching it on again forgets its failures and sends what waits; what came while it was off can be asked for by a redelivery.
+         * @description Changes only the fields you send. Switching it on again clears its failures and sends the waiting events. Redeliver events from the time it was off if you want them.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1019,7 +1019,7 @@ export interface paths {
         };
         /**
          * List webhook deliveries
-         * @description What was and is to be sent to an endpoint, newest first by when it happened. A page may hold fewer entries than `limit`, or none, and still have a `next_cursor`: go on until it is null.
+         * @description Lists the deliveries of an endpoint, by the time of their events, newest first. A page may have fewer entries than `limit`, or none, and still have a `next_cursor`: continue until it is null.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1041,7 +1041,7 @@ export interface paths {
         };
         /**
          * Get a webhook delivery
-         * @description Also what is sent, and every attempt.
+         * @description Includes the body and every attempt.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1065,7 +1065,7 @@ export interface paths {
         put?: never;
         /**
          * Redeliver an event
-         * @description It is sent now, whatever came of it before, and tried for three days again. One that is being sent at this moment is left alone.
+         * @description Sends it now, even if it was delivered before, and retries it for three days again. A delivery that is being sent at this moment is left alone.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1109,7 +1109,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate a webhook endpoint's secret
-         * @description For `grace_seconds` what is sent carries two signatures, one with each secret, so that nothing is refused while the new one is rolled out. The secret is shown in this answer only.
+         * @description For `grace_seconds`, each event has two signatures, one per secret, so that you can roll out the new one without refusing events. Only this response shows the secret.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1131,7 +1131,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test to a webhook endpoint
-         * @description An event of type `endpoint.test` is sent to this endpoint alone; its delivery tells what came of it.
+         * @description Sends an event of type `endpoint.test` to this endpoint only. Its delivery shows the result.
          *
          *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
          */
@@ -1151,9 +1151,9 @@ export interface paths {
         };
         /**
          * Get a web chat's looks
-         * @description What the widget needs to show itself, and nothing else. 404 where nobody answers any more: there is no number or no agent.
+         * @description Returns what the widget needs to show itself. 404 if the number or its agent does not exist.
          *
-         *     Rate limit: 600 readings a minute per address.
+         *     Rate limit: 600 requests a minute per address.
          */
         get: operations["get_webchat_config"];
         put?: never;
@@ -1175,7 +1175,7 @@ export interface paths {
         put?: never;
         /**
          * Send a picture
-         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB, by its content and not by what it is called. Send its `file_id` with a message within six hours, else it is deleted.
+         * @description The body is the picture itself: PNG, JPEG, GIF or WebP, up to 5 MB. The content decides, not the declared type. Send its `file_id` with a message within six hours, or it is deleted.
          *
          *     Rate limit: 10 a minute per visitor, 30 per address, 200 per chat; a day, the chat's `daily_limit` and the limits in bytes. Until somebody has replied to an anonymous visitor, 3 a day.
          */
@@ -1195,9 +1195,9 @@ export interface paths {
         };
         /**
          * Get a picture
-         * @description The bytes, for the visitor who sent it and for nobody else.
+         * @description Returns the picture to the visitor who sent it, and to nobody else.
          *
-         *     Rate limit: 600 readings a minute per address.
+         *     Rate limit: 600 requests a minute per address.
          */
         get: operations["get_webchat_file"];
         put?: never;
@@ -1217,15 +1217,15 @@ export interface paths {
         };
         /**
          * Read a chat
-         * @description What was said since a cursor, oldest first; without one, the newest. A message whose status has changed is told again, with the same `id`. The event stream tells the same.
+         * @description Returns messages since a cursor, oldest first, or without one the newest. A message whose status has changed is returned again, with the same `id`. The event stream sends the same.
          *
-         *     Rate limit: 600 readings a minute per address.
+         *     Rate limit: 600 requests a minute per address.
          */
         get: operations["list_webchat_messages"];
         put?: never;
         /**
          * Write a message
-         * @description Kept before it is answered 202, once by its `message_id`: sent again with the same one, nothing happens. It is answered as every message is.
+         * @description Stores the message before it responds 202. Sending the same `message_id` again does nothing. The reply comes as for any message.
          *
          *     Rate limit: 20 messages a minute per visitor, 60 per address, 600 per chat; a day, the chat's `daily_limit`, of which one address has a tenth.
          */
@@ -1247,9 +1247,9 @@ export interface paths {
         put?: never;
         /**
          * Note what was read
-         * @description Replies up to the cursor become `read`, also in what the business sees.
+         * @description Marks replies up to the cursor as `read`, for the business as well.
          *
-         *     Rate limit: 600 readings a minute per address.
+         *     Rate limit: 600 requests a minute per address.
          */
         post: operations["read_webchat_messages"];
         delete?: never;
@@ -1269,7 +1269,7 @@ export interface paths {
         put?: never;
         /**
          * Begin a session
-         * @description With an earlier session's token (`Authorization: Bearer …`) the visitor stays who they were; an anonymous one gets a token that lasts longer. A token that has ended counts as none. With an `identity_token` they are the user whom the business's server vouches for; what they wrote before, without one, becomes part of that user's chat.
+         * @description With the token of an earlier session (`Authorization: Bearer …`) the visitor stays the same, and an anonymous visitor gets a token that lasts longer. An expired token is ignored. With an `identity_token` the visitor is the user that the business's server has signed in; messages they wrote before, without one, join that user's chat.
          *
          *     Rate limit: 30 a minute per address.
          */
@@ -1289,13 +1289,13 @@ export interface paths {
         };
         /**
          * Verify the webhook address
-         * @description Meta calls this when the callback URL is set; the challenge is given back as it came.
+         * @description Meta calls this when you set the callback URL. The response is the challenge, unchanged.
          */
         get: operations["verify_webhook"];
         put?: never;
         /**
          * Receive a webhook
-         * @description Signed with `X-Hub-Signature-256`: HMAC-SHA256 of the raw body, Meta's with the app secret, a message of a business's own server with the secret of the web chat it is for.
+         * @description Receives webhooks of Meta and messages of a business's own server. Both are signed with `X-Hub-Signature-256`, an HMAC-SHA256 of the raw body: Meta's with the app secret, a message of your server with the secret of its web chat.
          */
         post: operations["receive_webhook"];
         delete?: never;
@@ -1326,7 +1326,7 @@ export interface components {
             /** @description sent when it does; empty = a general text */
             readonly handover_message: string;
             readonly name: string;
-            /** @description Where it answers; null = nowhere. */
+            /** @description The phone number on which it answers; null = none. */
             readonly phone_number_id: string | null;
             readonly prompt_id: string;
             /** @description none = current */
@@ -1336,40 +1336,40 @@ export interface components {
         };
         /** @description What can be said of an agent. */
         AgentInputRequest: {
-            /** @description Put before the first AI reply of each conversation, in the same message: it tells the customer that an AI answers. Empty = nothing is said; if not given, “You are chatting with an AI assistant.”. */
+            /** @description Put before the first AI reply of each conversation, in the same message. It tells the customer that an AI answers. Empty = nothing is sent; default: “You are chatting with an AI assistant.”. */
             disclosure?: string;
-            /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
+            /** @description Milliseconds that a conversation must be quiet before its lead is read; null = the default. In production at least 300000. */
             extraction_interval?: number | null;
-            /** @description Sent when no answer could be made; empty = nothing is sent. */
+            /** @description Sent if no reply could be created; empty = nothing is sent. */
             fallback_message?: string;
-            /** @description The model may hand a talk over to a person. */
+            /** @description The model may hand a conversation over to a person. */
             handover_enabled?: boolean;
-            /** @description Sent when it does; empty = a general text. */
+            /** @description Sent when it does; empty = a standard text. */
             handover_message?: string;
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             name: string;
-            /** @description A number of the same user; null = it answers nowhere. */
+            /** @description A phone number of the same user; null = none, so the agent answers nobody. */
             phone_number_id?: string | null;
             /** @description A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the `fallback_message`. */
             prompt_id: string;
-            /** @description Which version it speaks with; null = whichever is the prompt's current one. With another `prompt_id` and no version it is null. */
+            /** @description The version it uses; null = always the prompt's current version. If you send another `prompt_id` without a version, it becomes null. */
             prompt_version?: number | null;
-            /** @description Sent when the credits are out; empty = nothing is sent. */
+            /** @description Sent when the business has no credits left; empty = nothing is sent. */
             unavailable_message?: string;
         };
         AgentPage: {
             data: components["schemas"]["Agent"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description What the answer's text is like. */
         AnswerText: {
-            /** @description How much it says. */
+            /** @description How long answers are. */
             verbosity: components["schemas"]["VerbosityEnum"];
         };
         /** @description What the answer's text is like. */
         AnswerTextRequest: {
-            /** @description How much it says. */
+            /** @description How long answers are. */
             verbosity: components["schemas"]["VerbosityEnum"];
         };
         /** @description An agent came to a number or left it. */
@@ -1382,30 +1382,30 @@ export interface components {
              * @description when its talks were closed
              */
             readonly closed_at: string | null;
-            /** @description Who answers since; null = nobody. */
+            /** @description The agent that has answered since; null = none. */
             readonly new_agent_id: string | null;
-            /** @description Who answered before; null = nobody. */
+            /** @description The agent that answered before; null = none. */
             readonly old_agent_id: string | null;
-            /** @description The number. */
+            /** @description The phone number. */
             readonly phone_number_id: string;
         };
         ArchivePage: {
             data: components["schemas"]["Archive"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description One try to deliver. */
         Attempt: {
             /**
              * Format: date-time
-             * @description When it was made.
+             * @description When it was sent.
              */
             at: string;
-            /** @description Why there was none; else empty. */
+            /** @description Why there was no response; otherwise empty. */
             error: string;
-            /** @description How long that took. */
+            /** @description How long the response took. */
             milliseconds: number;
-            /** @description The status that was answered; null = there was no answer. */
+            /** @description The HTTP status of the response; null = no response. */
             status: number | null;
         };
         /** @description A change of the configuration. */
@@ -1420,11 +1420,11 @@ export interface components {
             readonly actor_name: string;
             /** @description The IP address of the request; empty where it is not known, or not one of yours. */
             readonly address: string;
-            /** @description By field: `before` and `after`. Of secrets, e-mail addresses and URLs there is only the name; long texts are cut. */
+            /** @description For each field, `before` and `after`. Secrets, e-mail addresses and URLs show only the name of the field; long texts are cut. */
             readonly changes: {
                 [key: string]: unknown;
             };
-            /** @description That of the request. */
+            /** @description The correlation id of the request. */
             readonly correlation_id: string;
             /** Format: date-time */
             readonly created_at: string;
@@ -1438,7 +1438,7 @@ export interface components {
         };
         AuditEntryPage: {
             data: components["schemas"]["AuditEntry"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
@@ -1449,17 +1449,17 @@ export interface components {
         ChatMessage: {
             /**
              * Format: date-time
-             * @description When it was said.
+             * @description When it was written.
              */
             at: string;
-            /** @description `message_id` of the visitor's own. */
+            /** @description The `message_id`, for the visitor's own messages. */
             client_id: string | null;
-            /** @description Who said it. */
+            /** @description Who wrote it. */
             from: components["schemas"]["FromEnum"];
-            /** @description The same whenever it is told. */
+            /** @description Stays the same whenever the message is returned. */
             id: string;
             image: components["schemas"]["Image"] | null;
-            /** @description Of the visitor's own: `received`, `answered`, `failed` or `unavailable` (the business is out of credits); of others: `sent` or `read`. */
+            /** @description For the visitor's own messages `received`, `answered`, `failed` or `unavailable` (the business has no credits left); for others `sent` or `read`. */
             status: components["schemas"]["ChatMessageStatusEnum"];
             /** @description Markdown, as its author wrote it. */
             text: string;
@@ -1468,45 +1468,45 @@ export interface components {
         ChatMessageStatusEnum: "received" | "answered" | "failed" | "unavailable" | "sent" | "read";
         /** @description What was said since a cursor. */
         ChatPage: {
-            /** @description Give it as `after` to go on from here. */
+            /** @description Send it as `after` to continue from here. */
             cursor: string;
-            /** @description Whether there is more right now. */
+            /** @description Whether there are more messages right now. */
             has_more: boolean;
             /** @description Oldest first. */
             messages: components["schemas"]["ChatMessage"][];
-            /** @description How the chat stands. */
+            /** @description The state of the chat. */
             state: components["schemas"]["State"];
         };
         /** @description How a chat looks. Whoever knows its id may read it, so nothing else may stand here. */
         Config: {
             /** @description The main colour. */
             color: string;
-            /** @description Where the event stream is. */
+            /** @description The address of the event stream. */
             events_url: string;
-            /** @description Whether an agent with credits answers. */
+            /** @description Whether an agent answers and the business has credits. */
             is_available: boolean;
-            /** @description On the button that opens the chat; empty = none. */
+            /** @description The label of the button that opens the chat; empty = none. */
             launcher_label: string;
-            /** @description Where one writes; empty = the widget's own words. */
+            /** @description The placeholder of the input field; empty = the widget's own. */
             placeholder: string;
             /** @description `left` or `right`. */
             position: string;
-            /** @description Below the title. */
+            /** @description A line below the title. */
             subtitle: string;
-            /** @description The widget's own words, where the business has others. */
+            /** @description The business's texts that replace the widget's own. */
             texts: {
                 [key: string]: string;
             };
             /** @description `auto`, `light` or `dark`. */
             theme: string;
-            /** @description Above the chat; empty = the widget's own word. */
+            /** @description The title above the chat; empty = the widget's own. */
             title: string;
-            /** @description Shown before anything was written. */
+            /** @description Shown before the first message. */
             welcome_text: string;
         };
         /** @description A conversation. */
         Conversation: {
-            /** @description Who answers in it. */
+            /** @description The agent of the conversation. */
             readonly agent_id: string;
             /** @description `whatsapp`, `instagram` or `webchat`. */
             readonly channel: string;
@@ -1514,7 +1514,7 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
             /**
              * Format: date-time
@@ -1523,7 +1523,7 @@ export interface components {
             readonly disclosed_at: string | null;
             /**
              * Format: date-time
-             * @description The AI asked for a person, and none has taken over yet.
+             * @description Whether the AI asked for a person and nobody has taken over yet.
              */
             readonly handover_at: string | null;
             readonly handover_reason: string;
@@ -1531,20 +1531,20 @@ export interface components {
             readonly is_active: boolean;
             /** Format: date-time */
             readonly last_message_at: string;
-            /** @description Its copy at OpenAI; null until the first reply. */
+            /** @description The id of its copy at OpenAI; null until the first reply. */
             readonly openai_conversation_id: string | null;
-            /** @description Why it is silent; empty if it is not. */
+            /** @description Why it is paused; empty if it is not. */
             readonly pause_reason: string;
             /**
              * Format: date-time
-             * @description The AI is silent until then; null = it answers.
+             * @description The AI is paused until then; null = not paused.
              */
             readonly paused_until: string | null;
             readonly phone_number_id: string;
         };
         ConversationPage: {
             data: components["schemas"]["Conversation"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description Who set a field. */
@@ -1559,7 +1559,7 @@ export interface components {
         };
         /** @description How many were meant. */
         Count: {
-            /** @description So many are sent; what waited already is not counted. */
+            /** @description How many are sent; those that were already waiting are not counted. */
             count: number;
         };
         /** @description A line of the ledger. */
@@ -1574,7 +1574,7 @@ export interface components {
             readonly entry_id: number;
             readonly kind: components["schemas"]["CreditEntryKindEnum"];
             readonly reason: string;
-            /** @description What it was for, e.g. the turn that was charged. */
+            /** @description What it was for, for example the turn that was charged. */
             reference: string;
         };
         /** @enum {string} */
@@ -1583,7 +1583,7 @@ export interface components {
             data: components["schemas"]["CreditEntry"][];
             /** Format: date-time */
             last_updated: string | null;
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
             remaining_credits: number;
             user_id: string;
@@ -1592,7 +1592,7 @@ export interface components {
         CreditInputKindEnum: "grant" | "adjustment";
         /** @description A change of the balance. */
         CreditInputRequest: {
-            /** @description Credits; for a grant more than 0, else not 0. */
+            /** @description Credits: more than 0 for a grant, not 0 for an adjustment. */
             amount: number;
             /** @description `grant` adds; `adjustment` corrects. */
             kind: components["schemas"]["CreditInputKindEnum"];
@@ -1601,49 +1601,49 @@ export interface components {
         };
         /** @description A customer: the same object wherever a customer is shown. */
         Customer: {
-            /** @description Their phone, or the id that the channel knows them by. */
+            /** @description Their phone number, or their id on the channel. */
             address: string;
-            /** @description Where they write. */
+            /** @description The channel on which they write. */
             channel: components["schemas"]["ChannelEnum"];
             /** @description The customer, on one phone number. */
             customer_id: string;
-            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or what you set; null = none is known. */
+            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or the one you set; null = not known. */
             external_id: string | null;
             /** @description Their name, as the channel or the identity token gives it. */
             name: string;
-            /** @description Their name on the channel, where they have one. */
+            /** @description Their user name on the channel, if they have one. */
             username: string;
         };
         /** @description A customer, and the phone number that they write to. */
         CustomerDetail: {
-            /** @description Their phone, or the id that the channel knows them by. */
+            /** @description Their phone number, or their id on the channel. */
             address: string;
-            /** @description Where they write. */
+            /** @description The channel on which they write. */
             channel: components["schemas"]["ChannelEnum"];
             /**
              * Format: date-time
-             * @description When they first wrote.
+             * @description When they wrote for the first time.
              */
             created_at: string;
             /** @description The customer, on one phone number. */
             customer_id: string;
-            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or what you set; null = none is known. */
+            /** @description The id under which you know them: the user id of a web chat's identity token, the `customer_phone` of a message from your server, or the one you set; null = not known. */
             external_id: string | null;
             /** @description Their name, as the channel or the identity token gives it. */
             name: string;
             /** @description The phone number they write to. */
             phone_number_id: string;
-            /** @description Their name on the channel, where they have one. */
+            /** @description Their user name on the channel, if they have one. */
             username: string;
         };
         CustomerDetailPage: {
             data: components["schemas"]["CustomerDetail"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description One part of a message, sent once. */
         Delivery: {
-            /** @description Each retry makes a new one. */
+            /** @description Increases with each retry. */
             readonly attempt: number;
             readonly delivery_id: string;
             readonly error: string;
@@ -1661,7 +1661,7 @@ export interface components {
         /** @enum {string} */
         EffortEnum: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
         /** @enum {string} */
-        EventType: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending" | "endpoint.test";
+        EventType: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "number.silent" | "prompt.ended" | "model.ending" | "endpoint.test";
         /** @description What bears a value out. */
         Evidence: {
             /**
@@ -1669,24 +1669,24 @@ export interface components {
              * @description How sure the model was, from 0 to 1.
              */
             confidence: number;
-            /** @description Ids of the messages that say so. */
+            /** @description The ids of the messages that prove it. */
             messages: string[];
         };
         /** @description A reading of a conversation; the newest good one is its lead. */
         Extraction: {
-            /** @description Who answers in it. */
+            /** @description The agent of the conversation. */
             readonly agent_id: string;
             /** @description 1 little or none, 2 some, 3 a sum that is set aside. */
             readonly budget: number | null;
-            /** @description The fields in which it differs from before. */
+            /** @description The fields that changed since the lead before. */
             readonly changed: string[];
             /** @description `whatsapp`, `instagram` or `webchat`. */
             readonly channel: string;
             /** @description The company they speak for. */
             readonly company: string | null;
-            /** @description What was read. */
+            /** @description The conversation that was read. */
             readonly conversation_id: string;
-            /** @description By field that a person set: who, and when. */
+            /** @description For each field that a person set: who and when. */
             readonly corrected: {
                 [key: string]: components["schemas"]["Correction"];
             };
@@ -1694,7 +1694,7 @@ export interface components {
             readonly created_at: string;
             /** @description Whose conversation was read. */
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
             /**
              * Format: date-time
@@ -1710,7 +1710,7 @@ export interface components {
             readonly email: string | null;
             /** @description 1 short answers, 2 takes part, 3 asks and answers. */
             readonly engagement: number | null;
-            /** @description By field: what bears it out. */
+            /** @description For each field, the evidence. */
             readonly evidence: {
                 [key: string]: components["schemas"]["Evidence"];
             };
@@ -1733,32 +1733,32 @@ export interface components {
             readonly name: string | null;
             /**
              * Format: date-time
-             * @description When its notification was handed over; null = it told nothing new.
+             * @description When its e-mail was sent; null = there was nothing new to report.
              */
             readonly notified_at: string | null;
             /** @description A phone number the customer gave (E.164). */
             readonly phone: string | null;
             readonly phone_number_id: string;
-            /** @description The prompt it was read with; empty = the shipped one. */
+            /** @description The prompt that read it; empty = the built-in one. */
             readonly prompt_id: string;
             /** @description That prompt's version. */
             readonly prompt_version: number;
             /** @description why it failed or found nothing */
             readonly reason: string;
-            /** @description By field: why what the model gave was not taken. */
+            /** @description For each field, why the model's value was rejected. */
             readonly refused: {
                 [key: string]: string;
             };
             /** @description One or two sentences for the sales person. */
             readonly smart_notification: string | null;
-            /** @description What became of it. */
+            /** @description The result of the reading. */
             readonly status: components["schemas"]["ExtractionStatusEnum"];
-            /** @description By corrected field: what the latest reading would have put there. */
+            /** @description For each corrected field, the value that the latest reading would have set. */
             readonly suggestions: {
                 [key: string]: components["schemas"]["Suggestion"];
             };
             readonly tokens_used: number;
-            /** @description Read because it went quiet, or by hand. */
+            /** @description Whether the conversation was read because it went quiet, or by hand. */
             readonly trigger: components["schemas"]["TriggerEnum"];
             /** @description The number of the newest message that is read. */
             readonly upto_sequence_no: number;
@@ -1767,23 +1767,23 @@ export interface components {
         };
         ExtractionPage: {
             data: components["schemas"]["Extraction"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
         ExtractionStatusEnum: "waiting" | "running" | "succeeded" | "empty" | "failed";
         /** @description What is wrong with one field. */
         FieldProblem: {
-            /** @description For machines, e.g. `required`. */
+            /** @description For programs, for example `required`. */
             code: string;
-            /** @description For people. */
+            /** @description A text for people. */
             detail: string;
-            /** @description Name of the field, with dots into nested ones; empty = the whole. */
+            /** @description The name of the field, with dots for nested fields; empty = the whole body. */
             field: string;
         };
         /** @description A kept picture. */
         File: {
-            /** @description To be sent with a message. */
+            /** @description Send it with a message. */
             file_id: string;
         };
         /** @enum {string} */
@@ -1793,7 +1793,7 @@ export interface components {
             /** @description HMAC-SHA256 of `user_id` with the chat's secret, in lower-case hex. */
             hash: string;
             /**
-             * @description Ignored: the hash does not cover it.
+             * @description Ignored, because the hash does not cover it.
              * @default
              */
             name?: string;
@@ -1809,68 +1809,68 @@ export interface components {
         Key: {
             /** Format: date-time */
             readonly created_at: string;
-            /** @description The key, staff member or command that made it; empty = not known. */
+            /** @description The key, member of staff or command that created it; empty = not known. */
             readonly created_by: string;
             /** Format: date-time */
             readonly expires_at: string | null;
-            /** @description The key itself. It is shown this once and kept nowhere. */
+            /** @description The key itself. It is shown only once and stored nowhere. */
             key: string;
             /** Format: date-time */
             readonly last_used_at: string | null;
             readonly name: string;
-            /** @description The key that made it; null = none. */
+            /** @description The key that created it; null = none. */
             readonly parent: string | null;
-            /** @description The only numbers it may see; null = all, and what belongs to the whole business. */
+            /** @description The only phone numbers it can access; null = all, and everything that belongs to the whole business. */
             readonly phone_number_ids: string[] | null;
             readonly prefix: string;
-            /** @description The key that was rotated; null = it is no rotated key. */
+            /** @description The key that it replaced; null = it did not replace one. */
             readonly replaces: string | null;
             /** Format: date-time */
             readonly revoked_at: string | null;
-            /** @description `read` = every GET; `write` = also what changes something; `full` = also API keys. */
+            /** @description `read` = every GET; `write` = also every change; `full` = also API keys. */
             readonly scope: components["schemas"]["ScopeEnum"];
         };
         /** @description A key without its secret. */
         KeyInfo: {
             /** Format: date-time */
             readonly created_at: string;
-            /** @description The key, staff member or command that made it; empty = not known. */
+            /** @description The key, member of staff or command that created it; empty = not known. */
             readonly created_by: string;
             /** Format: date-time */
             readonly expires_at: string | null;
             /** Format: date-time */
             readonly last_used_at: string | null;
             readonly name: string;
-            /** @description The key that made it; null = none. */
+            /** @description The key that created it; null = none. */
             readonly parent: string | null;
-            /** @description The only numbers it may see; null = all, and what belongs to the whole business. */
+            /** @description The only phone numbers it can access; null = all, and everything that belongs to the whole business. */
             readonly phone_number_ids: string[] | null;
             readonly prefix: string;
-            /** @description The key that was rotated; null = it is no rotated key. */
+            /** @description The key that it replaced; null = it did not replace one. */
             readonly replaces: string | null;
             /** Format: date-time */
             readonly revoked_at: string | null;
-            /** @description `read` = every GET; `write` = also what changes something; `full` = also API keys. */
+            /** @description `read` = every GET; `write` = also every change; `full` = also API keys. */
             readonly scope: components["schemas"]["ScopeEnum"];
         };
         KeyInfoPage: {
             data: components["schemas"]["KeyInfo"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description What can be said of a new key. */
         KeyInputRequest: {
             /**
              * Format: date-time
-             * @description From then on it is refused; null or not given = when the key that makes it ends.
+             * @description From this time on it is refused; null or left out = when the key that creates it expires.
              */
             expires_at?: string | null;
-            /** @description What it is for. */
+            /** @description What the key is for. */
             name: string;
-            /** @description The only numbers it may see; null or not given = all, and what belongs to the whole business. */
+            /** @description The only phone numbers it can access; null or left out = all, and everything that belongs to the whole business. */
             phone_number_ids?: string[] | null;
             /**
-             * @description `read` = every GET; `write` = also what changes something; `full` = also API keys.
+             * @description `read` = every GET; `write` = also every change; `full` = also API keys.
              * @default full
              */
             scope?: components["schemas"]["ScopeEnum"];
@@ -1882,9 +1882,9 @@ export interface components {
              * @description When.
              */
             at: string;
-            /** @description The channel's code, or a word of ours; empty = none is known. */
+            /** @description The channel's code, or one of ours; empty = not known. */
             code: string;
-            /** @description What it said. */
+            /** @description The channel's explanation. */
             message: string;
         };
         Live: {
@@ -1901,48 +1901,48 @@ export interface components {
              */
             expires_at: string | null;
             /**
-             * @description As the customer named it.
+             * @description The name that the customer gave the file.
              * @default
              */
             filename?: string;
             /** @description image, video, audio, voice, document or sticker. */
             kind: string;
             /**
-             * @description As the channel told it, or as it was found to be.
+             * @description As the channel reported it, or as detected from the content.
              * @default
              */
             mime_type?: string;
             /**
-             * @description Where it is stored here; empty = not fetched yet.
+             * @description Where the service stores it; empty = not fetched yet.
              * @default
              */
             name?: string;
             /**
-             * @description What is said in it, if it was written down.
+             * @description The transcript of a voice note, if there is one.
              * @default
              */
             transcript?: string;
             /**
              * Format: uri
-             * @description Where the file can be downloaded until `expires_at`, without an API key; null = there is no file, or no longer.
+             * @description Where you can download the file until `expires_at`, without an API key; null = the file does not exist or no longer exists.
              */
             url: string | null;
         };
         /** @description A message; `to_representation` returns the message object, and the fields here describe it. */
         Message: {
-            /** @description Who of the staff said it, if known. */
+            /** @description The member of staff who wrote it, if known. */
             readonly actor: string;
             /** @description The agent of the conversation. */
             readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
             /** @description The channel. */
             readonly channel: components["schemas"]["ChannelEnum"];
-            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; otherwise null. */
             readonly client_message_id: string | null;
             readonly conversation_id: string;
             /** @description The customer of the conversation. */
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
             /**
              * Format: date-time
@@ -1954,7 +1954,7 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
-            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            /** @description The message it replies to. For an AI reply, the newest message with the same `turn_id`; for a customer's message, the one they quote; null = not known. */
             readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
@@ -1967,7 +1967,7 @@ export interface components {
             readonly sender: components["schemas"]["SenderEnum"];
             readonly sequence_no: number;
             readonly status: components["schemas"]["MessageStatus"];
-            /** @description Empty if the customer took it back. */
+            /** @description Empty if the customer deleted the message. */
             readonly text: string;
             /**
              * Format: date-time
@@ -1975,7 +1975,7 @@ export interface components {
              */
             readonly timestamp: string;
             readonly tokens_used: number;
-            /** @description The same for a reply and what it answers. */
+            /** @description The same for a reply and the messages it answers. */
             readonly turn_id: string | null;
             /**
              * Format: date-time
@@ -1985,19 +1985,19 @@ export interface components {
         };
         /** @description A message and how it was sent. */
         MessageDetail: {
-            /** @description Who of the staff said it, if known. */
+            /** @description The member of staff who wrote it, if known. */
             readonly actor: string;
             /** @description The agent of the conversation. */
             readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
             /** @description The channel. */
             readonly channel: components["schemas"]["ChannelEnum"];
-            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; otherwise null. */
             readonly client_message_id: string | null;
             readonly conversation_id: string;
             /** @description The customer of the conversation. */
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
             /**
              * Format: date-time
@@ -2010,7 +2010,7 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
-            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            /** @description The message it replies to. For an AI reply, the newest message with the same `turn_id`; for a customer's message, the one they quote; null = not known. */
             readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
@@ -2023,7 +2023,7 @@ export interface components {
             readonly sender: components["schemas"]["SenderEnum"];
             readonly sequence_no: number;
             readonly status: components["schemas"]["MessageStatus"];
-            /** @description Empty if the customer took it back. */
+            /** @description Empty if the customer deleted the message. */
             readonly text: string;
             /**
              * Format: date-time
@@ -2031,7 +2031,7 @@ export interface components {
              */
             readonly timestamp: string;
             readonly tokens_used: number;
-            /** @description The same for a reply and what it answers. */
+            /** @description The same for a reply and the messages it answers. */
             readonly turn_id: string | null;
             /**
              * Format: date-time
@@ -2041,59 +2041,59 @@ export interface components {
         };
         /** @description What a visitor writes: a text, a picture that was sent before, or both. */
         MessageInputRequest: {
-            /** @description Of a picture that this visitor sent. */
+            /** @description The id of a picture that this visitor uploaded. */
             file_id?: string;
-            /** @description The browser's own: sent again with the same one, nothing happens. */
+            /** @description An id that the browser creates. Sending the same one again does nothing. */
             message_id: string;
             /**
              * Format: date-time
-             * @description When it was written, if that is some time ago.
+             * @description When it was written, if that was some time ago.
              */
             sent_at?: string;
             /**
-             * @description Needed without a picture; not only white space.
+             * @description Required if there is no picture; not only white space.
              * @default
              */
             text?: string;
         };
         MessagePage: {
             data: components["schemas"]["Message"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
         MessageStatus: "pending" | "sent" | "delivered" | "read" | "failed" | "unknown";
         /** @description A number that was just registered. */
         NewPhoneNumber: {
-            /** @description Who answers here; null = nobody. */
+            /** @description The agent that answers here; null = none. */
             readonly agent_id: string | null;
             readonly api_base_url: string;
             /** Format: date-time */
             readonly created_at: string;
             readonly display_name: string;
             readonly external_number: string;
-            /** @description Whether an access token is kept. */
+            /** @description Whether an access token is stored. */
             readonly has_access_token: boolean;
             readonly phone_number_id: string;
             readonly sender_id: string;
-            /** @description Whether customers are answered here; not part of the `ETag`. */
+            /** @description Whether customers are answered here. It does not affect the `ETag`. */
             readonly state: components["schemas"]["NumberState"];
             readonly type: components["schemas"]["ChannelEnum"];
-            /** @description Of a web chat; null on other channels. */
+            /** @description Web chats only; null on other channels. */
             readonly webchat: components["schemas"]["WebChat"] | null;
-            /** @description Of a web chat, shown this once; null on other channels. */
+            /** @description Web chats only, shown only once; null on other channels. */
             webchat_secret: string | null;
         };
         /** @description A business that was made just now, with its first key. */
         NewUser: {
-            /** @description Its first API key; `key` is shown this once. */
+            /** @description Its first API key; `key` is shown only once. */
             api_key: components["schemas"]["Key"];
             readonly company_name: string;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
-            /** @description Told of leads; empty = nobody is. */
+            /** @description Receives e-mails about leads; empty = none are sent. */
             readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
@@ -2109,16 +2109,16 @@ export interface components {
             readonly endpoint_id: string;
             /**
              * Format: date-time
-             * @description Nothing was taken since then; null = all is well.
+             * @description Every attempt since then failed; null = no failures.
              */
             readonly failing_since: string | null;
             /** @description false = nothing is sent to it. */
             readonly is_enabled: boolean;
             /** Format: date-time */
             readonly previous_secret_expires_at: string | null;
-            /** @description Signs what is sent. It is shown this once, and nobody can read it again. */
+            /** @description Signs the events. It is shown only once. */
             secret: string;
-            /** @description The events it is told; empty = all. */
+            /** @description The types of events it receives; empty = all. */
             readonly types: components["schemas"]["TypesEnum"][];
             readonly url: string;
         };
@@ -2126,54 +2126,54 @@ export interface components {
         NothingInputRequest: Record<string, never>;
         /** @description A new number. */
         NumberInputRequest: {
-            /** @description Meta's access token, needed but for web chats. Kept encrypted and never shown. */
+            /** @description Meta's access token. Required except for web chats. Stored encrypted and never shown. */
             access_token?: string;
-            /** @description An address of Meta's Graph API; empty = the channel's own. */
+            /** @description An address of Meta's Graph API; empty = the channel's default. */
             api_base_url?: string;
             /** @description A name for people at the business. */
             display_name?: string;
-            /** @description The number or name customers know. */
+            /** @description The number or name that customers know. */
             external_number?: string;
-            /** @description Meta's id of the number or account. Required but for a web chat, which gets a `web_…`. */
+            /** @description Meta's id of the number or account. Required except for web chats, which get an id that begins with `web_`. */
             phone_number_id?: string;
-            /** @description The id messages are sent as, where it is not the number's: the page's with Facebook Login. */
+            /** @description The id that messages are sent from, if it is not the number's: with Facebook Login, the page's id. */
             sender_id?: string;
             /** @description The channel. */
             type: components["schemas"]["ChannelEnum"];
             /**
-             * @description Have Graph confirm, before anything is kept, that `access_token` may read this number. In production it always does.
+             * @description Ask Meta, before anything is stored, whether `access_token` can read this number. Production always does.
              * @default false
              */
             verify?: boolean;
-            /** @description Of a web chat: how it looks, and where it may stand. */
+            /** @description Web chats only: how the chat looks, and which pages may show it. */
             webchat?: components["schemas"]["WebChatInputRequest"];
         };
         /** @description The state of a number. */
         NumberState: {
-            /** @description The last error of the channel, or of a message that is still failed; null = none. */
+            /** @description The last error of the channel, or of a message that is still `failed`; null = none. */
             last_error: components["schemas"]["LastError"] | null;
             /**
              * Format: date-time
-             * @description When the last message of a customer arrived.
+             * @description When the last customer message arrived.
              */
             last_received_at: string | null;
             /**
              * Format: date-time
-             * @description The time of the last message that the channel took.
+             * @description When the channel last accepted a message.
              */
             last_sent_at: string | null;
-            /** @description `active` = customers are answered; `no_agent` = no agent answers here; `channel_error` = the channel refuses everything until a person acts; `no_credits` = no credits are left. The first that applies. */
+            /** @description The first that applies: `no_agent` = no agent answers here; `channel_error` = the channel refuses all messages until a person fixes it; `no_credits` = no credits are left; `silent` = messages used to come in and no longer do; `active` = customers are answered. */
             status: components["schemas"]["NumberStateStatusEnum"];
         };
         /** @enum {string} */
-        NumberStateStatusEnum: "no_agent" | "channel_error" | "no_credits" | "active";
+        NumberStateStatusEnum: "no_agent" | "channel_error" | "no_credits" | "silent" | "active";
         /** @description Further arguments of OpenAI's `responses.create`; what is not given is left to OpenAI. */
         Parameters: {
-            /** @description Thinking and answer together. */
+            /** @description Limit for reasoning and answer together. */
             max_output_tokens?: number;
-            /** @description Requests with the same one are more likely to find OpenAI's cache. */
+            /** @description Requests with the same key are more likely to hit OpenAI's cache. */
             prompt_cache_key?: string;
-            /** @description For models that think. */
+            /** @description Only for reasoning models. */
             reasoning?: components["schemas"]["Reasoning"];
             /** @description How OpenAI serves it. */
             service_tier?: components["schemas"]["ServiceTierEnum"];
@@ -2182,7 +2182,7 @@ export interface components {
              * @description How varied answers are.
              */
             temperature?: number;
-            /** @description What the answer's text is like. */
+            /** @description The format of the answer. */
             text?: components["schemas"]["AnswerText"];
             /**
              * Format: double
@@ -2192,11 +2192,11 @@ export interface components {
         };
         /** @description Further arguments of OpenAI's `responses.create`; what is not given is left to OpenAI. */
         ParametersRequest: {
-            /** @description Thinking and answer together. */
+            /** @description Limit for reasoning and answer together. */
             max_output_tokens?: number;
-            /** @description Requests with the same one are more likely to find OpenAI's cache. */
+            /** @description Requests with the same key are more likely to hit OpenAI's cache. */
             prompt_cache_key?: string;
-            /** @description For models that think. */
+            /** @description Only for reasoning models. */
             reasoning?: components["schemas"]["ReasoningRequest"];
             /** @description How OpenAI serves it. */
             service_tier?: components["schemas"]["ServiceTierEnum"];
@@ -2205,7 +2205,7 @@ export interface components {
              * @description How varied answers are.
              */
             temperature?: number;
-            /** @description What the answer's text is like. */
+            /** @description The format of the answer. */
             text?: components["schemas"]["AnswerTextRequest"];
             /**
              * Format: double
@@ -2215,27 +2215,27 @@ export interface components {
         };
         /** @description What can be changed of an agent. */
         PatchedAgentChangesInputRequest: {
-            /** @description Put before the first AI reply of each conversation, in the same message: it tells the customer that an AI answers. Empty = nothing is said; if not given, “You are chatting with an AI assistant.”. */
+            /** @description Put before the first AI reply of each conversation, in the same message. It tells the customer that an AI answers. Empty = nothing is sent; default: “You are chatting with an AI assistant.”. */
             disclosure?: string;
-            /** @description Milliseconds a talk must have been quiet before it is read for its lead; null = the service's own. In production 300000 at least. */
+            /** @description Milliseconds that a conversation must be quiet before its lead is read; null = the default. In production at least 300000. */
             extraction_interval?: number | null;
-            /** @description Sent when no answer could be made; empty = nothing is sent. */
+            /** @description Sent if no reply could be created; empty = nothing is sent. */
             fallback_message?: string;
-            /** @description The model may hand a talk over to a person. */
+            /** @description The model may hand a conversation over to a person. */
             handover_enabled?: boolean;
-            /** @description Sent when it does; empty = a general text. */
+            /** @description Sent when it does; empty = a standard text. */
             handover_message?: string;
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             name?: string;
-            /** @description A number of the same user; null = it answers nowhere. */
+            /** @description A phone number of the same user; null = none, so the agent answers nobody. */
             phone_number_id?: string | null;
             /** @description A prompt of the same user. OpenAI ended the prompts of its dashboard (`pmpt_…`) on 30 November 2026: such an id is still passed on, and where OpenAI refuses it, customers get the `fallback_message`. */
             prompt_id?: string;
-            /** @description Which version it speaks with; null = whichever is the prompt's current one. With another `prompt_id` and no version it is null. */
+            /** @description The version it uses; null = always the prompt's current version. If you send another `prompt_id` without a version, it becomes null. */
             prompt_version?: number | null;
-            /** @description Take `phone_number_id` from the agent that answers there, which stays without a number. */
+            /** @description Take `phone_number_id` away from the agent that answers there; that agent is left without a number. */
             replace?: boolean;
-            /** @description Sent when the credits are out; empty = nothing is sent. */
+            /** @description Sent when the business has no credits left; empty = nothing is sent. */
             unavailable_message?: string;
         };
         /** @description What a person knows better; null = there is none. */
@@ -2259,7 +2259,7 @@ export interface components {
             intent?: string | null;
             /** @description The customer's name. */
             name?: string | null;
-            /** @description Their phone number; without a prefix it is taken for one of their own country. */
+            /** @description Their phone number; without a country prefix it is read as one of the customer's own country. */
             phone?: string | null;
             /** @description 1 no hurry, 2 within weeks, 3 now. */
             urgency?: number | null;
@@ -2271,27 +2271,27 @@ export interface components {
         };
         /** @description What can be changed of a number. */
         PatchedNumberChangesInputRequest: {
-            /** @description Meta's access token, needed but for web chats. Kept encrypted and never shown. */
+            /** @description Meta's access token. Required except for web chats. Stored encrypted and never shown. */
             access_token?: string;
-            /** @description An address of Meta's Graph API; empty = the channel's own. */
+            /** @description An address of Meta's Graph API; empty = the channel's default. */
             api_base_url?: string;
             /** @description A name for people at the business. */
             display_name?: string;
-            /** @description The number or name customers know. */
+            /** @description The number or name that customers know. */
             external_number?: string;
-            /** @description The id messages are sent as, where it is not the number's: the page's with Facebook Login. */
+            /** @description The id that messages are sent from, if it is not the number's: with Facebook Login, the page's id. */
             sender_id?: string;
             /**
-             * @description Have Graph confirm, before anything is kept, that `access_token` may read this number. In production it always does.
+             * @description Ask Meta, before anything is stored, whether `access_token` can read this number. Production always does.
              * @default false
              */
             verify?: boolean;
-            /** @description Of a web chat: how it looks, and where it may stand. */
+            /** @description Web chats only: how the chat looks, and which pages may show it. */
             webchat?: components["schemas"]["WebChatInputRequest"];
         };
         /** @description What can be changed of a prompt; what it says is changed by a new version. */
         PatchedPromptChangesInputRequest: {
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             name?: string;
         };
         /** @description What can be said of a business. */
@@ -2300,72 +2300,72 @@ export interface components {
             company_name?: string;
             /**
              * Format: email
-             * @description Unique among all users.
+             * @description Must be unique among all users.
              */
             email?: string;
-            /** @description Who is written to about leads; empty = nobody. */
+            /** @description Receives e-mails about leads; empty = none are sent. */
             notify_email?: string;
             /**
              * Format: iana-timezone
-             * @description IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.
+             * @description IANA name, for example `Europe/Berlin`; default: `UTC`.
              */
             timezone?: string;
         };
         /** @description What can be changed of an endpoint. */
         PatchedWebhookEndpointChangesInputRequest: {
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             description?: string;
-            /** @description `false` = nothing is sent to it and nothing queued for it; `true` also ends a pause after failures. */
+            /** @description `false` = no events are sent or queued; `true` also ends a pause after failures. */
             is_enabled?: boolean;
-            /** @description The events it is told; empty or not given = all, also those that are added later. */
+            /** @description The types of events it receives; empty or left out = all, including types that are added later. */
             types?: components["schemas"]["TypesEnum"][];
-            /** @description Where events are posted: `https://`, a public host, no user and no `#`, in ASCII. */
+            /** @description The URL that events are posted to: `https://` and a public host, in ASCII, without user name and `#`. */
             url?: string;
         };
         /** @description How the AI is paused. */
         PauseInputRequest: {
-            /** @description Shown beside the pause. */
+            /** @description Shown with the pause. */
             reason?: string;
             /**
              * Format: date-time
-             * @description Until when; without it, for at least `TAKEOVER_PAUSE`.
+             * @description When the pause ends; default: at least `TAKEOVER_PAUSE` from now.
              */
             until?: string;
         };
         /** @description A number; its access token is never shown. */
         PhoneNumber: {
-            /** @description Who answers here; null = nobody. */
+            /** @description The agent that answers here; null = none. */
             readonly agent_id: string | null;
             readonly api_base_url: string;
             /** Format: date-time */
             readonly created_at: string;
             readonly display_name: string;
             readonly external_number: string;
-            /** @description Whether an access token is kept. */
+            /** @description Whether an access token is stored. */
             readonly has_access_token: boolean;
             readonly phone_number_id: string;
             readonly sender_id: string;
-            /** @description Whether customers are answered here; not part of the `ETag`. */
+            /** @description Whether customers are answered here. It does not affect the `ETag`. */
             readonly state: components["schemas"]["NumberState"];
             readonly type: components["schemas"]["ChannelEnum"];
-            /** @description Of a web chat; null on other channels. */
+            /** @description Web chats only; null on other channels. */
             readonly webchat: components["schemas"]["WebChat"] | null;
         };
         PhoneNumberPage: {
             data: components["schemas"]["PhoneNumber"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
         PositionEnum: "left" | "right";
         /** @description Instructions as the model would get them. */
         Preview: {
-            /** @description With every variable filled in. */
+            /** @description The instructions with every variable filled in. */
             instructions: string;
         };
         /** @description What to fill in. */
         PreviewInputRequest: {
-            /** @description A talk to fill built-in variables from. */
+            /** @description An example conversation that fills the built-in variables. */
             context?: components["schemas"]["TalkInputRequest"];
             /** @description A draft, in place of a version. */
             instructions?: string;
@@ -2373,24 +2373,24 @@ export interface components {
             variables?: {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
-            /** @description Which version; the current one unless told otherwise. */
+            /** @description The version; default: the current one. */
             version?: number;
         };
         /** @description An error (RFC 9457). */
         Problem: {
-            /** @description For machines; stays the same. */
+            /** @description For programs; it does not change. */
             code: string;
-            /** @description Name it when you ask for help. */
+            /** @description Quote it when you ask for help. */
             correlation_id: string;
-            /** @description For people; may change. */
+            /** @description For people; the wording may change. */
             detail: string;
-            /** @description Which fields are wrong. */
+            /** @description The fields that are wrong. */
             errors?: components["schemas"]["FieldProblem"][];
             /** @description The HTTP status. */
             status: number;
             /** @description The status in words. */
             title: string;
-            /** @description Where the error is explained. */
+            /** @description The page that explains the error. */
             type: string;
         };
         /** @description A prompt. */
@@ -2417,22 +2417,22 @@ export interface components {
         PromptInputRequest: {
             /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. With the variables filled in at most 200,000 characters. */
             instructions: string;
-            /** @description A model of OpenAI's; empty = the service's own choice. */
+            /** @description An OpenAI model; empty = the service's default. */
             model?: string;
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             name: string;
-            /** @description Further arguments for the model. */
+            /** @description Further parameters of the model. */
             parameters?: components["schemas"]["ParametersRequest"];
-            /** @description `reply` (unless told otherwise): agents speak with it. `extraction`: talks are read with it, instead of with the shipped prompt. It cannot be changed later. */
+            /** @description `reply` (default): agents use it for replies. `extraction`: it replaces the built-in prompt that reads leads. It cannot be changed later. */
             purpose?: components["schemas"]["PurposeEnum"];
-            /** @description Variables of its own, by name. */
+            /** @description Its own variables, by name. */
             variables?: {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
         };
         PromptPage: {
             data: components["schemas"]["Prompt"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description A version of a prompt; it never changes. */
@@ -2443,27 +2443,27 @@ export interface components {
             /** @description empty = OPENAI_MODEL */
             readonly model: string;
             readonly number: number;
-            /** @description Further arguments for the model. */
+            /** @description Further parameters of the model. */
             readonly parameters: components["schemas"]["Parameters"];
-            /** @description Variables of its own, by name. */
+            /** @description Its own variables, by name. */
             readonly variables: {
                 [key: string]: components["schemas"]["Variable"];
             };
         };
         PromptVersionPage: {
             data: components["schemas"]["PromptVersion"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
         PurposeEnum: "reply" | "extraction";
         /** @description How far a visitor has read. */
         ReadInputRequest: {
-            /** @description Of the page they have seen. */
+            /** @description The cursor of the page they have seen. */
             cursor: string;
         };
         Ready: {
-            /** @description The state of Postgres, its migrations, Redis and each role. */
+            /** @description Returns the state of Postgres, its migrations, Redis and each role. */
             parts: {
                 [key: string]: "ok" | "slow" | "away" | "unknown";
             };
@@ -2471,7 +2471,7 @@ export interface components {
             since: {
                 [key: string]: string | null;
             };
-            /** @description `unavailable` = send no requests; `degraded` = send them, and look what is wrong. */
+            /** @description `unavailable` = send no requests; `degraded` = send requests, but find out what is wrong. */
             status: components["schemas"]["ReadyStatusEnum"];
             /** @description Queues that no running process reads. */
             unread_queues: string[];
@@ -2480,48 +2480,48 @@ export interface components {
         ReadyStatusEnum: "ok" | "degraded" | "unavailable";
         /** @description Why something happened. */
         Reason: {
-            /** @description To act on: the channel's code, such as `131056`, or one of ours. */
+            /** @description For programs: the channel's code, such as `131056`, or one of ours. */
             code: string;
-            /** @description For people; its wording may change. */
+            /** @description For people; the wording may change. */
             message: string;
         };
         /** @enum {string} */
         ReasonEnum: "no_agent" | "queued";
         /** @description How long the model may think. */
         Reasoning: {
-            /** @description Which of them a model knows is told by OpenAI. */
+            /** @description OpenAI's documentation says which model supports which. */
             effort: components["schemas"]["EffortEnum"];
         };
         /** @description How long the model may think. */
         ReasoningRequest: {
-            /** @description Which of them a model knows is told by OpenAI. */
+            /** @description OpenAI's documentation says which model supports which. */
             effort: components["schemas"]["EffortEnum"];
         };
         /** @description What a member of staff says. */
         ReplyInputRequest: {
             /**
              * Format: date-time
-             * @description Until when the AI is silent; without it, for at least `TAKEOVER_PAUSE`.
+             * @description When the pause of the AI ends; default: at least `TAKEOVER_PAUSE` from now.
              */
             pause_until?: string;
-            /** @description Sent in parts where the channel takes less at once. */
+            /** @description Sent in parts if the channel accepts less at once. */
             text: string;
         };
         /** @description A message that is tried again. */
         RetriedMessage: {
-            /** @description Who of the staff said it, if known. */
+            /** @description The member of staff who wrote it, if known. */
             readonly actor: string;
             /** @description The agent of the conversation. */
             readonly agent_id: string;
             readonly author: components["schemas"]["AuthorEnum"];
             /** @description The channel. */
             readonly channel: components["schemas"]["ChannelEnum"];
-            /** @description In a web chat, the `message_id` that your server or the widget gave it; else null. */
+            /** @description In a web chat, the `message_id` that your server or the widget gave it; otherwise null. */
             readonly client_message_id: string | null;
             readonly conversation_id: string;
             /** @description The customer of the conversation. */
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
             /**
              * Format: date-time
@@ -2533,7 +2533,7 @@ export interface components {
             /** Format: date-time */
             readonly failed_at: string | null;
             readonly failure_reason: string;
-            /** @description The message it replies to: of the AI's replies, the newest with the same `turn_id`; of a customer's messages, the one they quote. null = none that is known. */
+            /** @description The message it replies to. For an AI reply, the newest message with the same `turn_id`; for a customer's message, the one they quote; null = not known. */
             readonly in_reply_to: string | null;
             readonly kind: string;
             /** @description Files that came with it. */
@@ -2548,7 +2548,7 @@ export interface components {
             /** @description false = it was being tried again already, and that goes on. */
             readonly started: boolean;
             readonly status: components["schemas"]["MessageStatus"];
-            /** @description Empty if the customer took it back. */
+            /** @description Empty if the customer deleted the message. */
             readonly text: string;
             /**
              * Format: date-time
@@ -2556,7 +2556,7 @@ export interface components {
              */
             readonly timestamp: string;
             readonly tokens_used: number;
-            /** @description The same for a reply and what it answers. */
+            /** @description The same for a reply and the messages it answers. */
             readonly turn_id: string | null;
             /**
              * Format: date-time
@@ -2567,7 +2567,7 @@ export interface components {
         /** @description How to retry. */
         RetryInputRequest: {
             /**
-             * @description Also send parts whose outcome is `unknown`, which the customer may then get twice.
+             * @description Also send parts whose outcome is `unknown`. The customer may then get them twice.
              * @default false
              */
             may_repeat?: boolean;
@@ -2581,11 +2581,11 @@ export interface components {
         RotationInputRequest: {
             /**
              * Format: date-time
-             * @description When the new key ends, if earlier than the old one; null or not given = when that ends.
+             * @description When the new key expires, if earlier than the old one; null or left out = when the old one would have expired.
              */
             expires_at?: string | null;
             /**
-             * @description How long the old key works on, in seconds.
+             * @description How long the old key keeps working, in seconds.
              * @default 3600
              */
             grace_seconds?: number;
@@ -2595,7 +2595,7 @@ export interface components {
         /** @description How a secret is replaced. */
         SecretRotationInputRequest: {
             /**
-             * @description How long the old secret signs along, in seconds.
+             * @description How long events also carry a signature of the old secret, in seconds.
              * @default 86400
              */
             grace_seconds?: number;
@@ -2604,34 +2604,34 @@ export interface components {
         SenderEnum: "user" | "agent";
         /** @description A delivery with what is sent, and every attempt. */
         SentWebhookDelivery: {
-            /** @description How often it was tried since it was wanted. */
+            /** @description Attempts since it was created or last redelivered. */
             readonly attempts: number;
-            /** @description The conversation it is about; empty = none. */
+            /** @description The conversation that the event is about; empty = none. */
             readonly conversation_id: string;
             /** Format: date-time */
             readonly created_at: string;
             readonly delivery_id: string;
             /**
              * Format: date-time
-             * @description When it was taken or given up.
+             * @description When it was accepted, or when the last attempt failed.
              */
             readonly ended_at: string | null;
             /** @description Its event; sent as `webhook-id`, the same at every attempt. */
             readonly event_id: string;
             /** @description The newest attempt; null = none yet. */
             readonly last_attempt: components["schemas"]["Attempt"] | null;
-            /** @description Every attempt, the oldest first. */
+            /** @description Every attempt, oldest first. */
             readonly log: components["schemas"]["Attempt"][];
             /**
              * Format: date-time
-             * @description While it is pending; else null.
+             * @description The time of the next attempt while it is pending; otherwise null.
              */
             readonly next_attempt_at: string | null;
             /** @description The body as it is sent. */
             readonly payload: {
                 [key: string]: unknown;
             };
-            /** @description `pending` = it is tried until it is taken, `failed` = it was given up. */
+            /** @description `pending` = it is retried until it is accepted; `failed` = all attempts failed. */
             readonly state: components["schemas"]["WebhookDeliveryState"];
             /** @description The event's type. */
             readonly type: components["schemas"]["EventType"];
@@ -2642,7 +2642,7 @@ export interface components {
         Session: {
             /**
              * Format: date-time
-             * @description Until then a new one is issued for it.
+             * @description Until this time you can exchange it for a new one.
              */
             expires_at: string;
             /** @description Send it as `Authorization: Bearer …`, never in a URL. */
@@ -2651,33 +2651,33 @@ export interface components {
         };
         /** @description A new session. */
         SessionInputRequest: {
-            /** @description Deprecated; accepted until the chat's `identity_hashes_until`, and ignored beside an `identity_token`. */
+            /** @description Deprecated. Accepted until the chat's `identity_hashes_until`, and ignored if there is an `identity_token`. */
             identity?: components["schemas"]["HashIdentityInputRequest"];
-            /** @description A JSON Web Token by which the business's server vouches for the visitor. None: an anonymous visitor. */
+            /** @description A JSON Web Token in which the business's server names the signed-in user. Without it the visitor is anonymous. */
             identity_token?: string;
         };
         /** @description Which events are sent once more. */
         SpanInputRequest: {
-            /** @description Only what was tried and given up. */
+            /** @description Only deliveries that failed. */
             only_failed?: boolean;
             /**
              * Format: date-time
-             * @description What happened at this moment or later.
+             * @description Events at or after this time.
              */
             since: string;
-            /** @description Only events of these types; empty or not given = all the endpoint is told. */
+            /** @description Only events of these types; empty or left out = all types that the endpoint receives. */
             types?: components["schemas"]["TypesEnum"][];
             /**
              * Format: date-time
-             * @description What happened before this moment.
+             * @description Events before this time.
              */
             until: string;
         };
         /** @description How the chat stands. */
         State: {
-            /** @description Whether somebody answers. */
+            /** @description Whether an agent or a person answers. */
             is_available: boolean;
-            /** @description Whether a person does. */
+            /** @description Whether a person answers. */
             is_paused: boolean;
         };
         /** @description What a reading would have put where a person has set something else. */
@@ -2687,25 +2687,25 @@ export interface components {
              * @description How sure the model was, from 0 to 1.
              */
             confidence: number;
-            /** @description Ids of the messages that say so. */
+            /** @description The ids of the messages that prove it. */
             messages: string[];
-            /** @description A text, a score, or a moment. */
+            /** @description A text, a score or a time. */
             value: unknown;
         };
         /** @description What was kept. */
         Taken: {
-            /** @description The browser's own. */
+            /** @description The id that the browser created. */
             message_id: string;
         };
         /** @description A talk to fill built-in variables from. */
         TalkInputRequest: {
-            /** @description Where they write. */
+            /** @description The channel on which they write. */
             channel?: components["schemas"]["ChannelEnum"];
-            /** @description What the customer is called. */
+            /** @description The customer's name. */
             customer_name?: string;
             /**
              * Format: date-time
-             * @description When they write; now, unless told otherwise.
+             * @description The time at which they write; default: now.
              */
             now?: string;
         };
@@ -2714,10 +2714,10 @@ export interface components {
         /** @enum {string} */
         TriggerEnum: "quiet" | "manual";
         /** @enum {string} */
-        TypesEnum: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending";
+        TypesEnum: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "number.silent" | "prompt.ended" | "model.ending";
         /** @description One day on one number. */
         Usage: {
-            /** @description Charged less what came back; negative on a day on which more came back. */
+            /** @description Charges minus refunds; negative on a day with more refunds than charges. */
             credits_used: number;
             /**
              * Format: date
@@ -2726,13 +2726,13 @@ export interface components {
             date: string;
             /** @description Written by customers. */
             messages_received: number;
-            /** @description The number. */
+            /** @description The phone number. */
             phone_number_id: string;
-            /** @description By the AI, without those that failed. */
+            /** @description Written by the AI, without failed ones. */
             replies_sent: number;
             /** @description Written by members of staff. */
             staff_messages: number;
-            /** @description As the model counted them. */
+            /** @description As counted by the model provider. */
             tokens_used: number;
         };
         /** @description Every day and number with anything to count. */
@@ -2752,15 +2752,15 @@ export interface components {
         };
         /** @description All days and numbers together. */
         UsageTotals: {
-            /** @description Charged less what came back; negative on a day on which more came back. */
+            /** @description Charges minus refunds; negative on a day with more refunds than charges. */
             credits_used: number;
             /** @description Written by customers. */
             messages_received: number;
-            /** @description By the AI, without those that failed. */
+            /** @description Written by the AI, without failed ones. */
             replies_sent: number;
             /** @description Written by members of staff. */
             staff_messages: number;
-            /** @description As the model counted them. */
+            /** @description As counted by the model provider. */
             tokens_used: number;
         };
         /** @description A business. */
@@ -2770,7 +2770,7 @@ export interface components {
             readonly created_at: string;
             /** Format: email */
             readonly email: string;
-            /** @description Told of leads; empty = nobody is. */
+            /** @description Receives e-mails about leads; empty = none are sent. */
             readonly notify_email: string;
             readonly timezone: string;
             readonly user_id: string;
@@ -2781,38 +2781,38 @@ export interface components {
             company_name?: string;
             /**
              * Format: email
-             * @description Unique among all users.
+             * @description Must be unique among all users.
              */
             email: string;
-            /** @description Who is written to about leads; empty = nobody. */
+            /** @description Receives e-mails about leads; empty = none are sent. */
             notify_email?: string;
             /**
              * Format: iana-timezone
-             * @description IANA name, e.g. `Europe/Berlin`; `UTC` unless told otherwise.
+             * @description IANA name, for example `Europe/Berlin`; default: `UTC`.
              */
             timezone?: string;
         };
         UserPage: {
             data: components["schemas"]["User"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description A variable of a prompt. */
         Variable: {
-            /** @description What is put in, of the `type`; a date is a string such as `2026-12-24`. */
+            /** @description The value to insert, of the given `type`; a date is a string such as `2026-12-24`. */
             default: string | number | boolean;
-            /** @description For people. */
+            /** @description A text for people. */
             description?: string;
-            /** @description What `default` is. */
+            /** @description The type of `default`. */
             type: components["schemas"]["VariableTypeEnum"];
         };
         /** @description A variable of a prompt. */
         VariableRequest: {
-            /** @description What is put in, of the `type`; a date is a string such as `2026-12-24`. */
+            /** @description The value to insert, of the given `type`; a date is a string such as `2026-12-24`. */
             default: string | number | boolean;
-            /** @description For people. */
+            /** @description A text for people. */
             description?: string;
-            /** @description What `default` is. */
+            /** @description The type of `default`. */
             type: components["schemas"]["VariableTypeEnum"];
         };
         /** @enum {string} */
@@ -2823,31 +2823,31 @@ export interface components {
         VersionInputRequest: {
             /** @description What the model is told. `{{name}}` stands for a variable, one of `variables` or built in: `customer_name`, `channel`, `business_name`, `local_date`, `local_time`, `local_weekday`. Write `\{{` for the characters themselves. What changes from talk to talk belongs at the end. With the variables filled in at most 200,000 characters. */
             instructions: string;
-            /** @description A model of OpenAI's; empty = the service's own choice. */
+            /** @description An OpenAI model; empty = the service's default. */
             model?: string;
-            /** @description Further arguments for the model. */
+            /** @description Further parameters of the model. */
             parameters?: components["schemas"]["ParametersRequest"];
-            /** @description Variables of its own, by name. */
+            /** @description Its own variables, by name. */
             variables?: {
                 [key: string]: components["schemas"]["VariableRequest"];
             };
         };
         /** @description The visitor of the session. */
         Visitor: {
-            /** @description The name in the token; empty where there is none. */
+            /** @description The name in the token; empty = none. */
             name: string;
         };
         /** @description A file that came with a waiting message. */
         WaitingMedia: {
             /**
-             * @description As the customer named it.
+             * @description The name that the customer gave the file.
              * @default
              */
             filename?: string;
             /** @description image, video, audio, voice, document or sticker. */
             kind: string;
             /**
-             * @description As the channel told it.
+             * @description As the channel reported it.
              * @default
              */
             mime_type?: string;
@@ -2855,32 +2855,32 @@ export interface components {
         /** @description A message that waits. */
         WaitingMessage: {
             readonly customer: components["schemas"]["Customer"];
-            /** @description The customer's phone, or the id the channel knows them by. */
+            /** @description The customer's phone number, or their id on the channel. */
             readonly customer_phone: string;
-            /** @description Rises in the order of arrival; the log names it. */
+            /** @description Rises in the order of arrival. The log shows it. */
             readonly inbound_id: number;
             readonly kind: string;
-            /** @description Files that came with it; they can be downloaded once a conversation has the message. */
+            /** @description Files of the message. They can be downloaded once the message is in a conversation. */
             readonly media: components["schemas"]["WaitingMedia"][];
             readonly phone_number_id: string;
-            /** @description `no_agent` = no agent answers on the number; `queued` = its turn comes in a moment. */
+            /** @description `no_agent` = no agent answers on the number; `queued` = it is about to be answered. */
             readonly reason: components["schemas"]["ReasonEnum"];
             /**
              * Format: date-time
-             * @description When it arrived here.
+             * @description When the service received it.
              */
             readonly received_at: string;
-            /** @description What they wrote. */
+            /** @description The text of the message. */
             readonly text: string;
             /**
              * Format: date-time
-             * @description When they wrote it, by the channel's clock.
+             * @description When it was written, by the channel's clock.
              */
             readonly timestamp: string;
         };
         WaitingMessagePage: {
             data: components["schemas"]["WaitingMessage"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @description How a web chat looks and where it may stand. Its secret is never shown. */
@@ -2890,9 +2890,9 @@ export interface components {
             readonly color: string;
             /** @description messages of all visitors a day */
             readonly daily_limit: number;
-            /** @description What goes into the business's pages. */
+            /** @description The HTML to put into the business's pages. */
             readonly embed_snippet: string;
-            /** @description The chat as a page of its own. */
+            /** @description The address of the chat as a page of its own. */
             readonly hosted_url: string;
             /**
              * Format: date-time
@@ -2911,53 +2911,53 @@ export interface components {
         };
         /** @description What can be set of a web chat. Only what is sent is changed. */
         WebChatInputRequest: {
-            /** @description Pages it may stand on, each as `https://shop.example`: scheme, host, perhaps a port. None = nowhere. `http` only for the developer's own machine, and not in production. */
+            /** @description The origins of pages that may show the chat, each as `https://shop.example`: scheme, host and optionally a port. Empty = none. `http` is allowed only for your own machine, and not in production. */
             allowed_origins?: string[];
-            /** @description The main colour, as `#1f6feb`. */
+            /** @description The main colour, for example `#1f6feb`. */
             color?: string;
-            /** @description Messages of all visitors a day: what is more is refused, and costs nothing. */
+            /** @description Messages of all visitors a day. Further messages are refused and cost nothing. */
             daily_limit?: number;
             /**
              * Format: date-time
-             * @description Until then the chat accepts hashes of user ids beside identity tokens; null = tokens only. Can be brought forward or set to null, not extended.
+             * @description Until this time the chat accepts hashes of user ids as well as identity tokens; null = tokens only. You can bring it forward or set it to null, but not extend it.
              */
             identity_hashes_until?: string | null;
-            /** @description On the button that opens the chat. */
+            /** @description The label of the button that opens the chat. */
             launcher_label?: string;
-            /** @description Where one writes, while it is empty. */
+            /** @description The placeholder of the input field. */
             placeholder?: string;
-            /** @description The corner. */
+            /** @description The corner of the page. */
             position?: components["schemas"]["PositionEnum"];
-            /** @description Below the title. */
+            /** @description A line below the title. */
             subtitle?: string;
-            /** @description The widget's own words, where others are wanted; replaces all that were set. */
+            /** @description Custom texts that replace the widget's own. They replace all that were set before. */
             texts?: {
                 [key: string]: string;
             };
             /** @description `auto` follows the visitor's device. */
             theme?: components["schemas"]["ThemeEnum"];
-            /** @description Above the chat. */
+            /** @description The title above the chat. */
             title?: string;
-            /** @description Shown before anything was written. */
+            /** @description Shown before the first message. */
             welcome_text?: string;
         };
         /** @description A new secret, shown this once. */
         WebChatSecret: {
-            /** @description Signs identities of users and messages of your server. Keep it there. */
+            /** @description The key that signs identity tokens and messages of your server. Keep it on your server. */
             webchat_secret: string;
         };
         /** @description An event on its way to an endpoint. */
         WebhookDelivery: {
-            /** @description How often it was tried since it was wanted. */
+            /** @description Attempts since it was created or last redelivered. */
             readonly attempts: number;
-            /** @description The conversation it is about; empty = none. */
+            /** @description The conversation that the event is about; empty = none. */
             readonly conversation_id: string;
             /** Format: date-time */
             readonly created_at: string;
             readonly delivery_id: string;
             /**
              * Format: date-time
-             * @description When it was taken or given up.
+             * @description When it was accepted, or when the last attempt failed.
              */
             readonly ended_at: string | null;
             /** @description Its event; sent as `webhook-id`, the same at every attempt. */
@@ -2966,17 +2966,17 @@ export interface components {
             readonly last_attempt: components["schemas"]["Attempt"] | null;
             /**
              * Format: date-time
-             * @description While it is pending; else null.
+             * @description The time of the next attempt while it is pending; otherwise null.
              */
             readonly next_attempt_at: string | null;
-            /** @description `pending` = it is tried until it is taken, `failed` = it was given up. */
+            /** @description `pending` = it is retried until it is accepted; `failed` = all attempts failed. */
             readonly state: components["schemas"]["WebhookDeliveryState"];
             /** @description The event's type. */
             readonly type: components["schemas"]["EventType"];
         };
         WebhookDeliveryPage: {
             data: components["schemas"]["WebhookDelivery"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
         /** @enum {string} */
@@ -2992,29 +2992,29 @@ export interface components {
             readonly endpoint_id: string;
             /**
              * Format: date-time
-             * @description Nothing was taken since then; null = all is well.
+             * @description Every attempt since then failed; null = no failures.
              */
             readonly failing_since: string | null;
             /** @description false = nothing is sent to it. */
             readonly is_enabled: boolean;
             /** Format: date-time */
             readonly previous_secret_expires_at: string | null;
-            /** @description The events it is told; empty = all. */
+            /** @description The types of events it receives; empty = all. */
             readonly types: components["schemas"]["TypesEnum"][];
             readonly url: string;
         };
         /** @description What can be said of a new endpoint. */
         WebhookEndpointInputRequest: {
-            /** @description For people at the business. */
+            /** @description A name for people; customers do not see it. */
             description?: string;
-            /** @description The events it is told; empty or not given = all, also those that are added later. */
+            /** @description The types of events it receives; empty or left out = all, including types that are added later. */
             types?: components["schemas"]["TypesEnum"][];
-            /** @description Where events are posted: `https://`, a public host, no user and no `#`, in ASCII. */
+            /** @description The URL that events are posted to: `https://` and a public host, in ASCII, without user name and `#`. */
             url: string;
         };
         WebhookEndpointPage: {
             data: components["schemas"]["WebhookEndpoint"][];
-            /** @description Give it as `cursor` for the next page; null on the last. */
+            /** @description Send it as `cursor` to get the next page; null on the last page. */
             next_cursor: string | null;
         };
     };
@@ -3165,15 +3165,15 @@ export interface operations {
     get_operators_audit_log: {
         parameters: {
             query?: {
-                /** @description This action only. */
+                /** @description Only this action. */
                 action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Of this object only. */
+                /** @description Only this object. */
                 object_id?: string;
-                /** @description At this moment or later. */
+                /** @description At or after this time. */
                 since?: string;
             };
             header?: never;
@@ -3262,7 +3262,7 @@ export interface operations {
             query: {
                 /** @description When the link expires, in seconds since 1970. */
                 expires: string;
-                /** @description Proves that we made the link. */
+                /** @description The signature of the link. */
                 signature: string;
             };
             header?: never;
@@ -3296,11 +3296,11 @@ export interface operations {
     list_users: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description Exactly this address. */
+                /** @description Only the user with exactly this address. */
                 email?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -3332,7 +3332,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3397,7 +3397,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -3433,13 +3433,13 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Whoever answers on this number. */
+                /** @description Only the agent that answers on this number. */
                 phone_number_id?: string;
-                /** @description Those that speak with this prompt. */
+                /** @description Only agents that use this prompt. */
                 prompt_id?: string;
             };
             header?: never;
@@ -3473,7 +3473,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3571,7 +3571,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -3608,9 +3608,9 @@ export interface operations {
     list_api_keys: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -3644,7 +3644,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3680,7 +3680,7 @@ export interface operations {
     revoke_api_key: {
         parameters: {
             query?: {
-                /** @description `true` = also the keys that it made, by creating or rotating, and those that these made. Then the key itself may have ended before. */
+                /** @description `true` = also revoke all keys that it created or rotated, and the keys that those created. The key itself may already have expired. */
                 descendants?: boolean;
             };
             header?: never;
@@ -3714,7 +3714,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3751,13 +3751,13 @@ export interface operations {
     list_archives: {
         parameters: {
             query?: {
-                /** @description Those in which this agent came or left. */
+                /** @description Only changes to or from this agent. */
                 agent_id?: string;
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Those of this number. */
+                /** @description Only this number. */
                 phone_number_id?: string;
             };
             header?: never;
@@ -3790,15 +3790,15 @@ export interface operations {
     get_audit_log: {
         parameters: {
             query?: {
-                /** @description This action only. */
+                /** @description Only this action. */
                 action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Of this object only. */
+                /** @description Only this object. */
                 object_id?: string;
-                /** @description At this moment or later. */
+                /** @description At or after this time. */
                 since?: string;
             };
             header?: never;
@@ -3831,29 +3831,29 @@ export interface operations {
     list_conversations: {
         parameters: {
             query?: {
-                /** @description Of this agent. */
+                /** @description Only conversations with this agent. */
                 agent_id?: string;
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description With this customer. */
+                /** @description Only with this customer. */
                 customer_id?: string;
-                /** @description With this customer, exactly as it is shown. */
+                /** @description Only with this customer, exactly as shown in responses. */
                 customer_phone?: string;
-                /** @description With customers of this `external_id`, exactly. */
+                /** @description Only with customers that have exactly this `external_id`. */
                 external_id?: string;
-                /** @description Those in which the AI asked for a person (`true`) or did not. */
+                /** @description Only those in which the AI asked for a person (`true`) or did not. */
                 handover?: boolean;
-                /** @description Those that go on (`true`) or have ended. */
+                /** @description Only open (`true`) or only closed conversations. */
                 is_active?: boolean;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Those in which the AI is silent now (`true`) or not. */
+                /** @description Only those in which the AI is paused (`true`) or not. */
                 paused?: boolean;
-                /** @description On this number. */
+                /** @description Only on this number. */
                 phone_number_id?: string;
-                /** @description Last message at this moment or later. */
+                /** @description Last message at or after this time. */
                 since?: string;
-                /** @description Last message before this moment. */
+                /** @description Last message before this time. */
                 until?: string;
             };
             header?: never;
@@ -3918,7 +3918,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3956,7 +3956,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3994,7 +3994,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4032,7 +4032,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4070,7 +4070,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4107,9 +4107,9 @@ export interface operations {
     get_credits: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -4143,7 +4143,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key": string;
             };
             path: {
@@ -4179,13 +4179,13 @@ export interface operations {
     list_customers: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description With customers of this `external_id`, exactly. */
+                /** @description Only with customers that have exactly this `external_id`. */
                 external_id?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Customers of this phone number. */
+                /** @description Only customers of this phone number. */
                 phone_number_id?: string;
             };
             header?: never;
@@ -4250,7 +4250,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -4287,25 +4287,25 @@ export interface operations {
     list_extractions: {
         parameters: {
             query?: {
-                /** @description Of talks with this agent. */
+                /** @description Only conversations with this agent. */
                 agent_id?: string;
-                /** @description Of this conversation. */
+                /** @description Only this conversation. */
                 conversation_id?: string;
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description With this customer. */
+                /** @description Only with this customer. */
                 customer_id?: string;
-                /** @description With customers of this `external_id`, exactly. */
+                /** @description Only with customers that have exactly this `external_id`. */
                 external_id?: string;
-                /** @description Those with the time of a demo (`true`) or without. */
+                /** @description Only with (`true`) or only without the time of a demo. */
                 has_demo?: boolean;
-                /** @description Those with an e-mail address (`true`) or without. */
+                /** @description Only with (`true`) or only without an e-mail address. */
                 has_email?: boolean;
-                /** @description Those with a phone number (`true`) or without. */
+                /** @description Only with (`true`) or only without a phone number. */
                 has_phone?: boolean;
-                /** @description `true`: every reading, whatever became of it, and not the leads alone. */
+                /** @description `true` = every reading, whatever its result, not only leads. */
                 history?: boolean;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
                 /** @description `budget` is at least this. */
                 min_budget?: number;
@@ -4315,13 +4315,13 @@ export interface operations {
                 min_fit?: number;
                 /** @description `urgency` is at least this. */
                 min_urgency?: number;
-                /** @description Of talks on this number. */
+                /** @description Only conversations on this number. */
                 phone_number_id?: string;
-                /** @description `extracted_at` at this moment or later. */
+                /** @description `extracted_at` at or after this time. */
                 since?: string;
-                /** @description What became of the reading; with `history`, since all leads have `succeeded`. */
+                /** @description The result of the reading. Useful with `history`, since all leads have `succeeded`. */
                 status?: "waiting" | "running" | "succeeded" | "empty" | "failed";
-                /** @description `extracted_at` before this moment. */
+                /** @description `extracted_at` before this time. */
                 until?: string;
             };
             header?: never;
@@ -4386,7 +4386,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -4423,21 +4423,21 @@ export interface operations {
     export_extractions: {
         parameters: {
             query?: {
-                /** @description Of talks with this agent. */
+                /** @description Only conversations with this agent. */
                 agent_id?: string;
-                /** @description Of this conversation. */
+                /** @description Only this conversation. */
                 conversation_id?: string;
-                /** @description With this customer. */
+                /** @description Only with this customer. */
                 customer_id?: string;
-                /** @description With customers of this `external_id`, exactly. */
+                /** @description Only with customers that have exactly this `external_id`. */
                 external_id?: string;
-                /** @description Those with the time of a demo (`true`) or without. */
+                /** @description Only with (`true`) or only without the time of a demo. */
                 has_demo?: boolean;
-                /** @description Those with an e-mail address (`true`) or without. */
+                /** @description Only with (`true`) or only without an e-mail address. */
                 has_email?: boolean;
-                /** @description Those with a phone number (`true`) or without. */
+                /** @description Only with (`true`) or only without a phone number. */
                 has_phone?: boolean;
-                /** @description `true`: every reading, whatever became of it, and not the leads alone. */
+                /** @description `true` = every reading, whatever its result, not only leads. */
                 history?: boolean;
                 /** @description `budget` is at least this. */
                 min_budget?: number;
@@ -4447,13 +4447,13 @@ export interface operations {
                 min_fit?: number;
                 /** @description `urgency` is at least this. */
                 min_urgency?: number;
-                /** @description Of talks on this number. */
+                /** @description Only conversations on this number. */
                 phone_number_id?: string;
-                /** @description `extracted_at` at this moment or later. */
+                /** @description `extracted_at` at or after this time. */
                 since?: string;
-                /** @description What became of the reading; with `history`, since all leads have `succeeded`. */
+                /** @description The result of the reading. Useful with `history`, since all leads have `succeeded`. */
                 status?: "waiting" | "running" | "succeeded" | "empty" | "failed";
-                /** @description `extracted_at` before this moment. */
+                /** @description `extracted_at` before this time. */
                 until?: string;
             };
             header?: never;
@@ -4486,33 +4486,33 @@ export interface operations {
     list_messages: {
         parameters: {
             query?: {
-                /** @description Who said it. */
+                /** @description Who wrote it. */
                 author?: "customer" | "ai" | "staff";
-                /** @description Of this conversation. */
+                /** @description Only this conversation. */
                 conversation_id?: string;
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description With this customer. */
+                /** @description Only with this customer. */
                 customer_id?: string;
-                /** @description With this customer, exactly as it is shown. */
+                /** @description Only with this customer, exactly as shown in responses. */
                 customer_phone?: string;
-                /** @description With customers of this `external_id`, exactly. */
+                /** @description Only with customers that have exactly this `external_id`. */
                 external_id?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Which come first. */
+                /** @description Which messages come first. */
                 order?: "newest" | "oldest";
-                /** @description On this number. */
+                /** @description Only on this number. */
                 phone_number_id?: string;
                 /** @description `user` = the customer, `agent` = the business. */
                 sender?: "user" | "agent";
-                /** @description Said at this moment or later. */
+                /** @description Written at or after this time. */
                 since?: string;
-                /** @description How far it got; `failed` may be retried, and `unknown` with `may_repeat`. */
+                /** @description The state of the message. `failed` can be retried, and `unknown` with `may_repeat`. */
                 status?: "pending" | "sent" | "delivered" | "read" | "failed" | "unknown";
-                /** @description Has these words in it, in upper or lower case. */
+                /** @description Contains these words, in upper or lower case. */
                 text?: string;
-                /** @description Said before this moment. */
+                /** @description Written before this time. */
                 until?: string;
             };
             header?: never;
@@ -4577,7 +4577,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4614,12 +4614,12 @@ export interface operations {
     list_phone_numbers: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
                 /** @description Only numbers whose `state` has this `status`. */
-                status?: "no_agent" | "channel_error" | "no_credits" | "active";
+                status?: "no_agent" | "channel_error" | "no_credits" | "silent" | "active";
                 /** @description Only this channel. */
                 type?: "whatsapp" | "instagram" | "webchat";
             };
@@ -4654,7 +4654,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4752,7 +4752,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -4789,9 +4789,9 @@ export interface operations {
     list_waiting_messages: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -4826,7 +4826,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4859,9 +4859,9 @@ export interface operations {
     list_prompts: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -4895,7 +4895,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -4963,7 +4963,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -5001,7 +5001,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5039,7 +5039,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5076,9 +5076,9 @@ export interface operations {
     list_prompt_versions: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -5113,7 +5113,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5150,11 +5150,11 @@ export interface operations {
     get_usage: {
         parameters: {
             query?: {
-                /** @description On this number only. */
+                /** @description Only on this number. */
                 phone_number_id?: string;
-                /** @description The first day (UTC); 29 days before `until` unless given. */
+                /** @description The first day (UTC); default: 29 days before `until`. */
                 since?: string;
-                /** @description The last day (UTC); today unless given. */
+                /** @description The last day (UTC); default: today. */
                 until?: string;
             };
             header?: never;
@@ -5187,9 +5187,9 @@ export interface operations {
     list_webhook_endpoints: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
             };
             header?: never;
@@ -5223,7 +5223,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5321,7 +5321,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `ETag` you read: the change is refused if somebody else was quicker. */
+                /** @description The `ETag` that you read: the change is refused if somebody else was faster. */
                 "If-Match"?: string;
             };
             path: {
@@ -5358,17 +5358,17 @@ export interface operations {
     list_webhook_deliveries: {
         parameters: {
             query?: {
-                /** @description `next_cursor` of the page before; none for the first page. */
+                /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
-                /** @description How many entries a page has at most. */
+                /** @description The maximum number of entries on a page. */
                 limit?: number;
-                /** @description Made at this moment or later. */
+                /** @description Created at or after this time. */
                 since?: string;
                 /** @description In this state. */
                 state?: "pending" | "delivered" | "failed";
                 /** @description Of this type. */
-                type?: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "prompt.ended" | "model.ending" | "endpoint.test";
-                /** @description Made before this moment. */
+                type?: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "number.silent" | "prompt.ended" | "model.ending" | "endpoint.test";
+                /** @description Created before this time. */
                 until?: string;
             };
             header?: never;
@@ -5435,7 +5435,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5474,7 +5474,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5512,7 +5512,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5550,7 +5550,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A new value, such as a UUID, for each thing to be done: repeating the request with the same one within 24 hours does nothing and gives the first answer again. */
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -5684,7 +5684,7 @@ export interface operations {
             query?: {
                 /** @description A `cursor`; without one, the newest messages. */
                 after?: string;
-                /** @description How many messages at most. */
+                /** @description The maximum number of messages. */
                 limit?: number;
             };
             header?: never;
