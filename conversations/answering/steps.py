@@ -36,7 +36,7 @@ MOST = 200
 # A step rests this many times as long as its statement took, but not longer than this, in seconds. The busier
 # the machine, the more turns gather meanwhile: what a statement costs is shared by all of them.
 REST = 2.0
-LONGEST_REST = 0.02
+LONGEST_REST = 0.05
 # Threads for what concerns one turn only: failures, handovers.
 THREADS = 8
 # Threads that fetch files, which may take as long as `attachments.PATIENCE`. They hold no connection then.
