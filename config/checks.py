@@ -101,6 +101,7 @@ def _check_numbers() -> list[CheckMessage]:
         "OPENAI_MAX_RETRIES": (1, 10),
         "WORKER_POLL_INTERVAL": (50, 60_000),
         "DATABASE_POOL_SIZE": (1, 1000),
+        "REDIS_TIMEOUT_MS": (50, 60_000),
         "API_RATE_LIMIT": (1, 10**6),
         "API_BUSINESS_RATE_LIMIT": (1, 10**6),
         "API_FAILURE_LIMIT": (1, 10**6),
