@@ -102,6 +102,7 @@ def _check_numbers() -> list[CheckMessage]:
         "WORKER_POLL_INTERVAL": (50, 60_000),
         "DATABASE_POOL_SIZE": (1, 1000),
         "METRICS_PORT": (0, 65_000),
+        "REDIS_TIMEOUT_MS": (50, 60_000),
         "API_RATE_LIMIT": (1, 10**6),
         "API_BUSINESS_RATE_LIMIT": (1, 10**6),
         "API_FAILURE_LIMIT": (1, 10**6),

@@ -135,10 +135,9 @@ CELERY_BEAT_DAILY = {
     "check-endings": {"task": "agents.check_endings", "schedule": crontab(hour=5, minute=17)},
     "check-numbers": {"task": "agents.check_numbers", "schedule": crontab(minute=23)},
 }
+# Those who ring wait for REDIS_TIMEOUT_MS: a frozen Redis must not hold a webhook. Workers set their own
+# timeouts in config/celery.py.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # For those who ring: a frozen Redis must not hold a webhook. Workers set their own in config/celery.py.
-    "socket_timeout": 0.5,
-    "socket_connect_timeout": 0.5,
     # Without these a ring to a Redis that is away takes six seconds.
     "max_retries": 1,
     "interval_start": 0,

@@ -185,6 +185,8 @@ if DATABASES["default"]:
 # --- Redis -------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="" if IS_PRODUCTION else paths.valkey_url(DATA_DIR))
 REDIS_TTL_DEFAULT = env.int("REDIS_TTL_DEFAULT", default=300)
+REDIS_TIMEOUT_MS = env.int("REDIS_TIMEOUT_MS", default=500)
+_REDIS_TIMEOUTS = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), REDIS_TIMEOUT_MS / 1000)
 REDIS_QUEUE_MAX_SIZE = env.int("REDIS_QUEUE_MAX_SIZE", default=100_000)
 REDIS_QUEUE_MAX_BYTES = env.int("REDIS_QUEUE_MAX_BYTES", default=256 * 1024 * 1024)
 CACHES = {
@@ -194,8 +196,7 @@ CACHES = {
         "OPTIONS": {
             # redis-py 8 retries inside each call; with a frozen server that turned 0.5 s into 2.6 s.
             "CONNECTION_POOL_KWARGS": {
-                "socket_timeout": 0.5,
-                "socket_connect_timeout": 0.5,
+                **_REDIS_TIMEOUTS,
                 "retry": Retry(NoBackoff(), 0),
                 "max_connections": 300,
             },
@@ -226,6 +227,7 @@ CELERY_BROKER_URL = (
     if _REDIS.scheme == "unix"
     else REDIS_URL
 )
+CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, **_REDIS_TIMEOUTS}
 MESSAGE_QUEUE_SHARDS = env.int("MESSAGE_QUEUE_SHARDS", default=8)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default of 100 makes a worker give up for good

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from config.embedded.servers import TemporaryServers, temporary_servers
 from config.lib import redis
@@ -22,6 +25,12 @@ def pytest_xdist_setupnodes() -> None:
     With it pytest-django would read the settings before a worker has prepared an environment of its own.
     """
     os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
+@receiver(connection_created)
+def _wait_for_tests(connection: BaseDatabaseWrapper, **_: object) -> None:
+    """Let transactions of tests be idle for long: on a busy machine Python takes time between statements."""
+    connection.connection.execute("SET idle_in_transaction_session_timeout = '10min'")
 
 
 @pytest.fixture(scope="session", autouse=True)

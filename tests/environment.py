@@ -71,6 +71,8 @@ os.environ |= {
     "REPLY_DEBOUNCE": "300",
     # Short, so that a test which kills Postgres need not wait half a minute.
     "DATABASE_TIMEOUT": "10000",
+    # A Redis that gets no time for a moment is not away. Tests in which it freezes set their own.
+    "REDIS_TIMEOUT_MS": "5000",
     # Tests look at results, not at what was written to stdout on the way.
     "PYTHONUNBUFFERED": "1",
 }

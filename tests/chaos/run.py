@@ -143,9 +143,12 @@ def wait_until_quiet(rig: Rig, businesses: list[Business], *, seconds: float, pa
 
     def is_quiet() -> bool:
         try:
+            # The spool first: what leaves it is in the tables by then, and would be missed in the other order.
+            if client.exists(spool.KEY):
+                return False
             with rig.connect() as connection:
                 row = connection.execute(_MOVING, {"numbers": numbers}).fetchone()
-            return bool(row and not row["moving"] and not client.exists(spool.KEY))
+            return bool(row and not row["moving"])
         except (psycopg.OperationalError, redis.RedisError):
             return False
 

@@ -13,6 +13,7 @@ from config.lib import jobs
 from config.lib import redis as our_redis
 from config.lib.jobs import Job
 from tests.chaos import run
+from tests.chaos.stage import ENVIRONMENT
 from tests.rig import wait_until
 
 # Minutes of restarts: `make chaos` runs them.
@@ -163,6 +164,7 @@ class TestFrozenRedis:
     @pytest.mark.slow
     def test_holds_up_neither_webhooks_nor_replies_c04(self, stage):
         stage.set()
+        stage.rig.have("webhook", "worker", "extractor", "sweeper", **ENVIRONMENT, REDIS_TIMEOUT_MS="500")
         line = stage.line()
         line.talk(1)
         took = []

@@ -28,6 +28,7 @@ class TestCheck:
             ("REPLY_DEBOUNCE", -1, "config.E004"),
             ("REPLY_DEBOUNCE", 9000, "config.E004"),
             ("TURN_LEASE", 500, "config.E004"),
+            ("REDIS_TIMEOUT_MS", 0, "config.E004"),
             ("TURN_LEASE", 120_001, "config.E004"),
             ("TURN_DEADLINE", 19_999, "config.E004"),
             ("OPENAI_MAX_RETRIES", 0, "config.E004"),
