@@ -109,15 +109,15 @@ def _lines(operation: Operation, up: str, mark: str) -> Iterator[str]:
         if name not in _OF_QUICK_START
     )
     yield (
-        f"The variables are those of the [quick start]({up}README.md#quick-start); {own}`api` is made with "
-        f"[http.ts]({up}examples/typescript/http.ts), as told [there]({up}README.md#examples).\n"
+        f"The variables come from the [quick start]({up}README.md#quick-start); {own}`api` is the client in "
+        f"[http.ts]({up}examples/typescript/http.ts) ([how to create it]({up}README.md#examples)).\n"
     )
     yield f"```sh\n{samples.curl(operation)}\n```\n"
     if not operation.is_public:
         yield f"```ts\n{samples.typescript(operation)}\n```\n"
     if (example := samples.answer(operation)) is not None:
         status = HTTPStatus(operation.success)
-        yield f"The answer, `{status.value} {status.phrase}`:\n"
+        yield f"The response, `{status.value} {status.phrase}`:\n"
         yield f"```json\n{json.dumps(example, indent=2, ensure_ascii=False)}\n```\n"
 
 
