@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from django.conf import settings
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from prometheus_client import GCCollector, ProcessCollector
 from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -57,7 +57,9 @@ class Connections(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Return how large the pool is and who waits for it; nothing before the first connection."""
-        pool = type(connection._wrapped)._connection_pools.get(connection.alias)  # type: ignore[attr-defined]  # noqa: SLF001  (`connection.pool` would open one)
+        # `connection.pool` would open it.
+        pools = connections[DEFAULT_DB_ALIAS]._connection_pools  # type: ignore[attr-defined]  # noqa: SLF001
+        pool = pools.get(DEFAULT_DB_ALIAS)
         if pool is None:
             return
         stats = pool.get_stats()

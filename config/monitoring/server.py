@@ -2,7 +2,8 @@
 The HTTP server of one process for those who watch it: on a port of its own, in a thread of its own.
 
 `/metrics` has the metrics of this process, `/metrics/service` the state of the whole service, whichever
-process is asked, and `/targets` lists every process for Prometheus.
+process is asked, and `/targets` lists every process for Prometheus. `/health/live` is for orchestrators: it
+answers in every role.
 
 There is no password: METRICS_HOST is this machine, or a network of the operator's.
 """
@@ -43,7 +44,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         path = self.path.partition("?")[0]
-        if path == "/targets":
+        if path == "/health/live":
+            self._answer(lambda: b'{"status": "ok"}', "application/json")
+        elif path == "/targets":
             self._answer(_targets, "application/json")
         elif path in _REGISTRIES:
             encode, content_type = choose_encoder(self.headers.get("accept", ""))

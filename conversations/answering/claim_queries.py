@@ -75,8 +75,8 @@ HEADS_SQL = """
           FROM in_business
          ORDER BY round, id
          LIMIT %(most)s)
-    SELECT customer.customer_id, EXTRACT(epoch FROM statement_timestamp() - customer.due_at) AS waited,
-           head.phone_number_id, head.is_cut, head.is_full, number.user_id,
+    SELECT EXTRACT(epoch FROM statement_timestamp() - customer.due_at)::float8 AS waited,
+           customer.customer_id, head.phone_number_id, head.is_cut, head.is_full, number.user_id,
            number.created_at AS registered_at,
            COALESCE(customer.paused_until > statement_timestamp(), false) AS is_paused,
            (SELECT count(*) FROM turns

@@ -45,6 +45,9 @@ class TestMetricsPage:
         assert answer.headers["content-type"].startswith("text/plain")
         assert "# TYPE agents_turn_seconds histogram" in answer.text
 
+    def test_liveness_is_answered_in_every_role(self, address):
+        assert requests.get(f"{address}/health/live", timeout=30).json() == {"status": "ok"}
+
     def test_other_paths_are_not_found(self, address):
         assert requests.get(f"{address}/users", timeout=30).status_code == 404
 
