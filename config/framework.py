@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from celery.schedules import crontab
-
 INSTALLED_APPS = [
     # Without a site of its own: config.admin.site has it, and finds the pages where they are served.
     "unfold.apps.BasicAppConfig",
@@ -129,23 +127,4 @@ DATABASE_SESSION = {
     "idle_in_transaction_session_timeout": "15s",
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
-}
-# By the clock (UTC): an interval of a day would begin anew with each restart of a beat without a disk.
-CELERY_BEAT_DAILY = {
-    "check-endings": {"task": "agents.check_endings", "schedule": crontab(hour=5, minute=17)},
-    "check-numbers": {"task": "agents.check_numbers", "schedule": crontab(minute=23)},
-}
-# Those who ring wait for REDIS_TIMEOUT_MS: a frozen Redis must not hold a webhook. Workers set their own
-# timeouts in config/celery.py.
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # Without these a ring to a Redis that is away takes six seconds.
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-    "socket_keepalive": True,
-    "health_check_interval": 10,  # finds a half-open connection
-    "visibility_timeout": 600,
-    "unacked_restore_interval": 5,  # the defaults restore un-acked messages after 100 s only
-    "unacked_restore_throttle": 1,
 }

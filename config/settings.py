@@ -15,12 +15,12 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import exposure
+from config.celery_settings import *  # noqa: F403  (Celery reads them here)
+from config.celery_settings import CELERY_BEAT_DAILY, CELERY_BROKER_TRANSPORT_OPTIONS
 from config.embedded import paths
 from config.environment import Environment
 from config.framework import (  # noqa: F401  (Django reads them here)
     ADMIN,
-    CELERY_BEAT_DAILY,
-    CELERY_BROKER_TRANSPORT_OPTIONS,
     CONTENT_SECURITY_POLICY,
     DATABASE_SESSION,
     DRF,
@@ -220,7 +220,7 @@ vars().update(_MAIL)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="AI agents <agents@localhost>")
 
-# --- Celery: every setting beside the failure it avoids ----------------------------------------------
+# --- Celery: what does not depend on the environment is in config/celery_settings.py ----------------
 _REDIS = urlsplit(REDIS_URL)
 CELERY_BROKER_URL = (
     f"redis+socket://{_REDIS.path}?virtual_host={dict(parse_qsl(_REDIS.query)).get('db', 0)}"
@@ -229,25 +229,11 @@ CELERY_BROKER_URL = (
 )
 CELERY_BROKER_TRANSPORT_OPTIONS = {**CELERY_BROKER_TRANSPORT_OPTIONS, **_REDIS_TIMEOUTS}
 MESSAGE_QUEUE_SHARDS = env.int("MESSAGE_QUEUE_SHARDS", default=8)
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # the default of 100 makes a worker give up for good
-CELERY_TASK_ACKS_LATE = False  # late acks run a task twice when a connection drops
-CELERY_TASK_REJECT_ON_WORKER_LOST = False  # would loop for ever on a task that kills its worker
-CELERY_TASK_IGNORE_RESULT = True  # a task is a doorbell: nobody waits for its result
-CELERY_RESULT_BACKEND = CELERY_RESULT_EXPIRES = None  # else beat would clean up results that there are not
-CELERY_TASK_CREATE_MISSING_QUEUES = False  # a typo would silently create a queue nobody reads
-CELERY_TASK_PUBLISH_RETRY = False  # a lost ring is rung again by the sweeper
-CELERY_WORKER_POOL = "config.lib.job_threads:TaskPool"  # else a slow job delays all others
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = False  # celery 5.7.0 can exit when Redis goes away with it on
-CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "channels_app.purge", "schedule": 3600.0},
     **CELERY_BEAT_DAILY,
     "look": {"task": "extraction.look", "schedule": EXTRACTION_LOOK_INTERVAL / 1000},
 }
-CELERY_BEAT_SCHEDULER = "config.lib.task_schedule:Scheduler"  # a task that waits already is not queued again
 
 # --- Work --------------------------------------------------------------------------------------------
 TAKEOVER_PAUSE = env.int("TAKEOVER_PAUSE", default=12 * 3600 * 1000)

@@ -143,7 +143,7 @@ def wait_until_quiet(rig: Rig, businesses: list[Business], *, seconds: float, pa
 
     def is_quiet() -> bool:
         try:
-            # The spool first: what leaves it is in the tables by then, and would be missed in the other order.
+            # The spool first: what leaves it is in the tables by then. In the other order it would be missed.
             if client.exists(spool.KEY):
                 return False
             with rig.connect() as connection:
