@@ -226,10 +226,10 @@ class TestTakeover:
         assert len(business.replies()) == 1
 
     def test_an_answer_in_the_app_while_the_model_thinks_stops_the_reply(self, rig):
-        rig.simulator.behave(openai={"latency": 2})
+        rig.simulator.behave(openai={"script": [{"delay": 6}]})
         business = rig.business()
         business.write("Hi")
-        wait_until(lambda: business.count("turns", "state = 'claimed'"), what="the claim")
+        wait_until(business.asked, what="the model is asked")
 
         self._answer_in_the_app(business, "I'm on it")
         business.wait_until_quiet()

@@ -126,7 +126,7 @@ class TestLooks:
         expect(phone.bubbles("customer")).to_have_count(4)
         phone.menu(phone.bubbles("business").first, "React with 👍")
         phone.menu(phone.bubbles("business").first, "Reply")
-        phone.rig.simulator.behave(openai={"latency": 3})
+        phone.rig.simulator.behave(openai={"latency": 8})
         phone.write("Two, please")
         expect(page.locator("#typing")).to_have_class(re.compile("is-on"))
         page.locator("#requests summary", has_text="The customer writes").first.click()

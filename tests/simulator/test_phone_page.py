@@ -25,7 +25,7 @@ navigator.mediaDevices.getUserMedia = async () => {
 
 class TestWhatsApp:
     def test_shows_the_reply_with_ticks_and_typing(self, phone):
-        phone.rig.simulator.behave(openai={"latency": 1.5})
+        phone.rig.simulator.behave(openai={"latency": 6})
         phone.open("Lucía Fernández")
 
         phone.write("Do you bake rye bread?")

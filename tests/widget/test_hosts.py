@@ -214,8 +214,10 @@ class TestHosts:
         page.clock.install()
         page.context.route(re.compile("/config$"), fail)
         page.reload()
-        for _ in range(8):
+        for _ in range(200):
             page.wait_for_timeout(150)
             page.clock.fast_forward(30_000)
+            if launcher(page).is_visible():
+                break
 
         opened(page)
