@@ -17,7 +17,7 @@ def outgoing():
         ig_id="8123456789012345",
         text="Hello",
         callback_data="dlv_1",
-        timeout=2.0,
+        timeout=60.0,
     )
 
 
