@@ -148,13 +148,16 @@ def _forget_killed_server(data_dir: Path) -> None:
     """
     Remove pid files whose process is gone, or is another program that was given the same number.
 
-    :raises StartError: if a server still runs on these files and does not stop
+    The sessions of a killed server end a moment after it, and no other server starts before.
+
+    :raises StartError: if a server or a session still runs on these files and does not stop
     """
     socket = paths.socket_folder(data_dir, "postgres") / paths.POSTGRES_SOCKET
     for pid_file in (_cluster(data_dir) / "postmaster.pid", socket.with_name(socket.name + ".lock")):
         with suppress(FileNotFoundError, IndexError, ValueError):
             _stop_stray(int(pid_file.read_text().splitlines()[0]), _cluster(data_dir))
         pid_file.unlink(missing_ok=True)
+    _wait_for_sessions(_cluster(data_dir))
 
 
 def _stop_stray(pid: int, cluster: Path) -> None:
@@ -166,6 +169,20 @@ def _stop_stray(pid: int, cluster: Path) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGINT)
         time.sleep(0.2)
+
+
+def _wait_for_sessions(cluster: Path) -> None:
+    deadline = time.monotonic() + _STRAY_GRACE_SECONDS
+    while left := _working_in(cluster):
+        if time.monotonic() > deadline:
+            message = f"Sessions of a killed Postgres still run on {cluster}: {left}."
+            raise StartError(message)
+        time.sleep(0.05)
+
+
+def _working_in(folder: Path) -> list[int]:
+    pids = (int(process.name) for process in Path("/proc").glob("[0-9]*"))
+    return [pid for pid in pids if _works_in(pid, folder)]
 
 
 def _works_in(pid: int, folder: Path) -> bool:

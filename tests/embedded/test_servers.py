@@ -1,8 +1,10 @@
 """The embedded servers, for real."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -63,6 +65,19 @@ class TestTemporaryServers:
 
         with psycopg.connect(servers.database_url) as connection:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+    def test_come_back_although_a_session_of_the_killed_server_ends_late(self, servers):
+        with psycopg.connect(servers.database_url) as connection:
+            session = connection.info.backend_pid
+            os.kill(session, signal.SIGSTOP)
+            servers.postgres.kill()
+            threading.Timer(1, os.kill, (session, signal.SIGCONT)).start()
+
+            servers.postgres.start()
+
+            assert not is_alive(session)
+        with psycopg.connect(servers.database_url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
     def test_leave_nothing_when_the_tests_fail(self, tmp_path):
         pids = []
