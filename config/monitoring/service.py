@@ -165,6 +165,7 @@ def _of_row(row: dict[str, Any]) -> Iterator[Metric]:
     ):
         values = ((table, figures[place]) for table, figures in tables)
         yield gauge_by(f"table_{name}", f"{text} As Postgres' statistics have it.", "table", values)
+    yield gauge("postgres_writable", "1 if Postgres takes writes.", int(row["is_writable"]))
     yield gauge("postgres_connections", "Connections of all clients.", row["connections"])
     yield gauge("postgres_max_connections", "Postgres' max_connections.", row["max_connections"])
     yield gauge("postgres_transaction_ids", "Age of the oldest row not frozen.", row["transaction_ids"])

@@ -100,5 +100,6 @@ SELECT
     (SELECT min(xact_start) FROM pg_stat_activity
       WHERE datname = current_database() AND pid <> pg_backend_pid()) AS oldest_transaction,
     statement_timestamp() AS now,
+    current_setting('transaction_read_only') = 'off' AS is_writable,
     (SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()) AS transaction_ids
 """

@@ -33,7 +33,9 @@ COMMANDS = {
 # Defined in one block, and used in the next.
 FUNCTIONS = {"field"}
 # Where the reader runs Postgres or Redis of their own, they have its client.
-_CLIENTS = {"psql", "pg_dump", "pg_restore", "redis-cli", "nginx", "git", "apt-get"}
+_CLIENTS = {"psql", "pg_dump", "pg_restore", "redis-cli", "nginx", "git", "apt-get", "cp"}
+# Whoever operates it has what runs processes there, and what watches them.
+_CLIENTS |= {"docker", "kubectl", "systemctl", "promtool"}
 _VARIABLE = re.compile(r"\$\{?([A-Z_][A-Z0-9_]*)")
 _SET = re.compile(r"(?:^|[\s;(])(?:export )?([A-Z_][A-Z0-9_]*)=", re.MULTILINE)
 _COMMAND = re.compile(r"(?:^|[|;(]|&&|\|\|)\s*([A-Za-z_.][\w./-]*)", re.MULTILINE)

@@ -253,8 +253,10 @@ class TestParts:
             assert read("redis_up") == 1
 
     def test_postgres_that_takes_no_writes_is_read(self, transactional_db, servers):
+        assert read("postgres_writable") == 1
         with read_only(servers):
             assert read("postgres_up") == 1
+            assert read("postgres_writable") == 0
 
 
 class TestCost:
