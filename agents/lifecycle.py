@@ -34,7 +34,7 @@ class IntervalOutOfRangeError(ValueError):
 
 
 def extraction_intervals() -> tuple[int, int]:
-    """Give the least and the most that an agent's `extraction_interval` may be, in milliseconds."""
+    """Return the bounds of an agent's `extraction_interval`, in milliseconds."""
     shortest = SHORTEST_INTERVAL if settings.IS_PRODUCTION else SHORTEST_TRIAL_INTERVAL
     return shortest, LONGEST_INTERVAL
 

@@ -33,7 +33,7 @@ class AlreadyThereError(Exception):
 @transaction.atomic
 def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> ConversationArchive:
     """
-    Have an agent answer on another number of its user, from the next turn on.
+    Move an agent to another number of its business, from the next turn on.
 
     With `replace` an agent that answers there stays without a number. Talks on the numbers that are left end
     soon after; a turn in flight ends under what it was claimed with.

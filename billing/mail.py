@@ -50,7 +50,7 @@ _WRITE = """
 
 
 def is_due() -> bool:
-    """Tell whether anything is to be sent, or its sender to be given up."""
+    """Return whether any e-mail is due, or any sender of one has vanished."""
     return sql.row(_DUE) is not None
 
 

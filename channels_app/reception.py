@@ -29,7 +29,7 @@ Answer = tuple[int, dict[str, str]]
 
 
 def is_ordinary(*, method: str, path: str, scheme: str, headers: Mapping[str, str], raw: bytes) -> bool:
-    """Tell whether a request is one of Meta's for us; `headers` have lower-case names."""
+    """Return whether a request is a webhook of Meta for us; `headers` have lower-case names."""
     if method != "POST" or path != settings.WEBHOOK_PATH or len(raw) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return False
     # Parsed by a thread: it is not signed with a secret that is known here.

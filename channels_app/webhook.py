@@ -72,7 +72,7 @@ _SERVER_EXAMPLE = {
 
 
 def refusal(*, raw: bytes, signature_header: str, content_type: str) -> int | None:
-    """Give the status a webhook is refused with; None if it is to be taken in."""
+    """Return the status that a webhook is refused with; None if it is accepted."""
     if not signature.is_valid(raw=raw, header=signature_header, secrets=settings.WEBHOOK_SECRETS):
         log.warning("webhook.signature_refused", size=len(raw))
         return 401

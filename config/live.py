@@ -192,7 +192,7 @@ async def _follow(
 
 
 def _lifetime() -> float:
-    """Give it in seconds, and not the same to all: who came together is not to come back together."""
+    """Return the delay in seconds, with jitter: clients must not reconnect all at once."""
     seconds: float = settings.LIVE_STREAM_LIFETIME / 1000
     return seconds * random.uniform(0.8, 1.2)
 

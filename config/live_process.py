@@ -63,7 +63,7 @@ class Process:
         os.kill(os.getpid(), signal.SIGINT)
 
     def _allow_open_files(self) -> None:
-        """Have a file for each stream, as far as the machine allows it."""
+        """Raise the limit of open files to one per stream, as far as the machine allows it."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.streams.most + _OTHER_FILES
         if hard not in {resource.RLIM_INFINITY, -1} and wanted > hard:
@@ -74,7 +74,7 @@ class Process:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     async def health(self, *, is_ready: bool) -> tuple[int, dict[str, Any]]:
-        """Give the status and the content of an answer about health, as `web` gives them."""
+        """Return the status and the body of a health response, as `web` does."""
         if not is_ready:
             return HTTPStatus.OK, {"status": "ok", "version": settings.APP_VERSION}
         parts = {

@@ -70,7 +70,7 @@ class Teller:
         self._state: State | None = None
 
     async def run(self) -> None:
-        """Tell what was missed and then what comes, until the stream is ended."""
+        """Yield missed events and then new ones, until the stream ends."""
         await self._write(b"retry: %d\n\n" % RECONNECT_AFTER)
         while True:
             has_changed, types = await self._stream.rung(seconds=max(self._heartbeat_in(), 0))
@@ -133,7 +133,7 @@ class Teller:
 
 
 def event(kind: str, data: dict[str, Any]) -> bytes:
-    """Give an event as it goes over the line."""
+    """Return an event as it is sent."""
     return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 

@@ -73,7 +73,7 @@ def _apply_statuses(event_ids: list[int]) -> int:
 
 
 def _note_channel_error(event: ChannelEvent) -> bool:
-    """Tell the business what the channel says of itself."""
+    """Record the channel's report about itself as an event of the business."""
     alarms.raise_alarm(
         phone_number_id=event.phone_number_id,
         code=str(event.data.get("code") or ""),

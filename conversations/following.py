@@ -52,7 +52,7 @@ def read(who: Visitor, *, after: str | None, access_mark: str) -> Reading | None
 
 
 def usable(cursor: str) -> str | None:
-    """Give a cursor if it is one; whoever lost theirs is told the newest."""
+    """Return a cursor if it is valid; without one the stream begins with the newest messages."""
     try:
         Cursor.read(cursor)
     except InvalidCursorError:
@@ -61,7 +61,7 @@ def usable(cursor: str) -> str | None:
 
 
 def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
-    """Give the mark of each visitor whose chat is not gone."""
+    """Return the fingerprint of each visitor whose chat is live."""
     places = list(visitors)
     facts = {
         "numbers": [who.phone_number_id for who in places],

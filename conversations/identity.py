@@ -19,7 +19,7 @@ _IDS = ("wa_id", "bsuid", "visitor_id")
 
 def move(event: ChannelEvent) -> bool:
     """
-    Give a customer their new ids; False while rows to be merged still have an open turn.
+    Store a customer's new ids; False while rows to be merged still have an open turn.
 
     Neither a webhook nor a claim of the number runs meanwhile: both hold rows of customers.
     """

@@ -165,7 +165,7 @@ def renew(tokens: list[str]) -> list[str]:
 
 
 def hand_back(tokens: list[str]) -> int:
-    """Give up turns that are not answered yet, so that others go on with them at once; uncounted."""
+    """Release turns that are not answered yet, so that others take them over at once; uncounted."""
     if not tokens:
         return 0
     return sql.execute(

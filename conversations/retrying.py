@@ -63,7 +63,7 @@ def retry(*, message_id: str, actor: str = "", may_repeat: bool = False) -> bool
 
 
 def _answer_again(message: Message) -> bool:
-    """Let a message wait in the inbox again: the next turn takes it along, in its old place."""
+    """Return a message to the inbox: the next turn takes it along, in its old place."""
     row = message.inbound
     if message.deleted_at is not None:
         raise TakenBackError

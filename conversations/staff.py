@@ -87,7 +87,7 @@ def _active_id(closed: Conversation) -> str | None:
 
 
 def _parts(text: str, customer: Customer) -> list[str]:
-    """Give what will be posted; the number is not deleted before the transaction ends."""
+    """Return the post; the number is not deleted before the transaction ends."""
     number = sql.row(
         "SELECT type FROM phone_numbers WHERE phone_number_id = %s AND deleted_at IS NULL FOR SHARE",
         [customer.phone_number_id],

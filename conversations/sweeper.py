@@ -221,7 +221,7 @@ _UNSENT = """
 
 
 def until(stop: threading.Event) -> Callable[[int, object], None]:
-    """Give a signal handler that sets the event, and has turns that are being answered here handed back."""
+    """Return a signal handler that sets the event, and hands back the open turns of this process."""
 
     def end(_signal: int, _frame: object) -> None:
         stop.set()

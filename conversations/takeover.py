@@ -47,7 +47,7 @@ def pause_conversation(
     *, conversation_id: str, reason: str = "paused", until: datetime | None = None
 ) -> None:
     """
-    Let a person take a conversation over. A reply that is being made is not sent any more.
+    Take a conversation over from the AI. A reply in the making is not sent any more.
 
     :raises Conversation.DoesNotExist: if there is none
     """
@@ -59,7 +59,7 @@ def pause_conversation(
 
 def resume_conversation(*, conversation_id: str) -> None:
     """
-    Let the AI answer again. What was said during the pause is context for its next answer, not a debt.
+    Resume the AI. Messages from the pause are context for its next reply, and get none themselves.
 
     :raises Conversation.DoesNotExist: if there is none
     """

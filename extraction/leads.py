@@ -78,7 +78,7 @@ def _read(run: Run) -> None:
 
 
 def _not_read(run: Run, error: ForeignError) -> None:
-    """Let the reading wait where OpenAI asks for it, else end it as failed."""
+    """Defer the extraction if OpenAI asks for it, else end it as failed."""
     if isinstance(error, UnavailableError):
         seconds = error.retry_after or 0
         is_long = seconds > LONGEST_PAUSE or isinstance(error, BreakerOpenError)

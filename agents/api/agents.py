@@ -151,12 +151,12 @@ class AgentListQuery(PageQuery):
 
 class _AgentsOfTenant(TenantView):
     def rows(self) -> AgentQuerySet:
-        """Give the live agents of the user."""
+        """Return the live agents of the business."""
         return Agent.objects.of(self.user_id).live()
 
     def found(self, agent_id: str, *, to_change: bool = False) -> Agent:
         """
-        Give one, its row locked if it is to be changed.
+        Return an agent, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is no such agent
         """
@@ -286,7 +286,7 @@ def _move(agent_id: str, number: str | None, *, replace: bool) -> None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in the API's words what is wrong."""
+    """Translate domain errors into problems."""
     try:
         yield
     except NotFoundError as error:

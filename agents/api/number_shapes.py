@@ -111,7 +111,7 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
         list_serializer_class = _NumberListSerializer
 
     def get_has_access_token(self, number: PhoneNumber) -> bool:
-        """Tell whether there is one."""
+        """Return whether the number has an access token."""
         return bool(number.access_token)
 
     @extend_schema_field(WebChatSerializer(allow_null=True))

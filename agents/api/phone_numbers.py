@@ -48,7 +48,7 @@ _OF_WEB_CHATS = (_NOT_A_WEB_CHAT, _INVALID_SETTING)
 
 class _NumbersOfTenant(TenantView):
     def rows(self) -> QuerySet[PhoneNumber]:
-        """Give the live numbers of the user, each with its agent."""
+        """Return the live numbers of the business, each with its agent."""
         answering = Agent.objects.live().filter(phone_number_id=OuterRef("pk")).values("agent_id")
         live = PhoneNumber.objects.of(self.user_id).live().select_related("web_chat")
         return live.annotate(agent_id=Subquery(answering[:1]))
@@ -265,7 +265,7 @@ def _verify(
     api_base_url: str,
     is_asked: bool,
 ) -> None:
-    """Have Graph confirm whose number it is, after a look at where the token would be sent."""
+    """Check with Graph whose number it is, after checking where the token would be sent."""
     if type == PhoneNumber.Type.WEBCHAT:
         if is_asked:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
@@ -281,7 +281,7 @@ def _verify(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in the API's words what is wrong; none of them repeats a token."""
+    """Translate domain errors into problems; none of them repeats a token."""
     try:
         yield
     except InvalidNumberError as error:

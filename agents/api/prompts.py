@@ -108,7 +108,7 @@ class PromptsOfTenant(TenantView):
 
     def found(self, prompt_id: str, *, to_change: bool = False) -> Prompt:
         """
-        Give one, its row locked if it is to be changed.
+        Return a prompt, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is no such prompt
         """
@@ -129,7 +129,7 @@ def shown(prompt: Prompt) -> dict[str, Any]:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell in the API's words what is wrong with a version."""
+    """Translate errors about a prompt version into problems."""
     try:
         yield
     except PromptTooLongError as error:

@@ -36,7 +36,7 @@ class DeliveriesOfEndpointView(EndpointView):
 
     def rows(self, endpoint_id: str) -> QuerySet[WebhookDelivery]:
         """
-        Give the deliveries of an endpoint of the business.
+        Return the deliveries of an endpoint of the business.
 
         :raises ProblemError: 404 if there is no such endpoint
         """
@@ -45,7 +45,7 @@ class DeliveriesOfEndpointView(EndpointView):
 
     def delivery(self, endpoint_id: str, delivery_id: str) -> WebhookDelivery:
         """
-        Give one of them.
+        Return one delivery.
 
         :raises ProblemError: 404 if there is none
         """
@@ -158,7 +158,7 @@ class RedeliveryView(DeliveriesOfEndpointView):
         endpoint_id: str,
         delivery_id: str,
     ) -> Response:
-        """Have it sent."""
+        """Redeliver the event."""
         delivery = self.delivery(endpoint_id, delivery_id)
         self.read_body(NothingInput)
         with told():
@@ -187,7 +187,7 @@ class SpanRedeliveryView(EndpointView):
         response_example={"count": 12},
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
-        """Have them sent."""
+        """Redeliver the events."""
         endpoint = self.found(endpoint_id)
         asked = self.read_body(SpanInput)
         if asked["until"] <= asked["since"]:

@@ -70,7 +70,7 @@ class WebhookEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
         read_only_fields = fields
 
     def get_is_enabled(self, row: WebhookEndpoint) -> bool:
-        """Tell whether it is sent anything."""
+        """Return whether events are sent to the endpoint."""
         return row.disabled_at is None
 
 
@@ -139,7 +139,7 @@ class EndpointView(TenantView):
 
     def found(self, endpoint_id: str, *, to_change: bool = False) -> WebhookEndpoint:
         """
-        Give a live endpoint of the business, its row locked if it is to be changed.
+        Return a live endpoint of the business, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is none
         """
@@ -278,7 +278,7 @@ class SecretRotationView(EndpointView):
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell in the API's words what is wrong."""
+    """Translate domain errors into problems."""
     try:
         yield
     except UrlNotAllowedError as error:

@@ -269,13 +269,13 @@ _NOTE = """
 
 
 def _wait(attempts: int, outcome: Outcome) -> float:
-    """Give the seconds until the next attempt: longer each time, and never at the same moment for all."""
+    """Return the seconds until the next attempt: exponential backoff with jitter."""
     seconds = BACKOFF[min(attempts, len(BACKOFF)) - 1]
     return max(outcome.wait, seconds * random.uniform(0.9, 1.2))
 
 
 def _pause(failures: int, outcome: Outcome) -> float:
-    """Give the seconds that nothing is posted to an endpoint after so many failures in a row."""
+    """Return the seconds for which an endpoint is left alone after so many failures in a row."""
     exponent = min(failures - PATIENT_FAILURES, 10)
     return max(outcome.wait, min(LONGEST_PAUSE, 5 * 2**exponent) if exponent >= 0 else 0)
 

@@ -111,7 +111,7 @@ def _story_words(reply_to: ReplyTo | None) -> str:
 
 
 def referral_words(referral: Referral | None) -> str:
-    """Tell where a customer came from."""
+    """Describe where a customer came from."""
     if referral is None:
         return ""
     product = referral.product.id if referral.product else ""

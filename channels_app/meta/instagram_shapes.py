@@ -65,7 +65,7 @@ def account(entry: dict[str, object]) -> str:
 
 def sides(payload: dict[str, object], *, account_id: str, now: datetime) -> Sides:
     """
-    Tell our side from the customer's; both have an id of the same kind.
+    Return our side and the customer's; both have an id of the same kind.
 
     :raises ValueError: if there is no sender, or nothing says which account of ours it is about
     """

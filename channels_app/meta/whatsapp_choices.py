@@ -65,7 +65,7 @@ class Button(Shape):
 
 def button(given: object) -> str:
     """
-    Tell what stood on the button of a template.
+    Return the text on the button of a template.
 
     :raises ValueError: if nothing did
     """

@@ -82,7 +82,7 @@ def revoke(message: Message, item: dict[str, object], source: Source) -> Event:
 
 
 def is_identity(item: dict[str, object]) -> bool:
-    """Tell whether a message of type system is about ids."""
+    """Return whether a message of type system is about ids."""
     found = item.get("system")
     return isinstance(found, dict) and found.get("type") in [*IDENTITY_TYPES]
 

@@ -132,7 +132,7 @@ class Source:
         )
 
     def is_own(self, wa_id: str | None) -> bool:
-        """Tell whether this is our own number."""
+        """Return whether this is our own number."""
         return bool(self.own_number) and _digits(wa_id) == self.own_number
 
     def moment(self, timestamp: object) -> datetime:

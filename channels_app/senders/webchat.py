@@ -14,7 +14,7 @@ MAX_LENGTH = 20_000
 
 
 async def send(outgoing: Outgoing) -> str:
-    """Give the id under which it can be read."""
+    """Return the id of the stored reply; nothing is posted."""
     return f"web:{outgoing.callback_data}"
 
 

@@ -25,7 +25,7 @@ def take(message: VisitorMessage, *, now: datetime) -> None:
 
 
 def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
-    """Tell whether a visitor's message is in the inbox."""
+    """Return whether a visitor's message is in the inbox."""
     name = messages.provider_message_id(visitor_id, message_id)
     found = InboundMessage.objects.filter(phone_number_id=phone_number_id, provider_message_id=name)
     return found.exists()

@@ -44,12 +44,12 @@ class Ear:
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether Redis is there."""
+        """Return whether Redis is reachable."""
         return self._is_connected
 
     @property
     def hears_all(self) -> bool:
-        """Tell whether every ring that is rung is heard, as far as one can know."""
+        """Return whether every published notification arrives, as far as one can know."""
         return self._is_connected and time.monotonic() >= self._doubtful_until
 
     async def listen(self) -> None:

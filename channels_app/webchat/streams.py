@@ -41,7 +41,7 @@ class Stream:
         self._wake.set()
 
     def ring(self, kind: str = bell.CHANGED) -> None:
-        """Have it look again."""
+        """Wake the stream, so that it reads again."""
         if kind == bell.TYPING:
             self._types = True
         else:
@@ -140,7 +140,7 @@ class Streams:
             stream.ring(kind)
 
     def visitors(self) -> dict[Visitor, list[Stream]]:
-        """Give whoever is connected, with their streams."""
+        """Return the connected visitors with their streams."""
         found: dict[Visitor, list[Stream]] = {}
         for stream in self._all():
             found.setdefault(stream.visitor, []).append(stream)

@@ -37,7 +37,7 @@ class ButtonForm(forms.Form):
         super().__init__(data, label_suffix="", **options)
 
     def offer(self, name: str, choices: list[tuple[Any, str]]) -> None:
-        """Say what a field may be chosen from on this row."""
+        """Return the choices of a field on this row."""
         field: Any = self.fields[name]
         field.choices = choices
 
@@ -95,7 +95,7 @@ class Button:
     is_inline: bool = False
 
     def may(self, request: HttpRequest) -> bool:
-        """Tell whether who is signed in may press it."""
+        """Return whether the signed-in member of staff may press it."""
         return bool(request.user.has_perm(self.permission))
 
     def url_name(self, page: "WithButtons") -> str:
@@ -103,11 +103,11 @@ class Button:
         return f"{page.opts.app_label}_{page.opts.model_name}_{self.name}"
 
     def url(self, page: "WithButtons", row: Model | None = None) -> str:
-        """Give its address, on a row or on a list."""
+        """Return its address, on a row or on a list."""
         return reverse(f"admin:{self.url_name(page)}", args=[quote(row.pk)] if row else [])
 
     def shown(self, page: "WithButtons", row: Model | None = None) -> dict[str, Any]:
-        """Give what unfold's templates draw it from."""
+        """Return the action as unfold's templates draw it."""
         return {
             "title": self.title,
             "icon": self.icon,
@@ -191,6 +191,6 @@ class Button:
 
 
 def page_of(row: Any) -> str:
-    """Give the address of a row's page."""
+    """Return the admin URL of a row."""
     options = row._meta  # noqa: SLF001  (Django's public-in-practice API)
     return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(row.pk)])

@@ -29,7 +29,7 @@ _LONGEST_ADDRESS = 100
 
 def may_reach(address: Address, *, private_too: bool = False) -> bool:
     """
-    Tell whether somebody from outside may send us to an address: a public one, or with `private_too` others.
+    Return whether requests to an address are allowed: to a public one, or with `private_too` others.
 
     What only this machine's own network segment has, never, and neither a cloud's metadata.
     """
@@ -76,7 +76,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _meant(address: Address) -> list[Address]:
-    """Give an address and those that are wrapped in it, to one of which a packet may go in the end."""
+    """Return an address and those embedded in it, to one of which a packet may be routed in the end."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     # The loopback and unspecified addresses look like wrapped ones.

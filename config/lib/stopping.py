@@ -24,7 +24,7 @@ _is_busy: list[Callable[[], bool]] = []
 
 
 def register(*, hand_back: Callable[[], None], is_busy: Callable[[], bool]) -> None:
-    """Say how work is handed back when this process stops, and whether some of it must be ended first."""
+    """Register how work is handed back when this process stops, and whether some of it must end first."""
     _hand_back.append(hand_back)
     _is_busy.append(is_busy)
 

@@ -23,7 +23,7 @@ _TICKS = {
 
 
 def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
-    """Give the newest messages, or those before `?before=<number>`, and where the older ones are."""
+    """Return the newest messages, or those before `?before=<number>`, and a link to the older ones."""
     asked = request.GET.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
     found = Message.objects.filter(conversation=talk)

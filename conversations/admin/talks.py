@@ -221,5 +221,5 @@ class ConversationPage(Page):
 
     @display(description="AI", label={"paused": "warning", "answers": "success"})
     def paused(self, row: Conversation) -> str:
-        """Say whether a person answers, or the AI."""
+        """Return whether a person answers, or the AI."""
         return "paused" if _is_paused(row) else "answers"

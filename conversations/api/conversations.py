@@ -94,12 +94,12 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         read_only_fields = fields
 
     def get_paused_until(self, row: Conversation) -> datetime | None:
-        """Give the end of the pause, if there is one now."""
+        """Return the end of the current pause, if there is one."""
         until = row.customer.paused_until
         return until if until and until > timezone.now() else None
 
     def get_pause_reason(self, row: Conversation) -> str:
-        """Give why, while it is."""
+        """Return the reason of the current pause."""
         return row.customer.pause_reason if self.get_paused_until(row) else ""
 
 
@@ -138,7 +138,7 @@ class ConversationView(TenantView):
 
     def shown(self, conversation_id: str) -> dict[str, Any]:
         """
-        Give a conversation of the business as it is shown.
+        Return a conversation of the business, serialized.
 
         :raises ProblemError: 404 if there is none
         """

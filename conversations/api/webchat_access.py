@@ -56,7 +56,7 @@ class VisitorAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, None]:
         """
-        Say who is calling.
+        Return the caller.
 
         :raises ProblemError: 401 without a token that is good here and now
         """
@@ -67,29 +67,29 @@ class VisitorAuthentication(BaseAuthentication):
             raise session_invalid() from error
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
-        """Say how to authenticate."""
+        """Return the authentication scheme."""
         return _CHALLENGE
 
 
 def session_invalid() -> ProblemError:
-    """Say that the token is not good here and now."""
+    """Return the problem of a token that is not valid here and now."""
     return ProblemError(HTTPStatus.UNAUTHORIZED, *SESSION_INVALID, headers={"WWW-Authenticate": _CHALLENGE})
 
 
 def bearer(request: Request) -> str:
-    """Give the token that was sent, if any."""
+    """Return the token that was sent, if any."""
     return token_of(request.headers.get("Authorization", ""))
 
 
 def token_of(authorization: str) -> str:
-    """Give the token in a header's value, if any."""
+    """Return the token in a header's value, if any."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
     """
-    Give the origin of the page that calls, empty if it is one of ours that does not say so.
+    Return the origin of the calling page, empty if it is one of ours without an `Origin` header.
 
     :raises ProblemError: 403 if the chat may not be used there
     """
@@ -103,7 +103,7 @@ def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None)
 
 
 def shared_with(origin: str) -> dict[str, str]:
-    """Give the headers with which a page may read an answer; none for a page of ours."""
+    """Return the headers with which a page may read a response; none for a page of ours."""
     if not origin:
         return {}
     return {
@@ -147,7 +147,7 @@ class WebChatView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the page read the answer, if it may."""
+        """Add the CORS headers for an allowed page."""
         patch_vary_headers(response, ["Origin"])
         for name, value in shared_with(self._origin).items():
             response[name] = value
@@ -175,7 +175,7 @@ class WebChatView(APIView):
 
     def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
-        Give the body as the serializer understands it.
+        Return the validated body.
 
         :raises ValidationError: if it does not fit
         """
@@ -183,7 +183,7 @@ class WebChatView(APIView):
 
     def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
-        Give the query parameters as the serializer understands them.
+        Return the validated query parameters.
 
         :raises ValidationError: if they do not fit
         """

@@ -122,7 +122,7 @@ class MessageInput(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """
-        Have something said.
+        Require a text or a picture.
 
         :raises ValidationError: if there is neither text nor picture
         """
@@ -166,7 +166,7 @@ class ChatMessageSerializer(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        """Give `from` too, which no class can have as an attribute."""
+        """Add `from`, which no class can have as an attribute."""
         author = serializers.ChoiceField(choices=("visitor", "ai", "staff"), help_text="Who wrote it.")
         fields = super().get_fields()
         return {"id": fields.pop("id"), "from": author, **fields}

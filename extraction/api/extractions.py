@@ -83,7 +83,7 @@ class ExtractionView(TenantView):
 
     def found(self, extraction_id: str) -> Extraction:
         """
-        Give a reading of the business.
+        Return an extraction of the business.
 
         :raises ProblemError: 404 if there is none
         """

@@ -34,7 +34,7 @@ class ExtractView(ConversationView):
         response_example=OPENED,
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
-        """Have it read."""
+        """Start an extraction."""
         self.is_to_be_there(conversation_id)
         self.read_body(NothingInput)
         try:
