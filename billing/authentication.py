@@ -97,7 +97,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         """
         now = timezone.now()
         row = _working(
-            request.headers, address=networks.household(BaseThrottle().get_ident(request)), now=now
+            request.headers, address=networks.rate_limit_key(BaseThrottle().get_ident(request)), now=now
         )
         keys.note_use(row, now=now)
         numbers = row.phone_number_ids

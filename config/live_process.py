@@ -13,10 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from channels_app.webchat.streams import Streams
+from channels_app.webchat.streams import StreamRegistry
 from config.lib import event_loop, metrics
 from config.lib.asgi import Receive, Send
-from config.live_streams import PostgresAway, Watch, in_thread
+from config.live_streams import Poller, PostgresAway, in_thread
 from config.monitoring import process
 from config.readiness import PATIENCE, RECENTLY, State
 
@@ -30,12 +30,12 @@ class Process:
     """One `live` process and its streams."""
 
     def __init__(self) -> None:
-        self.streams = Streams(
+        self.streams = StreamRegistry(
             most=settings.LIVE_MAX_STREAMS, most_by_address=settings.LIVE_MAX_STREAMS_PER_ADDRESS
         )
         self.is_stopping = False
         self._postgres_ok_at = -math.inf
-        self._watch = Watch(self.streams, redis_url=settings.REDIS_URL)
+        self._watch = Poller(self.streams, redis_url=settings.REDIS_URL)
 
     async def live(self, receive: Receive, send: Send) -> None:
         """Begin when the server says so, and end when it does."""
@@ -79,7 +79,7 @@ class Process:
             return HTTPStatus.OK, {"status": "ok", "version": settings.APP_VERSION}
         parts = {
             "postgres": await self._postgres(),
-            "redis": State.OK if self._watch.ear.is_connected else State.AWAY,
+            "redis": State.OK if self._watch.subscriber.is_connected else State.AWAY,
         }
         if self.is_stopping or parts["postgres"] is State.AWAY:
             return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "parts": parts}

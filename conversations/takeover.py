@@ -12,7 +12,7 @@ from django.db import transaction
 
 from billing import events
 from channels_app import customer_object
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from config.lib import sql
 from conversations.models import Conversation
 
@@ -40,7 +40,7 @@ def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> No
         },
     )
     if row and row["visitor_id"]:
-        bell.ring(customer_id)
+        pubsub.publish(customer_id)
 
 
 def pause_conversation(
@@ -71,7 +71,7 @@ def resume_conversation(*, conversation_id: str) -> None:
         )
         _unflag(conversation_id)
         if conversation.customer.visitor_id:
-            bell.ring(conversation.customer_id)
+            pubsub.publish(conversation.customer_id)
 
 
 def _unflag(conversation_id: str) -> None:

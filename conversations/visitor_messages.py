@@ -60,7 +60,7 @@ def may_change(row: dict[str, Any]) -> bool:
 def message_of(row: dict[str, Any]) -> Message:
     """Return a row as the visitor sees it."""
     is_own = row["author"] == "customer"
-    media = sql.loaded(row["media"]) if is_own else []
+    media = sql.from_jsonb(row["media"]) if is_own else []
     pictures = [files.file_id_of(one["name"]) for one in media if one.get("name")]
     return Message(
         # The same before and after it was taken into the conversation.

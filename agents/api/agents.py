@@ -18,7 +18,7 @@ from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
 from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import FlagField, IntegerField, PageQuery, StrictSerializer, TextField, is_id
 
 TAG = "Agents"
@@ -176,7 +176,7 @@ class AgentsView(_AgentsOfTenant):
         tag=TAG,
         operation_id="list_agents",
         query=AgentListQuery,
-        responses={200: page_of(AgentSerializer)},
+        responses={200: page_serializer(AgentSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.delivery_shapes import (
+from billing.api.delivery_serializers import (
     EXAMPLE,
     SENT,
     TEST,
@@ -21,7 +21,7 @@ from billing.models import WebhookDelivery
 from billing.webhooks import endpoints, redelivery
 from billing.webhooks.redelivery import TooManyEventsError
 from config.lib.api.problems import not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import NothingInput
 
 _TOO_MANY = (
@@ -90,7 +90,7 @@ class WebhookDeliveriesView(DeliveriesOfEndpointView):
         tag=TAG,
         operation_id="list_webhook_deliveries",
         query=WebhookDeliveryListQuery,
-        responses={200: page_of(WebhookDeliverySerializer)},
+        responses={200: page_serializer(WebhookDeliverySerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002

@@ -17,7 +17,7 @@ from billing.webhooks import addresses, endpoints
 from billing.webhooks.endpoints import EndpointNotFoundError, TooManyEndpointsError, UrlNotAllowedError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import (
     ChoiceField,
     FlagField,
@@ -159,7 +159,7 @@ class WebhookEndpointsView(EndpointView):
         tag=TAG,
         operation_id="list_webhook_endpoints",
         query=PageQuery,
-        responses={200: page_of(WebhookEndpointSerializer)},
+        responses={200: page_serializer(WebhookEndpointSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from channels_app.meta import instagram_attachments
 from channels_app.meta.instagram_attachments import Attached, Attachment
-from channels_app.meta.shapes import Maybe, MessageId, Shape, sentences, unshowable
+from channels_app.meta.schemas import Maybe, MessageId, Shape, sentences, unshowable
 from channels_app.meta.types import Media
 
 

@@ -4,8 +4,8 @@ What an Instagram customer does other than speak.
 https://developers.facebook.com/docs/instagram-platform/webhooks
 """
 
-from channels_app.meta.instagram_shapes import Sides
-from channels_app.meta.shapes import Maybe, MessageId, Shape
+from channels_app.meta.instagram_schemas import Sides
+from channels_app.meta.schemas import Maybe, MessageId, Shape
 from channels_app.meta.types import Event
 
 

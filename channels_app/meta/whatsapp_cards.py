@@ -2,7 +2,7 @@
 
 from pydantic import FiniteFloat, RootModel
 
-from channels_app.meta.shapes import Maybe, Shape, present
+from channels_app.meta.schemas import Maybe, Shape, present
 
 
 class Location(Shape):

@@ -3,7 +3,7 @@
 import json
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, Shape, UnfitError
+from channels_app.meta.schemas import Maybe, Shape, UnfitError
 
 
 class Choice(Shape):

@@ -172,7 +172,7 @@ class Button:
             return self.back(row)
         if row is None and done.row is None:
             return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
-        return page_of(row or done.row)
+        return admin_url(row or done.row)
 
     def _answer(
         self, page: "WithButtons", request: HttpRequest, row: Model | None, more: dict[str, Any]
@@ -183,14 +183,14 @@ class Button:
             "button": self,
             "opts": page.opts,
             "row": row,
-            "cancel": page_of(row) if row else listed,
+            "cancel": admin_url(row) if row else listed,
             "media": self.form().media if row is None else self.form(row=row).media,
             **more,
         }
         return TemplateResponse(request, "admin/button.html", context)
 
 
-def page_of(row: Any) -> str:
+def admin_url(row: Any) -> str:
     """Return the admin URL of a row."""
     options = row._meta  # noqa: SLF001  (Django's public-in-practice API)
     return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(row.pk)])

@@ -25,7 +25,7 @@ from unfold.admin import ModelAdmin
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
-from config.admin.buttons import Button, page_of
+from config.admin.buttons import Button, admin_url
 from config.lib import ids
 
 
@@ -224,7 +224,7 @@ def link(row: Any, text: str = "") -> SafeString | str:
     """Link to a row's page; its text is escaped."""
     if row is None:
         return "-"
-    return format_html('<a class="staff-link" href="{}">{}</a>', page_of(row), text or str(row))
+    return format_html('<a class="staff-link" href="{}">{}</a>', admin_url(row), text or str(row))
 
 
 def _audit_link(row: Model) -> dict[str, Any]:

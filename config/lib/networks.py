@@ -45,7 +45,7 @@ def parsed(host: str) -> Address:
     return ipaddress.ip_address(host.partition("%")[0])
 
 
-def household(host: str) -> str:
+def rate_limit_key(host: str) -> str:
     """Return the key to rate-limit by: the IPv4 address, or the /64 prefix of an IPv6 address."""
     # A client may send anything as an address; no address is longer.
     return _household(host[:_LONGEST_ADDRESS])

@@ -23,7 +23,7 @@ from channels_app.webchat import chats, limits, origins, sessions
 from channels_app.webchat.sessions import Visitor
 from config.lib import access_log, networks
 from config.lib.api.problems import ProblemError, not_found
-from conversations import visitor
+from conversations import visitor_history
 
 TAG = "Web chat"
 _CHALLENGE = 'Bearer realm="webchat"'
@@ -42,7 +42,7 @@ REPLY_AWAITED = (limits.REPLY_AWAITED, "You can send more pictures after the fir
 _DETAILS = dict((DAILY_LIMIT, ADDRESS_LIMIT, PICTURE_LIMIT, REPLY_AWAITED))
 
 
-class Somebody:
+class VisitorPrincipal:
     """A visitor whose session is good, as DRF wants to see them."""
 
     is_authenticated = True
@@ -62,7 +62,7 @@ class VisitorAuthentication(BaseAuthentication):
         """
         chat: WebChat = request.parser_context["view"].chat
         try:
-            return Somebody(sessions.read(bearer(request), chat=chat, now=timezone.now())), None
+            return VisitorPrincipal(sessions.read(bearer(request), chat=chat, now=timezone.now())), None
         except sessions.SessionInvalidError as error:
             raise session_invalid() from error
 
@@ -87,7 +87,7 @@ def token_of(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
+def allowed_origin(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
     """
     Return the origin of the calling page, empty if it is one of ours without an `Origin` header.
 
@@ -128,7 +128,7 @@ class WebChatView(APIView):
             raise not_found("phone_number_id")
         access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
         self.chat = chat
-        self._origin = page_of(
+        self._origin = allowed_origin(
             chat,
             method=str(request.method),
             origin=request.headers.get("Origin"),
@@ -164,14 +164,14 @@ class WebChatView(APIView):
     @property
     def customer_id(self) -> str | None:
         """The visitor's row, if they have written."""
-        return visitor.customer_id(
+        return visitor_history.customer_id(
             phone_number_id=self.visitor.phone_number_id, visitor_id=self.visitor.visitor_id
         )
 
     @property
     def address(self) -> str:
         """Where the request comes from, as far as proxies of ours tell; of a network of one, the network."""
-        return networks.household(BaseThrottle().get_ident(self.request))
+        return networks.rate_limit_key(BaseThrottle().get_ident(self.request))
 
     def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """

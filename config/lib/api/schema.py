@@ -125,7 +125,7 @@ def operation(
     return decorate
 
 
-def page_of(
+def page_serializer(
     serializer: type[serializers.Serializer[Any]], **beside: serializers.Field[Any, Any, Any, Any]
 ) -> serializers.Serializer[Any]:
     """Describe a page of a list, and the members `beside` it."""

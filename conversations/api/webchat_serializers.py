@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from channels_app.webchat import identities, messages
 from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
-from conversations import visitor
+from conversations import visitor_history
 
 _JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z"
 _FILE_ID = r"^[0-9a-f]{48}-(png|jpg|gif|webp)\Z"
@@ -195,7 +195,7 @@ class ChatPageQuery(StrictSerializer):
         required=False, max_length=4000, help_text="A `cursor`; without one, the newest messages."
     )
     limit = serializers.IntegerField(
-        min_value=1, max_value=visitor.MOST, default=50, help_text="The maximum number of messages."
+        min_value=1, max_value=visitor_history.MOST, default=50, help_text="The maximum number of messages."
     )
 
 

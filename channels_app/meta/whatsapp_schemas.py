@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, MessageId, PhoneNumberId, Shape, are_texts, present
+from channels_app.meta.schemas import Maybe, MessageId, PhoneNumberId, Shape, are_texts, present
 from channels_app.meta.types import Person
 
 

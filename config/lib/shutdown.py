@@ -43,10 +43,10 @@ def _stop() -> None:
             try:
                 hand_back()
             except Exception:  # the process ends all the same
-                log.exception("stopping.not_handed_back")
+                log.exception("shutdown.not_handed_back")
         if not any(busy() for busy in _is_busy):
             break
         time.sleep(0.1)
-    log.info("stopping.done")
+    log.info("shutdown.done")
     logging.shutdown()
     os._exit(0)
