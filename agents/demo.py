@@ -93,7 +93,7 @@ def seed() -> Demo:
 
 
 def _let_web_chat_stand_here() -> None:
-    """Let the demo's web chat stand on pages of this machine, unless somebody has said where it may."""
+    """Allow the demo's web chat on pages of this machine, unless its origins are set already."""
     chat = chats.known(chats.DEMO_NUMBER)
     if settings.IS_PRODUCTION or chat is None or chat.allowed_origins:
         return

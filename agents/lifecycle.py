@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from agents import directory, relinking
+from agents import relinking, routing
 from agents.models import DEFAULT_DISCLOSURE, Agent, Prompt, PromptVersion
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import NotFoundError, NumberTakenError
@@ -34,7 +34,7 @@ class IntervalOutOfRangeError(ValueError):
 
 
 def extraction_intervals() -> tuple[int, int]:
-    """Give the least and the most that an agent's `extraction_interval` may be, in milliseconds."""
+    """Return the bounds of an agent's `extraction_interval`, in milliseconds."""
     shortest = SHORTEST_INTERVAL if settings.IS_PRODUCTION else SHORTEST_TRIAL_INTERVAL
     return shortest, LONGEST_INTERVAL
 
@@ -113,7 +113,7 @@ def create(
             raise
         raise NumberTakenError(present) from error
     if phone_number_id is not None:
-        directory.drop(user_id=user_id, phone_number_id=phone_number_id)
+        routing.drop(user_id=user_id, phone_number_id=phone_number_id)
     created = audit.snapshot(agent, (*_AUDITED, "phone_number_id"))
     audit.record(Action.AGENT_CREATED, agent.pk, user_id=user_id, changes=audit.difference({}, created))
     return agent
@@ -148,7 +148,7 @@ def change(*, agent_id: str, **changes: Unpack[Changes]) -> Agent:
     after = audit.snapshot(agent, _AUDITED)
     audit.record_update(Action.AGENT_UPDATED, agent.pk, user_id=agent.user_id, before=before, after=after)
     if agent.phone_number_id is not None:
-        directory.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
+        routing.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
     return agent
 
 

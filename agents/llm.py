@@ -179,7 +179,7 @@ async def _answer_in(conversation_id: str, asked: Item, known_item_id: str, dead
 
 
 def _words(item: Item) -> str:
-    """Give what an item of the input says, in whatever form it says it."""
+    """Return the text of an input item, in any of its forms."""
     content = item.get("content") or item.get("output") or ""
     if isinstance(content, str):
         return content
@@ -236,7 +236,7 @@ def _read(response: dict[str, Any]) -> Reply:
 
 def finished(response: dict[str, Any]) -> tuple[list[Item], str]:
     """
-    Give the output and the id of a finished response; a 200 may also hold a failure, or rubbish.
+    Return the output and the id of a finished response; a 200 may also hold a failure, or rubbish.
 
     :raises UnavailableError: if it is worth another try
     :raises UnusableError: if it is not

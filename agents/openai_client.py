@@ -273,7 +273,7 @@ def _from_status(error: _RefusedError) -> UnavailableError | RejectedError:
 
 
 def _is_about_the_conversation(error: _RefusedError) -> bool:
-    """Tell a conversation that is gone, or waits for the output of a tool, from a prompt or model that is."""
+    """Return whether the conversation is at fault (gone, or waiting for a tool), not a prompt or model."""
     if error.status == 404:
         return error.code != "model_not_found" and not error.param.startswith("prompt")
     return error.status == 400 and error.param == "input" and error.code is None

@@ -69,7 +69,7 @@ def checked(
     *, instructions: str, model: str, parameters: Mapping[str, object], variables: Mapping[str, object]
 ) -> dict[str, Any]:
     """
-    Give the columns of a version.
+    Return the columns of a version.
 
     :raises InvalidPromptError: naming the first field that is wrong
     """

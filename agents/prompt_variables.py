@@ -121,12 +121,12 @@ def _longest_value(name: str, own: Mapping[str, str]) -> int:
 
 
 def texts(variables: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
-    """Give the values of a version's own variables as they are put in."""
+    """Return the values of a version's own variables as they are put in."""
     return {name: _text(declared["default"]) for name, declared in variables.items()}
 
 
 def _value(name: str, own: Mapping[str, str], context: Context) -> str:
-    """Give a variable's value; a name nobody declared (in a version older than variables) stays as it is."""
+    """Return a variable's value; an undeclared name (in a version older than variables) stays as it is."""
     if name in own:
         return own[name]
     if name in BUILT_IN:

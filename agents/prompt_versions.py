@@ -93,7 +93,7 @@ def rollback(*, prompt_id: str, to: int) -> PromptVersion:
 @transaction.atomic
 def rename(*, prompt_id: str, name: str) -> Prompt:
     """
-    Give a prompt another name.
+    Rename a prompt.
 
     :raises PromptNotFoundError: if there is no such prompt
     """
@@ -127,7 +127,7 @@ def preview_draft(
     *, instructions: str, context: Context, variables: Mapping[str, object] | None = None
 ) -> str:
     """
-    Give instructions that are not published yet as the model would get them.
+    Return unpublished instructions as the model would get them.
 
     :raises InvalidPromptError: if a version could not be made of this
     """

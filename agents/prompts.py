@@ -106,5 +106,5 @@ def _version(prompt_id: str, number: int) -> Prompt:
 
 @lru_cache(maxsize=1000)
 def _warn(prompt_id: str) -> None:
-    """Say it once a process."""
+    """Log it once per process."""
     log.warning("prompts.dashboard_prompt_ended", prompt_id=prompt_id)

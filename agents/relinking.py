@@ -4,7 +4,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from agents import directory
+from agents import routing
 from agents.models import Agent, ConversationArchive
 from billing import audit
 from billing.audit import Action
@@ -33,7 +33,7 @@ class AlreadyThereError(Exception):
 @transaction.atomic
 def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> ConversationArchive:
     """
-    Have an agent answer on another number of its user, from the next turn on.
+    Move an agent to another number of its business, from the next turn on.
 
     With `replace` an agent that answers there stays without a number. Talks on the numbers that are left end
     soon after; a turn in flight ends under what it was claimed with.
@@ -57,7 +57,7 @@ def relink(*, agent_id: str, phone_number_id: str, replace: bool = False) -> Con
     Agent.objects.filter(pk=agent.pk).update(phone_number_id=phone_number_id)
     _record_move(agent, phone_number_id)
     for number in numbers:
-        directory.drop(user_id=agent.user_id, phone_number_id=number)
+        routing.drop(user_id=agent.user_id, phone_number_id=number)
     if left:
         _archive(left, old=agent, new=None)
     return _archive(phone_number_id, old=present, new=agent)
@@ -85,7 +85,7 @@ def leave(agent: Agent) -> ConversationArchive | None:
     if agent.phone_number_id is None:
         return None
     locks.take(Lock.CLAIM, agent.phone_number_id)
-    directory.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
+    routing.drop(user_id=agent.user_id, phone_number_id=agent.phone_number_id)
     return _archive(agent.phone_number_id, old=agent, new=None)
 
 

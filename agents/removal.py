@@ -7,7 +7,7 @@ from agents import relinking
 from agents.models import Agent
 from billing import audit
 from billing.audit import Action
-from channels_app import wiping
+from channels_app import number_secrets
 from channels_app.models import PhoneNumber
 from channels_app.numbers import NumberNotFoundError
 from config.lib import locks
@@ -36,4 +36,4 @@ def remove(*, phone_number_id: str) -> None:
         Agent.objects.filter(pk=present.pk).update(phone_number=None)
     if PhoneNumber.objects.live().filter(pk=phone_number_id).update(deleted_at=Now()):
         audit.record(Action.PHONE_NUMBER_DELETED, phone_number_id, user_id=number.user_id)
-    wiping.wipe(phone_number_id=phone_number_id)
+    number_secrets.wipe(phone_number_id=phone_number_id)

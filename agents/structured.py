@@ -34,7 +34,7 @@ def ask(
     deadline: float,
 ) -> Structured[Answer]:
     """
-    Have the model fill in `text_format` from input items; `deadline` is on the monotonic clock.
+    Ask the model to fill in `text_format` from input items; `deadline` is on the monotonic clock.
 
     What does not fit, is cut off or refused is asked for again, OPENAI_MAX_RETRIES times in all.
 

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 @shared_task(name=Job.CHECK_ENDINGS.value)
 def check_endings() -> None:
     """Report the prompts that OpenAI has ended and the models that it is about to shut down."""
-    with sql.may_be_away("endings"):
+    with sql.tolerating_outage("endings"):
         dashboard_prompts.report_all()
         connection.close()
         try:
@@ -30,7 +30,7 @@ def check_endings() -> None:
 @shared_task(name=Job.CHECK_NUMBERS.value)
 def check_numbers() -> None:
     """Report numbers that fell silent, and ask Graph about those that were not checked lately."""
-    with sql.may_be_away("numbers"):
+    with sql.tolerating_outage("numbers"):
         silence.report_all()
         connection.close()
         number_checks.check_due()

@@ -42,7 +42,7 @@ class Caller:
 
     @property
     def is_operator(self) -> bool:
-        """Tell whether they may do everything."""
+        """Return whether the caller may do everything."""
         return self.user_id is None
 
     @property
@@ -72,12 +72,12 @@ class Caller:
 
 
 def caller_of(request: Request) -> Caller:
-    """Give whoever an authenticated request is from."""
+    """Return the caller of an authenticated request."""
     return cast("Caller", request.user)
 
 
 def unauthorized() -> ProblemError:
-    """Say that there is no valid key: the same words whatever is wrong with it."""
+    """Return the response to a missing or invalid key: the same for every fault of the key."""
     return ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
@@ -91,13 +91,13 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Caller, str]:
         """
-        Say who is calling.
+        Return the caller.
 
         :raises ProblemError: 401 without a valid key, 429 after too many wrong ones
         """
         now = timezone.now()
         row = _working(
-            request.headers, address=networks.household(BaseThrottle().get_ident(request)), now=now
+            request.headers, address=networks.rate_limit_key(BaseThrottle().get_ident(request)), now=now
         )
         keys.note_use(row, now=now)
         numbers = row.phone_number_ids
@@ -111,7 +111,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         return caller, row.prefix
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
-        """Say how to authenticate."""
+        """Return the authentication scheme."""
         return _CHALLENGE
 
 

@@ -28,7 +28,7 @@ class NewEvent:
 
 def wanted(*, user: str, type: EventType) -> str:  # noqa: A002
     """
-    Give SQL for whether any endpoint of a business wants such events; `user` is its id, as `table.column`.
+    Return SQL for whether any endpoint of a business wants such events; `user` is its id, as `table.column`.
 
     For what every message brings: it is kept only where somebody is to be told.
     """

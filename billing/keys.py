@@ -84,7 +84,7 @@ def create(
 
 
 def find(key: str, *, now: datetime) -> ApiKey | None:
-    """Give the row of a key that works; None for any other text, in the same time."""
+    """Return the row of a valid key; None for any other text, in the same time."""
     parts = key.split("_", 2)
     prefix = parts[1] if len(parts) == 3 and parts[0] == _TOKEN and parts[1].isalnum() else "-"
     row = ApiKey.objects.filter(prefix=prefix[:20]).first()

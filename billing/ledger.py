@@ -135,7 +135,7 @@ def adjust(*, user_id: str, amount: int, reference: str, reason: str, actor: str
 
 def balance(user_id: str) -> int:
     """
-    Say what a user can still spend: a hint, only `charge` decides.
+    Return what a business can still spend: a hint, only `charge` decides.
 
     A grant, a refund, an adjustment and a threshold show at once. Charges are too many for a round trip to
     Redis each: they show after at most HINT_TTL seconds.

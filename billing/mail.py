@@ -17,7 +17,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 
-from config.lib import ids, sql, stopping
+from config.lib import ids, shutdown, sql
 from config.lib.texts import storable
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ _WRITE = """
 
 
 def is_due() -> bool:
-    """Tell whether anything is to be sent, or its sender to be given up."""
+    """Return whether any e-mail is due, or any sender of one has vanished."""
     return sql.row(_DUE) is not None
 
 
@@ -67,7 +67,7 @@ def send_due() -> int:
     try:
         sql.execute(_GIVE_UP)
         sent = 0
-        while not stopping.is_stopping.is_set() and (email := sql.row(_BEGIN, [LEASE, SENDERS])) is not None:
+        while not shutdown.is_stopping.is_set() and (email := sql.row(_BEGIN, [LEASE, SENDERS])) is not None:
             _send(email)
             sent += 1
         return sent
@@ -77,7 +77,7 @@ def send_due() -> int:
 
 
 # One that is being handed over is waited for: cut off, nobody would know whether it was taken.
-stopping.register(hand_back=lambda: None, is_busy=lambda: _busy > 0)
+shutdown.register(hand_back=lambda: None, is_busy=lambda: _busy > 0)
 
 
 def _send(email: dict[str, Any]) -> None:
@@ -92,7 +92,7 @@ def _send(email: dict[str, Any]) -> None:
         "email.ended", email_id=email["email_id"], state=state, error=error
     )
     ended = {"email": email["email_id"], "state": state, "error": error, "wait": wait}
-    sql.insist(lambda: sql.execute(_END, ended), until=until)
+    sql.retry_until(lambda: sql.execute(_END, ended), until=until)
 
 
 _GIVE_UP = """

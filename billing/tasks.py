@@ -11,7 +11,7 @@ from config.lib.jobs import Job
 @shared_task(name=Job.DELIVER_WEBHOOKS.value)
 def deliver_webhooks(*, endpoint_id: str = "") -> None:
     """Post what is due to an endpoint, or have that done for each that has something."""
-    with sql.may_be_away("notify"):
+    with sql.tolerating_outage("notify"):
         if endpoint_id:
             delivery.deliver(endpoint_id=endpoint_id)
         else:
@@ -21,12 +21,12 @@ def deliver_webhooks(*, endpoint_id: str = "") -> None:
 @shared_task(name=Job.DELIVER_SLOW_WEBHOOKS.value)
 def deliver_slow_webhooks(*, endpoint_id: str) -> None:
     """Post what is due to an endpoint that takes long to answer."""
-    with sql.may_be_away("notify"):
+    with sql.tolerating_outage("notify"):
         delivery.deliver(endpoint_id=endpoint_id, is_slow=True)
 
 
 @shared_task(name=Job.SEND_EMAILS.value)
 def send_emails() -> None:
     """Send the e-mails that are due."""
-    with sql.may_be_away("notify"):
+    with sql.tolerating_outage("notify"):
         mail.send_due()

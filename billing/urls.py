@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from billing.api import scheme as scheme  # noqa: PLC0414  (registers itself)
+from billing.api import openapi as openapi  # noqa: PLC0414  (registers itself)
 from billing.api.audit import AuditLogView, OperatorsAuditLogView
 from billing.api.credits import CreditsView
 from billing.api.keys import KeyRotationView, KeysView, KeyView

@@ -25,7 +25,7 @@ class Batches(Generic[T]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="batches")
 
     def add(self, item: T) -> "asyncio.Future[None]":
-        """Have an item written; the future is done when it is, or raises what the function raised."""
+        """Add an item to the next batch; its future ends when it is written, or fails with its error."""
         loop = asyncio.get_running_loop()
         written: asyncio.Future[None] = loop.create_future()
         self._waiting.append((item, written))

@@ -47,7 +47,7 @@ class GraphHealth:
 
     @property
     def is_reachable(self) -> bool:
-        """Tell whether Graph answered."""
+        """Return whether Graph answered."""
         return self.error_code != "not_connected"
 
     def expires_at(self) -> datetime | None:

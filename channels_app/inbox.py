@@ -110,7 +110,7 @@ def _log_received(rows: list[dict[str, Any]]) -> None:
 
 
 def _same_person(phone_number_id: str, person: Person) -> Event:
-    """Tell that two rows are one person; they are made one when neither is being answered."""
+    """Report that two rows are one person; they are merged when neither is being answered."""
     ids = {"wa_id": person.wa_id, "bsuid": person.bsuid}
     return Event(
         phone_number_id=phone_number_id,
@@ -141,7 +141,7 @@ def _row(message: Inbound, known: dict[customers.Key, str], correlation_id: str)
 
 
 def _reference(media: Media) -> dict[str, str]:
-    """Give a file's reference; only one that is stored already has a name."""
+    """Return a file's reference; only a stored one has a name already."""
     found = asdict(media)
     return found if media.name else {key: value for key, value in found.items() if key != "name"}
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from channels_app import alarms, graph_health
+from channels_app import channel_errors, graph_health
 from channels_app.graph_health import GraphHealth
 from channels_app.models import NumberCheck, PhoneNumber
 from channels_app.senders.graph_codes import Verdict, verdict
@@ -39,7 +39,7 @@ def check(number: PhoneNumber) -> GraphHealth:
     health = graph_health.read(number)
     with transaction.atomic():
         if (fault := _fault(health)) is not None:
-            alarms.raise_alarm(phone_number_id=number.pk, code=fault[0], reason=fault[1])
+            channel_errors.record(phone_number_id=number.pk, code=fault[0], reason=fault[1])
         elif health.is_reachable:
             sql.execute(_SETTLE_SQL, [number.pk, list(_OWN)])
         NumberCheck.objects.update_or_create(

@@ -201,7 +201,7 @@ def check(
 
 
 def _check_base_url(url: str) -> None:
-    """Let the token, and our requests, go nowhere but to Meta or to what settings put in its place."""
+    """Check that a base URL is Meta's or the one of the settings: the token goes nowhere else."""
     try:
         parts = urlsplit(url)
         origin = _origin(parts)
@@ -223,7 +223,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _registrable(phone_number_id: str, user_id: str) -> PhoneNumber:
-    """Give a new row, or the user's own that was deleted, locked and as if it were new."""
+    """Return a new row, or the business's own deleted one, locked and reset."""
     number = PhoneNumber.objects.select_for_update(no_key=True).filter(pk=phone_number_id).first()
     if number is None:
         return PhoneNumber(phone_number_id=phone_number_id, user_id=user_id)

@@ -19,7 +19,7 @@ def require(
     *, channel: str, phone_number_id: str, access_token: str, api_base_url: str = "", is_asked: bool = False
 ) -> None:
     """
-    Have Graph confirm whose number it is: in production always, elsewhere if it is asked for.
+    Check with Graph whose number it is: in production always, elsewhere on request.
 
     The token is sent nowhere before it is sure that this can be a number, at an address that is Graph's. Call
     it with no transaction open. A web chat belongs to whoever makes it.

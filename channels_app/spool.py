@@ -81,7 +81,7 @@ class Waiting:
 
 def is_in_use() -> bool:
     """
-    Tell whether anything waits, so that whatever comes now must wait behind it.
+    Return whether any file waits; new webhooks then wait behind it.
 
     While Redis does not say, what it said last is taken to hold: nothing may overtake what waits in there.
     """

@@ -13,7 +13,7 @@ import time
 import structlog
 from django.utils import timezone
 
-from channels_app import dead_letters, intake, spool
+from channels_app import dead_letters, ingest, spool
 from channels_app.meta.types import Problem
 from config.lib import errors, failpoints, sql
 
@@ -86,7 +86,7 @@ def _are_stored(entries: list[bytes]) -> bool:
     if len(entries) == 1:
         return False
     try:
-        intake.store([_arrived(entry) for entry in entries])
+        ingest.store([_arrived(entry) for entry in entries])
     except Exception as error:  # noqa: BLE001  (one by one, each meets its own error)
         log.info("spool.batch_refused", error=errors.summary(error), entries=len(entries))
         sql.discard_if_read_only(error)
@@ -98,7 +98,7 @@ def _is_moved(entry: bytes) -> bool:
     """Store an entry in Postgres, whole or as a dead letter."""
     try:
         try:
-            intake.store([_arrived(entry)])
+            ingest.store([_arrived(entry)])
         except Exception as error:
             if sql.is_unavailable(error) and _attempts.failed(entry) < MAX_ATTEMPTS:
                 raise
@@ -111,10 +111,10 @@ def _is_moved(entry: bytes) -> bool:
     return True
 
 
-def _arrived(entry: bytes) -> intake.Arrived:
+def _arrived(entry: bytes) -> ingest.Arrived:
     waiting = spool.decode(entry)
     with structlog.contextvars.bound_contextvars(correlation_id=waiting.correlation_id):
-        return intake.arrived(waiting.raw, now=waiting.received_at, source=waiting.source)
+        return ingest.arrived(waiting.raw, now=waiting.received_at, source=waiting.source)
 
 
 def _bury(entry: bytes, reason: str) -> None:

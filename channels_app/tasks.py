@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from billing import idempotency
 from billing import retention as billing_retention
-from channels_app import retention, wiping
+from channels_app import number_secrets, retention
 from channels_app.webchat import files
 from config.lib import heartbeat
 from config.lib.jobs import Job
@@ -17,7 +17,7 @@ def purge() -> None:
     now = timezone.now()
     retention.purge(now=now)
     billing_retention.purge(now=now)
-    wiping.wipe()
+    number_secrets.wipe()
     idempotency.purge()
     heartbeat.forget_the_dead()
     # At last, since the storage may be away.

@@ -2,8 +2,8 @@
 The webhook all of Meta's products post to.
 
 It answers 200 only when everything in the body that can be kept is kept; a body nobody could ever read is
-answered 200 too, since Meta would repeat it for days. Where it is served on an event loop, `reception` stands
-in front of it.
+answered 200 too, since Meta would repeat it for days. Where it is served on an event loop,
+`webhook_fast_path` stands in front of it.
 """
 
 import hmac
@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from channels_app import intake
+from channels_app import ingest
 from channels_app.meta import signature
 from channels_app.webchat import limits, server_messages
 from channels_app.webchat.server_messages import ServerMessage
@@ -72,7 +72,7 @@ _SERVER_EXAMPLE = {
 
 
 def refusal(*, raw: bytes, signature_header: str, content_type: str) -> int | None:
-    """Give the status a webhook is refused with; None if it is to be taken in."""
+    """Return the status that a webhook is refused with; None if it is accepted."""
     if not signature.is_valid(raw=raw, header=signature_header, secrets=settings.WEBHOOK_SECRETS):
         log.warning("webhook.signature_refused", size=len(raw))
         return 401
@@ -166,9 +166,9 @@ class MetaWebhookView(APIView):
         if refused is not None:
             return HttpResponse(status=refused)
         try:
-            webhook = intake.arrived(raw, now=timezone.now())
-            stored = intake.keep(webhook)
-        except intake.NowhereToKeepError as error:
+            webhook = ingest.arrived(raw, now=timezone.now())
+            stored = ingest.keep(webhook)
+        except ingest.NowhereToKeepError as error:
             log.error("webhook.refused", reason=str(error), size=len(raw))
             return HttpResponse(status=503, headers={"Retry-After": "5"})
         failpoints.reach("P1")
@@ -201,7 +201,7 @@ def _read_server_message(raw: bytes, request: Request) -> ServerMessage | None:
 
 
 def _address(request: Request) -> str:
-    return networks.household(BaseThrottle().get_ident(request))
+    return networks.rate_limit_key(BaseThrottle().get_ident(request))
 
 
 def _signature_invalid() -> ProblemError:
@@ -231,7 +231,7 @@ def _take_server_message(message: ServerMessage, request: Request) -> HttpRespon
         code = "daily_limit_reached" if error.is_daily else "throttled"
         headers = {"Retry-After": str(error.seconds)}
         raise ProblemError(429, code, f"Too many messages: {error}.", headers=headers) from error
-    except intake.NowhereToKeepError as error:
+    except ingest.NowhereToKeepError as error:
         raise unavailable() from error
     response = HttpResponse()
     # There is no body that it would be the type of.

@@ -74,9 +74,9 @@ def _start_heart_of_beat(**_: Any) -> None:
 @signals.worker_shutting_down.connect
 def _stop(**_: Any) -> None:
     """Hand back what only waits for a foreign API: Celery would wait for it, longer than a deploy does."""
-    from config.lib import stopping  # noqa: PLC0415  (needs Django to be set up)
+    from config.lib import shutdown  # noqa: PLC0415  (needs Django to be set up)
 
-    stopping.begin()
+    shutdown.begin()
 
 
 @signals.task_postrun.connect

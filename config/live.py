@@ -33,8 +33,8 @@ from config.lib.api.problems import (
 )
 from config.lib.asgi import Receive, Scope, Send
 from config.live_process import Process
-from config.live_streams import PostgresAway, Teller, in_thread
-from conversations import following
+from config.live_streams import PostgresAway, StreamWriter, in_thread
+from conversations import feed
 from conversations.api.webchat_events import Admitted, Call, admit
 
 # Who has not been admitted by then is told to come again; who does not read for so long, is left.
@@ -123,7 +123,7 @@ def _call(scope: Scope, headers: Mapping[str, str]) -> Call:
     if found is None:
         raise no_such_path(scope["path"])
     address = asgi.address_of(scope, headers, proxies=settings.TRUSTED_PROXIES)
-    return Call(found[1], scope["method"], headers, networks.household(address))
+    return Call(found[1], scope["method"], headers, networks.rate_limit_key(address))
 
 
 async def _serve(call: Call, scope: Scope, receive: Receive, send: Send, named: dict[str, str]) -> None:
@@ -162,7 +162,7 @@ def _later(problem: ProblemError, admitted: Admitted) -> ProblemError:
 def _cursor(scope: Scope, headers: Mapping[str, str]) -> str | None:
     query = parse_qs(scope["query_string"].decode("latin1"))
     given = headers.get("last-event-id") or query.get("after", [""])[-1]
-    return following.usable(given) if given else None
+    return feed.usable(given) if given else None
 
 
 async def _follow(
@@ -175,7 +175,7 @@ async def _follow(
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_lifetime()) as life:
             # Listening comes before reading: what happens in between is read, or rung for, or both.
-            with streams.following(admitted.visitor, life) as stream:
+            with streams.open(admitted.visitor, life) as stream:
                 streams.know(stream, admitted.customer_id)
                 await asgi.begin(send, HTTPStatus.OK, headers | _STREAM)
                 access_log.note_stream()
@@ -183,7 +183,7 @@ async def _follow(
                 gone.add_done_callback(lambda _: stream.end())
                 try:
                     mark, write = admitted.access_mark, _writer(send)
-                    await Teller(streams, stream, access_mark=mark, after=after, write=write).run()
+                    await StreamWriter(streams, stream, access_mark=mark, after=after, write=write).run()
                 finally:
                     gone.cancel()
     with contextlib.suppress(TimeoutError):
@@ -192,7 +192,7 @@ async def _follow(
 
 
 def _lifetime() -> float:
-    """Give it in seconds, and not the same to all: who came together is not to come back together."""
+    """Return the delay in seconds, with jitter: clients must not reconnect all at once."""
     seconds: float = settings.LIVE_STREAM_LIFETIME / 1000
     return seconds * random.uniform(0.8, 1.2)
 

@@ -13,10 +13,10 @@ import structlog
 from django.conf import settings
 from django.db import connection
 
-from channels_app.webchat.streams import Streams
+from channels_app.webchat.streams import StreamRegistry
 from config.lib import event_loop, metrics
 from config.lib.asgi import Receive, Send
-from config.live_streams import PostgresAway, Watch, in_thread
+from config.live_streams import Poller, PostgresAway, in_thread
 from config.monitoring import process
 from config.readiness import PATIENCE, RECENTLY, State
 
@@ -30,12 +30,12 @@ class Process:
     """One `live` process and its streams."""
 
     def __init__(self) -> None:
-        self.streams = Streams(
+        self.streams = StreamRegistry(
             most=settings.LIVE_MAX_STREAMS, most_by_address=settings.LIVE_MAX_STREAMS_PER_ADDRESS
         )
         self.is_stopping = False
         self._postgres_ok_at = -math.inf
-        self._watch = Watch(self.streams, redis_url=settings.REDIS_URL)
+        self._watch = Poller(self.streams, redis_url=settings.REDIS_URL)
 
     async def live(self, receive: Receive, send: Send) -> None:
         """Begin when the server says so, and end when it does."""
@@ -63,7 +63,7 @@ class Process:
         os.kill(os.getpid(), signal.SIGINT)
 
     def _allow_open_files(self) -> None:
-        """Have a file for each stream, as far as the machine allows it."""
+        """Raise the limit of open files to one per stream, as far as the machine allows it."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.streams.most + _OTHER_FILES
         if hard not in {resource.RLIM_INFINITY, -1} and wanted > hard:
@@ -74,12 +74,12 @@ class Process:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     async def health(self, *, is_ready: bool) -> tuple[int, dict[str, Any]]:
-        """Give the status and the content of an answer about health, as `web` gives them."""
+        """Return the status and the body of a health response, as `web` does."""
         if not is_ready:
             return HTTPStatus.OK, {"status": "ok", "version": settings.APP_VERSION}
         parts = {
             "postgres": await self._postgres(),
-            "redis": State.OK if self._watch.ear.is_connected else State.AWAY,
+            "redis": State.OK if self._watch.subscriber.is_connected else State.AWAY,
         }
         if self.is_stopping or parts["postgres"] is State.AWAY:
             return HTTPStatus.SERVICE_UNAVAILABLE, {"status": "unavailable", "parts": parts}

@@ -11,13 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
-from channels_app.webchat import bell
-from channels_app.webchat.listening import Ear
+from channels_app.webchat import pubsub
 from channels_app.webchat.sessions import Visitor
-from channels_app.webchat.streams import Stream, Streams
-from conversations import following
-from conversations.following import Mark, Reading
-from conversations.visitor import State
+from channels_app.webchat.streams import Stream, StreamRegistry
+from channels_app.webchat.subscriber import Subscriber
+from conversations import feed
+from conversations.feed import Fingerprint, Reading
+from conversations.visitor_history import State
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +29,7 @@ HEARTBEAT = 20.0
 RECONNECT_AFTER = 3000
 # As long as the widget shows it when nothing else comes.
 TYPING_SECONDS = 20
-# How often all are looked at: where the bell is heard and may still have been missed, and where it is not.
+# How often all are polled: while notifications arrive (and may still be missed), and while they do not.
 SAFETY_NET = 15.0
 POLL = 2.0
 # While Postgres is away.
@@ -55,11 +55,11 @@ def _closing(function: Callable[[], T]) -> T:
         connection.close()
 
 
-class Teller:
+class StreamWriter:
     """Tells the reader of one stream what is new; `cursor` is how far they have been told."""
 
     def __init__(
-        self, streams: Streams, stream: Stream, *, access_mark: str, after: str | None, write: Write
+        self, streams: StreamRegistry, stream: Stream, *, access_mark: str, after: str | None, write: Write
     ) -> None:
         self._streams = streams
         self._stream = stream
@@ -70,10 +70,10 @@ class Teller:
         self._state: State | None = None
 
     async def run(self) -> None:
-        """Tell what was missed and then what comes, until the stream is ended."""
+        """Yield missed events and then new ones, until the stream ends."""
         await self._write(b"retry: %d\n\n" % RECONNECT_AFTER)
         while True:
-            has_changed, types = await self._stream.rung(seconds=max(self._heartbeat_in(), 0))
+            has_changed, types = await self._stream.changed(seconds=max(self._heartbeat_in(), 0))
             if has_changed:
                 reading = await self._read()
                 if reading is None:
@@ -98,7 +98,7 @@ class Teller:
         while True:
             try:
                 reading = await in_thread(
-                    following.read,
+                    feed.read,
                     self._stream.visitor,
                     after=self._cursor,
                     access_mark=self._access_mark,
@@ -123,39 +123,39 @@ class Teller:
             await self._write(b"".join(parts))
         self._cursor, self._state = reading.cursor, reading.state
         if reading.has_more:
-            self._stream.ring()
+            self._stream.wake()
 
-    def _know(self, mark: Mark) -> None:
+    def _know(self, mark: Fingerprint) -> None:
         if mark.customer_id != self._stream.customer_id:
             self._streams.know(self._stream, mark.customer_id)
             # What was rung for that row until now was not heard.
-            self._stream.ring()
+            self._stream.wake()
 
 
 def event(kind: str, data: dict[str, Any]) -> bytes:
-    """Give an event as it goes over the line."""
+    """Return an event as it is sent."""
     return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
 
 
-class Watch:
-    """Hears the bell for all streams, and looks at all of their chats now and then."""
+class Poller:
+    """Subscribes to notifications for all streams, and polls all of their chats now and then."""
 
-    def __init__(self, streams: Streams, *, redis_url: str) -> None:
+    def __init__(self, streams: StreamRegistry, *, redis_url: str) -> None:
         self._streams = streams
-        self._look_now = asyncio.Event()
-        self.ear = Ear(redis_url, on_ring=streams.ring, on_doubt=self._look_now.set)
+        self._poll_now = asyncio.Event()
+        self.subscriber = Subscriber(redis_url, on_message=streams.wake, on_doubt=self._poll_now.set)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [asyncio.create_task(self.ear.listen()), asyncio.create_task(self._look())]
+        self._tasks = [asyncio.create_task(self.subscriber.listen()), asyncio.create_task(self._poll())]
 
     def stop(self) -> None:
         """End."""
         for task in self._tasks:
             task.cancel()
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         while True:
             began = time.monotonic()
             try:
@@ -168,31 +168,34 @@ class Watch:
 
     async def _pause(self, *, since: float) -> None:
         """Wait until it is time to look again, which may come closer meanwhile."""
-        while not self._look_now.is_set():
-            pause = SAFETY_NET if self.ear.hears_all else POLL
+        while not self._poll_now.is_set():
+            pause = SAFETY_NET if self.subscriber.hears_all else POLL
             rest = since + pause - time.monotonic()
             if rest <= 0:
                 return
             try:
                 async with asyncio.timeout(min(rest, POLL)):
-                    await self._look_now.wait()
+                    await self._poll_now.wait()
             except TimeoutError:
                 continue
-        self._look_now.clear()
+        self._poll_now.clear()
 
     async def _look_at_all(self) -> None:
         connected = self._streams.visitors()
         visitors = list(connected)
         for first in range(0, len(visitors), _MARKS_AT_ONCE):
             some = visitors[first : first + _MARKS_AT_ONCE]
-            self._compare(connected, some, await in_thread(following.marks, some))
+            self._compare(connected, some, await in_thread(feed.fingerprints, some))
 
     def _compare(
-        self, connected: dict[Visitor, list[Stream]], visitors: list[Visitor], marks: dict[Visitor, Mark]
+        self,
+        connected: dict[Visitor, list[Stream]],
+        visitors: list[Visitor],
+        fingerprints: dict[Visitor, Fingerprint],
     ) -> None:
         for visitor in visitors:
-            mark = marks.get(visitor)
+            mark = fingerprints.get(visitor)
             for stream in connected[visitor]:
                 # One that has not read yet does so anyway; a chat that is gone is read once more, and ends.
                 if stream.mark and (mark is None or mark.text != stream.mark):
-                    stream.ring(bell.CHANGED)
+                    stream.wake(pubsub.CHANGED)

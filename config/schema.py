@@ -22,7 +22,7 @@ class OnceGenerator(ServiceGenerator):
     """The document is the same for everybody, and takes seconds to make."""
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:  # noqa: ARG002, FBT001, FBT002  (the library's signature)
-        """Give the document."""
+        """Return the document."""
         return _document()
 
 

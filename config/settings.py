@@ -19,7 +19,9 @@ from config.celery_settings import *  # noqa: F403  (Celery reads them here)
 from config.celery_settings import CELERY_BEAT_DAILY, CELERY_BROKER_TRANSPORT_OPTIONS
 from config.embedded import paths
 from config.environment import Environment
-from config.framework import (  # noqa: F401  (Django reads them here)
+from config.lib import local_secrets, logs, roles
+from config.lib.api import description
+from config.settings_static import (  # noqa: F401  (Django reads them here)
     ADMIN,
     CONTENT_SECURITY_POLICY,
     DATABASE_SESSION,
@@ -30,9 +32,7 @@ from config.framework import (  # noqa: F401  (Django reads them here)
     TEMPLATES,
     UNFOLD,
 )
-from config.framework import INSTALLED_APPS as SERVICE_APPS
-from config.lib import local_secrets, logs, roles
-from config.lib.api import description
+from config.settings_static import INSTALLED_APPS as SERVICE_APPS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -1,7 +1,7 @@
 """
 What the process `webhook` serves: WEBHOOK_PATH and the health pages. Every other path is 404.
 
-Ordinary webhooks are taken in on the event loop (`channels_app.reception`), the rest by Django.
+Ordinary webhooks are taken in on the event loop (`channels_app.webhook_fast_path`), the rest by Django.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from config import wsgi  # noqa: F401  (sets Django up, and refuses to start hal
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
-from channels_app import reception
+from channels_app import webhook_fast_path
 from channels_app.meta import signature
 from config.gateway import open_files, wsgi_bridge
 from config.gateway.application import Application
@@ -66,7 +66,7 @@ def body_rule(request: Incoming) -> BodyRule | None:
 
 
 async def _respond(request: Incoming, body: bytes, is_admitted: bool) -> Response:  # noqa: ARG001, FBT001
-    if reception.is_ordinary(
+    if webhook_fast_path.is_ordinary(
         method=request.method,
         path=request.path,
         scheme=request.scope["scheme"],
@@ -75,7 +75,7 @@ async def _respond(request: Incoming, body: bytes, is_admitted: bool) -> Respons
     ):
         # It writes a line for each webhook.
         access_log.silence()
-        status, headers = await reception.receive(raw=body, headers=request.headers)
+        status, headers = await webhook_fast_path.receive(raw=body, headers=request.headers)
         return Response(status, [(name.encode(), value.encode()) for name, value in headers.items()])
     return await wsgi_bridge.respond(_django, request, body)
 

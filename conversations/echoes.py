@@ -30,7 +30,7 @@ def note_echo(event: ChannelEvent) -> bool:
 
 
 def _is_known(event: ChannelEvent) -> bool:
-    """Tell whether it is a send of ours, or an answer we have already."""
+    """Return whether the echo is of a delivery of ours, or of a stored reply."""
     number, provider_id = event.phone_number_id, event.provider_message_id
     sent = Delivery.objects.filter(phone_number_id=number, provider_message_id=provider_id)
     by_callback = Delivery.objects.filter(phone_number_id=number, pk=event.callback_data)

@@ -15,13 +15,13 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from channels_app import alarms
+from channels_app import channel_errors
 from channels_app.models import ChannelEvent
 from channels_app.senders import graph_codes
 from channels_app.senders.graph_codes import Verdict
 from config.lib import locks, sql
 from config.lib.locks import Lock
-from conversations import changes, echoes, identity, refunds, statuses
+from conversations import echoes, identity, reactions_and_edits, refunds, statuses
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +73,8 @@ def _apply_statuses(event_ids: list[int]) -> int:
 
 
 def _note_channel_error(event: ChannelEvent) -> bool:
-    """Tell the business what the channel says of itself."""
-    alarms.raise_alarm(
+    """Record the channel's report about itself as an event of the business."""
+    channel_errors.record(
         phone_number_id=event.phone_number_id,
         code=str(event.data.get("code") or ""),
         reason=str(event.data.get("title") or ""),
@@ -84,9 +84,9 @@ def _note_channel_error(event: ChannelEvent) -> bool:
 
 # What a function does with an event of its kind; it says whether there was anything to apply it to by now.
 _APPLY: dict[str, Callable[[ChannelEvent], bool]] = {
-    "reaction": changes.react,
-    "edit": changes.edit,
-    "revoke": changes.revoke,
+    "reaction": reactions_and_edits.react,
+    "edit": reactions_and_edits.edit,
+    "revoke": reactions_and_edits.revoke,
     "echo": echoes.note_echo,
     "identity": identity.move,
     "notice": _note_channel_error,
@@ -179,7 +179,7 @@ def _raise_alarms(advanced: list[dict[str, Any]]) -> None:
     for row in sorted(failed, key=itemgetter("phone_number_id")):
         code, _, reason = row["error"].partition(": ")
         if graph_codes.verdict(code) is Verdict.CHANNEL:
-            alarms.raise_alarm(phone_number_id=row["phone_number_id"], code=code, reason=reason)
+            channel_errors.record(phone_number_id=row["phone_number_id"], code=code, reason=reason)
 
 
 # The highest rank wins, so the order in which statuses come does not matter. A failure told after `sent`

@@ -9,7 +9,7 @@ either way.
 from django.db.models import Q
 
 from channels_app.models import ChannelEvent, Customer, InboundMessage
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from config.lib import locks
 from config.lib.locks import Lock
 from conversations.models import Conversation, Turn
@@ -19,7 +19,7 @@ _IDS = ("wa_id", "bsuid", "visitor_id")
 
 def move(event: ChannelEvent) -> bool:
     """
-    Give a customer their new ids; False while rows to be merged still have an open turn.
+    Store a customer's new ids; False while rows to be merged still have an open turn.
 
     Neither a webhook nor a claim of the number runs meanwhile: both hold rows of customers.
     """
@@ -41,7 +41,7 @@ def move(event: ChannelEvent) -> bool:
     person.save(update_fields=[*new, "external_id"])
     Conversation.objects.filter(customer=person, is_active=True).update(customer_phone=person.address)
     if person.visitor_id:
-        bell.ring_for_visitor(
+        pubsub.publish_for_visitor(
             phone_number_id=event.phone_number_id, visitor_id=person.visitor_id, customer_id=person.pk
         )
     return True

@@ -31,7 +31,7 @@ class InputBudget:
         return text if len(text) <= room else f"{text[:room]}{CUT}".lstrip()
 
     def takes_picture(self, size_bytes: int) -> bool:
-        """Tell whether a picture fits, and take it from the budget; after one that does not, none does."""
+        """Take a picture from the budget and return whether it fits; after one that does not, none does."""
         is_fitting = size_bytes <= self.picture_bytes
         self.picture_bytes = self.picture_bytes - size_bytes if is_fitting else 0
         return is_fitting

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import Error, connection
 
-from config.lib import sql, stopping
+from config.lib import shutdown, sql
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +125,7 @@ def _lease_from(moment: float) -> float:
 
 
 _keeper = _Keeper()
-stopping.register(hand_back=_keeper.hand_back, is_busy=_keeper.is_busy)
+shutdown.register(hand_back=_keeper.hand_back, is_busy=_keeper.is_busy)
 
 # While the body runs: the lease, which was given at `since` on the monotonic clock, is kept alive; …
 held = _keeper.held
@@ -165,7 +165,7 @@ def renew(tokens: list[str]) -> list[str]:
 
 
 def hand_back(tokens: list[str]) -> int:
-    """Give up turns that are not answered yet, so that others go on with them at once; uncounted."""
+    """Release turns that are not answered yet, so that others take them over at once; uncounted."""
     if not tokens:
         return 0
     return sql.execute(

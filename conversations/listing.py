@@ -192,7 +192,7 @@ def _saying(rows: MessageQuerySet, asked: MessageFilters) -> MessageQuerySet:
 
 
 def _saying_rarely(scope: MessageQuerySet, words: str) -> list[str] | None:
-    """Give the ids of messages with these words, if Postgres expects the index of words to find few."""
+    """Return the ids of messages with these words, if Postgres expects the index of words to find few."""
     if len(words) < _LETTERS:
         return None
     found = scope.saying(words).order_by().values_list("pk", flat=True)
@@ -204,5 +204,5 @@ def _saying_rarely(scope: MessageQuerySet, words: str) -> list[str] | None:
 
 
 def _given(asked: Any, *columns: dict[str, str]) -> dict[str, Any]:
-    """Give the filters among `columns` that are asked for."""
+    """Return the requested filters among `columns`."""
     return {lookup: asked[name] for each in columns for name, lookup in each.items() if name in asked}

@@ -53,7 +53,7 @@ def content(
 
 
 def is_stored_picture(media: dict[str, Any]) -> bool:
-    """Tell whether an entry of `media` is a picture whose file is stored."""
+    """Return whether an entry of `media` is a picture whose file is stored."""
     return "name" in media and media["kind"] in _PICTURES
 
 
@@ -71,7 +71,7 @@ def _picture(media: dict[str, Any], budget: InputBudget) -> dict[str, Any] | str
 
 
 def words(message: Message) -> str:
-    """Give all of a message in words, whoever said it: pictures are named, not shown."""
+    """Return all of a message in words: pictures are named, not shown."""
     sender = "customer" if message.sender == Message.Sender.USER else "business"
     lines = [f"[{message.context}]"] if message.context else []
     lines += [_words(media, sender=sender) for media in message.media]
@@ -83,13 +83,13 @@ def words(message: Message) -> str:
 
 
 def said(message: Message) -> str:
-    """Give what somebody wrote or spoke, and nothing that we or others put beside it."""
+    """Return the author's own text, without context that we or the channel added."""
     spoken = [media.get("transcript") or "" for media in message.media]
     return "\n".join(part for part in (*spoken, message.text) if part)
 
 
 def reaction(message: Message) -> str:
-    """Tell the model of a reaction to something that was said."""
+    """Describe for the model a reaction to a message."""
     return f'[The customer reacted {message.reaction} to: "{message.text[:200]}"]'
 
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from channels_app import intake
+from channels_app import ingest
 from channels_app.ignored import REPLAYABLE
 from channels_app.models import Customer, DeadLetter, InboundMessage
 from config.lib.jobs import Job, ring
@@ -47,7 +47,7 @@ def inbound(rows: QuerySet[InboundMessage]) -> Replayed:
 def dead_letters(rows: QuerySet[DeadLetter]) -> Replayed:
     """Read dead letters again that could not be read so far."""
     readable = sum(
-        intake.replay_dead_letter(letter) for letter in rows.filter(replayed_at=None).order_by("id")
+        ingest.replay_dead_letter(letter) for letter in rows.filter(replayed_at=None).order_by("id")
     )
     return Replayed(messages=0, dead_letters=readable)
 
@@ -74,7 +74,7 @@ def wait_again(row: InboundMessage) -> bool:
     customer = Customer.objects.select_for_update(no_key=True).filter(pk=row.customer_id).first()
     if customer is None or not is_replayable(row):
         return False
-    fresh = intake.read_again(row) if row.status == Status.IGNORED else None
+    fresh = ingest.read_again(row) if row.status == Status.IGNORED else None
     if row.status == Status.IGNORED and fresh is None:
         return False
     changes = {"kind": fresh.kind, "text": fresh.text, "context": fresh.context} if fresh else {}

@@ -16,10 +16,10 @@ from django.db import connection, transaction
 
 from billing import ledger
 from channels_app.models import InboundMessage, PhoneNumber
-from channels_app.webchat import bell
-from config.lib import event_loop, failpoints, sql, stopping
+from channels_app.webchat import pubsub
+from config.lib import event_loop, failpoints, shutdown, sql
 from config.lib.jobs import Job, ring
-from conversations import leases, posting, refunds, replay, statuses, windows
+from conversations import leases, posting, refunds, replay, service_window, statuses
 from conversations.answering import send as sending
 from conversations.leases import LeaseLostError
 from conversations.models import Message
@@ -63,7 +63,7 @@ def retry(*, message_id: str, actor: str = "", may_repeat: bool = False) -> bool
 
 
 def _answer_again(message: Message) -> bool:
-    """Let a message wait in the inbox again: the next turn takes it along, in its old place."""
+    """Return a message to the inbox: the next turn takes it along, in its old place."""
     row = message.inbound
     if message.deleted_at is not None:
         raise TakenBackError
@@ -71,7 +71,7 @@ def _answer_again(message: Message) -> bool:
         return False
     if row is None or row.status not in {InboundMessage.Status.FAILED, InboundMessage.Status.REJECTED}:
         raise NotFailedError("the message did not fail")
-    windows.check(message.conversation.customer)
+    service_window.check(message.conversation.customer)
     return replay.wait_again(row)
 
 
@@ -92,7 +92,7 @@ def _send_again(message: Message, *, may_repeat: bool) -> bool:
         raise NotFailedError("the reply did not fail")
     if is_unknown and not may_repeat:
         raise MayHaveArrivedError
-    windows.check(message.conversation.customer)
+    service_window.check(message.conversation.customer)
     sql.execute(_NEW_ATTEMPT, {"messages": [message.pk], "attempt": attempt + 1, "may_repeat": may_repeat})
     statuses.refresh([message.pk])
     _charge_again(message, attempt + 1)
@@ -131,7 +131,7 @@ def send(*, message_id: str) -> None:
     """Send what waits of a message that belongs to no open turn; several at once send each part once."""
     token = str(uuid.uuid4())
     with leases.working():
-        while not stopping.is_stopping.is_set() and (row := _begin(message_id, token)) is not None:
+        while not shutdown.is_stopping.is_set() and (row := _begin(message_id, token)) is not None:
             part = posting.Posting.from_row(row)
             failpoints.reach("P10", about=part.phone_number_id)
             deadline = time.monotonic() + 1.5 * settings.GRAPH_TIMEOUT / 1000
@@ -145,7 +145,7 @@ def send(*, message_id: str) -> None:
                 return
             sending.finish_sending(part, outcome, token, row["turn_id"])
             if part.type == PhoneNumber.Type.WEBCHAT:
-                bell.ring(part.customer_id)
+                pubsub.publish(part.customer_id)
 
 
 def _begin(message_id: str, token: str) -> dict[str, Any] | None:

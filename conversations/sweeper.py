@@ -19,7 +19,7 @@ from django.utils import timezone
 from billing import mail
 from billing.webhooks import delivery
 from channels_app import spool_drain
-from config.lib import errors, failpoints, heartbeat, redis, sql, stopping
+from config.lib import errors, failpoints, heartbeat, redis, shutdown, sql
 from config.lib.jobs import Job, ring_now
 from conversations import archiving, events, leases, unknown
 from conversations.answering import engine
@@ -69,7 +69,7 @@ class Sweeper:
                 connection.close()
             self._stop.wait(settings.WORKER_POLL_INTERVAL / 1000)
         # Turns that this process answers, since Redis was away, are handed back or brought to their end.
-        deadline = time.monotonic() + stopping.GRACE
+        deadline = time.monotonic() + shutdown.GRACE
         while leases.is_busy() and time.monotonic() < deadline:
             time.sleep(0.1)
 
@@ -221,10 +221,10 @@ _UNSENT = """
 
 
 def until(stop: threading.Event) -> Callable[[int, object], None]:
-    """Give a signal handler that sets the event, and has turns that are being answered here handed back."""
+    """Return a signal handler that sets the event, and hands back the open turns of this process."""
 
     def end(_signal: int, _frame: object) -> None:
         stop.set()
-        stopping.begin()
+        shutdown.begin()
 
     return end

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from billing import events
 from channels_app import customer_object
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from config.lib import sql
 from conversations.models import Conversation
 
@@ -40,14 +40,14 @@ def pause(*, customer_id: str, reason: str, until: datetime | None = None) -> No
         },
     )
     if row and row["visitor_id"]:
-        bell.ring(customer_id)
+        pubsub.publish(customer_id)
 
 
 def pause_conversation(
     *, conversation_id: str, reason: str = "paused", until: datetime | None = None
 ) -> None:
     """
-    Let a person take a conversation over. A reply that is being made is not sent any more.
+    Take a conversation over from the AI. A reply in the making is not sent any more.
 
     :raises Conversation.DoesNotExist: if there is none
     """
@@ -59,7 +59,7 @@ def pause_conversation(
 
 def resume_conversation(*, conversation_id: str) -> None:
     """
-    Let the AI answer again. What was said during the pause is context for its next answer, not a debt.
+    Resume the AI. Messages from the pause are context for its next reply, and get none themselves.
 
     :raises Conversation.DoesNotExist: if there is none
     """
@@ -71,7 +71,7 @@ def resume_conversation(*, conversation_id: str) -> None:
         )
         _unflag(conversation_id)
         if conversation.customer.visitor_id:
-            bell.ring(conversation.customer_id)
+            pubsub.publish(conversation.customer_id)
 
 
 def _unflag(conversation_id: str) -> None:

@@ -19,26 +19,26 @@ def drain(*, phone_number_id: str) -> None:
 @shared_task(name=Job.QUARANTINE.value)
 def quarantine(*, phone_number_id: str) -> None:
     """Answer, apart from all others, what has cost several workers their life already."""
-    with sql.may_be_away("quarantine"):
+    with sql.tolerating_outage("quarantine"):
         engine.drain(phone_number_id, quarantined=True)
 
 
 @shared_task(name=Job.APPLY_EVENTS.value)
 def apply_events() -> None:
     """Apply what channels told."""
-    with sql.may_be_away("events"):
+    with sql.tolerating_outage("events"):
         events.apply()
 
 
 @shared_task(name=Job.SEND.value)
 def send(*, message_id: str) -> None:
     """Send what a person said, or a reply that they had sent again."""
-    with sql.may_be_away("send"):
+    with sql.tolerating_outage("send"):
         retrying.send(message_id=message_id)
 
 
 @shared_task(name=Job.CLOSE_CONVERSATIONS.value)
 def close_archived(*, archive_id: str) -> None:
     """Close the conversations of an agent that no longer answers on a number."""
-    with sql.may_be_away("close_archived"):
+    with sql.tolerating_outage("close_archived"):
         archiving.close_archived(archive_id=archive_id)

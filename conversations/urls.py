@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from conversations.api import webchat_scheme as webchat_scheme  # noqa: PLC0414  (registers itself)
+from conversations.api import webchat_openapi as webchat_openapi  # noqa: PLC0414  (registers itself)
 from conversations.api.conversations import (
     CloseView,
     ConversationsView,

@@ -31,7 +31,7 @@ class Message:
     status: str
 
     def told(self) -> dict[str, Any]:
-        """Give it as the API tells it."""
+        """Return the JSON object of the API."""
         return {
             "id": self.id,
             "from": self.author,
@@ -44,7 +44,7 @@ class Message:
 
 
 def status_of(row: dict[str, Any]) -> str:
-    """Say how a message stands; empty for one that the visitor does not see (yet)."""
+    """Return a message's status for the visitor; empty if the visitor does not see the message (yet)."""
     if row["author"] != "customer":
         return {"sent": "sent", "delivered": "sent", "read": "read"}.get(row["status"], "")
     if row["inbox_status"] == "done" and row["turn_id"] and not row["reason"]:
@@ -53,14 +53,14 @@ def status_of(row: dict[str, Any]) -> str:
 
 
 def may_change(row: dict[str, Any]) -> bool:
-    """Tell whether it may still stand otherwise; that a reply was read, the visitor knows."""
+    """Return whether the status may still change for the visitor; they know what they have read."""
     return status_of(row) not in {"answered", "sent", "read"} and row["inbox_status"] != "done"
 
 
 def message_of(row: dict[str, Any]) -> Message:
-    """Give a row as the visitor sees it."""
+    """Return a row as the visitor sees it."""
     is_own = row["author"] == "customer"
-    media = sql.loaded(row["media"]) if is_own else []
+    media = sql.from_jsonb(row["media"]) if is_own else []
     pictures = [files.file_id_of(one["name"]) for one in media if one.get("name")]
     return Message(
         # The same before and after it was taken into the conversation.

@@ -11,12 +11,12 @@ from extraction.values import shown
 
 
 def values(extraction: Extraction) -> dict[str, Any]:
-    """Give a lead's fields as they are in JSON, times in UTC."""
+    """Return a lead's fields as JSON values, times in UTC."""
     return {name: shown(getattr(extraction, name)) for name in FIELDS}
 
 
 def data(extraction: Extraction, *, changed: Sequence[str], source: str) -> dict[str, Any]:
-    """Give what an event tells of a lead; `source` of the change is `extraction`, `api` or `admin`."""
+    """Return the data of an event about a lead; `source` of the change is `extraction`, `api` or `admin`."""
     talk = extraction.conversation
     return {
         "extraction_id": extraction.extraction_id,

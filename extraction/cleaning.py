@@ -42,7 +42,7 @@ def without_urls(text: str) -> str:
 
 
 def sentence(text: str, *, longest: int) -> str:
-    """Give plain words on one line: no addresses of pages, no markup; cut at a word if too long."""
+    """Return plain words on one line: no web addresses, no markup; cut at a word if too long."""
     plain = _TAG.sub(" ", _LINK.sub(r"\1", one_line(text)))
     line = meant(without_urls(plain.translate(_MARKUP)))
     return line if len(line) <= longest else f"{line[: longest - 1].rsplit(' ', 1)[0]}…"

@@ -92,7 +92,7 @@ def _locked(extraction_id: str) -> Extraction:
 
 def _checked(name: str, value: Any, lead: Extraction) -> Any:
     """
-    Give a value as it is kept.
+    Return a value as it is stored.
 
     :raises InvalidCorrectionError: if the field cannot hold it, or there is no such field
     """

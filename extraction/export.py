@@ -28,7 +28,7 @@ _PHONE = re.compile(r"\+[0-9]+")
 
 
 def chunks(found: Listing[Extraction]) -> Iterator[bytes]:
-    """Give all of a list as CSV in UTF-8: the names of the columns, then a chunk for each page."""
+    """Return a whole list as CSV in UTF-8: the names of the columns, then a chunk for each page."""
     yield _lines([COLUMNS])
     for rows in listing.pages(found):
         if rows:

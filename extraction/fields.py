@@ -75,7 +75,7 @@ def check(answer: Lead, transcript: Transcript) -> Found:
 
 def _value(name: str, told: Text | Score | Demo, cited: tuple[Line, ...], transcript: Transcript) -> Value:
     """
-    Give what a field may hold of what the model told.
+    Return the field's value from the model's answer.
 
     :raises UnfitValueError: if it can hold nothing of it
     """
@@ -99,7 +99,7 @@ def _taken(name: str, told: Text | Score, transcript: Transcript) -> Value:
 
 
 def _proofs(transcript: Transcript, cited: tuple[Line, ...]) -> dict[str, Proof]:
-    """Give how to see that a field's value was said; of others no words are to be found."""
+    """Return the check that a field's value occurs in the transcript; other fields have none."""
     return {
         "name": partial(provenance.is_name_said, transcript=transcript, cited=cited),
         "email": partial(provenance.is_email_said, transcript=transcript),

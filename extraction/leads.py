@@ -15,7 +15,7 @@ from agents.llm import LONGEST_PAUSE, BreakerOpenError
 from agents.structured import Structured
 from billing import mail
 from billing.models import User
-from config.lib import sql, stopping
+from config.lib import shutdown, sql
 from config.lib.errors import ForeignError, UnavailableError
 from extraction import announcing, fields, merging, notification, prompting, runs, schema, transcripts
 from extraction.fields import Found
@@ -34,7 +34,7 @@ _lock = threading.Lock()
 def extract(*, conversation_id: str) -> None:
     """Read a conversation that waits to be read, then those that wait longest, unless others read them."""
     waiting = [conversation_id]
-    while waiting and not stopping.is_stopping.is_set():
+    while waiting and not shutdown.is_stopping.is_set():
         _extract(waiting[0])
         waiting = runs.unheld(most=1)
 
@@ -74,11 +74,11 @@ def _read(run: Run) -> None:
         _not_read(run, error)
     else:
         found = fields.check(answer.answer, transcript)
-        sql.insist(lambda: _keep(run, transcript, said, answer, found), until=run.deadline)
+        sql.retry_until(lambda: _keep(run, transcript, said, answer, found), until=run.deadline)
 
 
 def _not_read(run: Run, error: ForeignError) -> None:
-    """Let the reading wait where OpenAI asks for it, else end it as failed."""
+    """Defer the extraction if OpenAI asks for it, else end it as failed."""
     if isinstance(error, UnavailableError):
         seconds = error.retry_after or 0
         is_long = seconds > LONGEST_PAUSE or isinstance(error, BreakerOpenError)
@@ -86,7 +86,7 @@ def _not_read(run: Run, error: ForeignError) -> None:
             log.warning("extraction.deferred", seconds=round(seconds, 1), code=error.code)
             return
     log.error("extraction.failed", reason=str(error), code=error.code, request_id=error.request_id)
-    sql.insist(lambda: runs.fail(run, reason=f"model: {error.code or error}"), until=run.deadline)
+    sql.retry_until(lambda: runs.fail(run, reason=f"model: {error.code or error}"), until=run.deadline)
 
 
 @transaction.atomic
@@ -169,4 +169,4 @@ def _hand_back() -> None:
         connection.close()
 
 
-stopping.register(hand_back=_hand_back, is_busy=lambda: False)
+shutdown.register(hand_back=_hand_back, is_busy=lambda: False)

@@ -59,7 +59,7 @@ def merge(found: Found, current: Extraction | None) -> Merged:
 
 def is_lead(values: Mapping[str, Value], transcript: Transcript, *, corrected: Collection[str] = ()) -> bool:
     """
-    Tell whether values make a lead: who the customer is or what they want.
+    Return whether values make a lead: who the customer is or what they want.
 
     What the channel tells of everybody, a profile's name or the number they write from, does not by itself;
     what a person set does.

@@ -181,5 +181,5 @@ class Extraction(models.Model):
         return self.extraction_id
 
     def values(self) -> dict[str, "str | int | datetime | None"]:
-        """Give what it found, by field."""
+        """Return its values, by field."""
         return {field: getattr(self, field) for field in FIELDS}

@@ -16,7 +16,7 @@ _LABELS = {"email": "E-mail", "demo_datetime": "Demo"}
 
 
 def facts(values: Mapping[str, Value]) -> set[str]:
-    """Give what is worth a notification: contact data, a demo, great urgency, a fit with a budget."""
+    """Return the facts worth a notification: contact data, a demo, great urgency, a fit with a budget."""
     at = values["demo_datetime"]
     told = {f"{name}:{values[name]}" for name in ("email", "phone") if values[name]}
     if isinstance(at, datetime):
@@ -29,17 +29,17 @@ def facts(values: Mapping[str, Value]) -> set[str]:
 
 
 def news(values: Mapping[str, Value], told: Collection[str]) -> list[str]:
-    """Give what is worth a notification and was in none so far."""
+    """Return the facts worth a notification that were in none so far."""
     return sorted(facts(values) - {*told})
 
 
 def sentence(values: Mapping[str, Value], smart_notification: str | None) -> str:
-    """Give the sentence for the sales person: the model's, or one made of the fields if it gave none."""
+    """Return the sentence for the sales person: the model's, or one made of the fields if it wrote none."""
     return smart_notification or _made(values)
 
 
 def email(lead: Extraction, transcript: Transcript) -> tuple[str, str]:
-    """Give subject and body of the e-mail: what is new, all that is known, and where it was said."""
+    """Return subject and body of the e-mail: what is new, all known values, and their sources."""
     values = lead.values()
     who = " / ".join(_line(values[name]) for name in ("name", "company") if values[name])
     subject = f"Lead: {who or _line(values['email'] or values['phone'] or 'somebody')}"
@@ -82,5 +82,5 @@ def _label(name: str) -> str:
 
 
 def _line(value: object) -> str:
-    """Give a value on one line without what could be read as a tag."""
+    """Return a value on one line without anything that could be read as a tag."""
     return cleaning.one_line(str(value)).translate(str.maketrans("", "", "<>"))

@@ -81,7 +81,7 @@ class Said:
 
 def arguments(*, user_id: str, context: Context) -> Said:
     """
-    Give what the model is told for a business: in its own prompt for extraction if it has one.
+    Return the model's instructions for a business: its own extraction prompt, else the default.
 
     :raises RejectedError: if that prompt has lost its current version
     """

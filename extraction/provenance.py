@@ -29,7 +29,7 @@ _SPELLED = re.compile(r"(?<!\w)\w(?:[ -]\w(?!\w)){2,}")
 
 
 def is_email_said(email: str, transcript: Transcript) -> bool:
-    """Tell whether the customer wrote an address, `ada at example dot com` counting as well."""
+    """Return whether the customer wrote an address, `ada at example dot com` counting as well."""
     wanted = re.compile(rf"(?<![\w.+-]){re.escape(email.casefold())}(?![\w-]|\.\w)")
     return any(
         wanted.search(form) for line in transcript.customer_lines for form in _forms_of_addresses(line.own)
@@ -37,7 +37,7 @@ def is_email_said(email: str, transcript: Transcript) -> bool:
 
 
 def is_phone_said(phone: str, transcript: Transcript) -> bool:
-    """Tell whether the customer wrote a number (`+…`), with or without prefix, or writes from it."""
+    """Return whether the customer wrote a number (`+…`), with or without prefix, or writes from it."""
     if phone == transcript.customer_phone:
         return True
     forms = _forms_of_number(phone, transcript.region)
@@ -51,7 +51,7 @@ def is_phone_said(phone: str, transcript: Transcript) -> bool:
 
 def is_name_said(name: str, transcript: Transcript, cited: Iterable[Line]) -> bool:
     """
-    Tell whether a name is the one in the profile, or stands in something the customer wrote.
+    Return whether a name is the one in the profile, or occurs in a message of the customer.
 
     Its parts may stand apart where they are cited ("I'm Ada" … "Lovelace, by the way").
     """
@@ -64,12 +64,12 @@ def is_name_said(name: str, transcript: Transcript, cited: Iterable[Line]) -> bo
 
 
 def are_words_said(words: str, transcript: Transcript) -> bool:
-    """Tell whether words stand, in this order, in something the customer wrote."""
+    """Return whether words occur, in this order, in a message of the customer."""
     return any(is_written(words, line.own) for line in transcript.customer_lines)
 
 
 def is_written(words: str, text: str) -> bool:
-    """Tell whether words stand in a text, in this order."""
+    """Return whether words occur in a text, in this order."""
     wanted = _words(words)
     if not wanted:
         return False
@@ -79,13 +79,13 @@ def is_written(words: str, text: str) -> bool:
 
 
 def is_quoted(words: str, lines: Iterable[Line]) -> bool:
-    """Tell whether words stand in one of these lines as they are, case and white space aside."""
+    """Return whether words occur in one of these lines, case and white space aside."""
     wanted = _squeezed(words)
     return bool(wanted) and any(wanted in _squeezed(line.text) for line in lines)
 
 
 def _forms_of_addresses(text: str) -> list[str]:
-    """Give a text with the addresses in it written as people write, space out and spell them."""
+    """Return a text with the addresses in it normalized from the ways people space out and spell them."""
     plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     joined = re.sub(r" ?@ ?", "@", plain)
     put = _AT.sub("@", _DOT.sub(".", _SPELLED.sub(lambda spelled: re.sub(r"[ -]", "", spelled[0]), joined)))
@@ -107,7 +107,7 @@ def _forms_of_number(phone: str, region: str) -> set[str]:
 
 
 def _occurs(wanted: str, pieces: list[str]) -> bool:
-    """Tell whether some pieces in a row, put together, are what is wanted."""
+    """Return whether adjacent pieces, put together, are the wanted text."""
     for start in range(len(pieces)):
         joined = ""
         for piece in pieces[start:]:

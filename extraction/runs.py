@@ -55,7 +55,7 @@ class Run:
 @transaction.atomic
 def want(*, conversation_id: str) -> Extraction:
     """
-    Have a conversation read now, up to its newest message; one that is being read already is given as it is.
+    Request an extraction of a conversation up to its newest message; an open one is returned as it is.
 
     :raises Conversation.DoesNotExist: if there is no such conversation
     :raises NothingWrittenError: if there is nothing of the customer in it
@@ -184,7 +184,7 @@ def defer(run: Run, *, seconds: float) -> bool:
 
 
 def hand_back(tokens: list[str], *, seconds: float = 0) -> int:
-    """Give up readings, uncounted, so that others may go on with them, `seconds` from now at the earliest."""
+    """Release extractions, uncounted; others may take them over `seconds` from now at the earliest."""
     return sql.execute(
         """
         UPDATE extractions

@@ -74,7 +74,7 @@ class Transcript:
         return tuple(line for line in self.lines if line.is_customers)
 
     def cited(self, numbers: Iterable[int]) -> tuple[Line, ...]:
-        """Give the lines of these numbers; for a number without a line there is none."""
+        """Return the lines with these numbers; unknown numbers are skipped."""
         wanted = set(numbers)
         return tuple(line for line in self.lines if line.number in wanted)
 
@@ -100,13 +100,13 @@ def read(*, conversation_id: str, upto: int) -> Transcript:
 
 
 def origin(customer: Customer) -> tuple[str, str]:
-    """Give a customer's own number as `+…`, empty if the channel tells none, and their country."""
+    """Return a customer's own number as `+…`, empty if the channel sends none, and their country."""
     phone = f"+{customer.wa_id}" if customer.wa_id else ""
     return phone, region_of(phone) or region_of(customer.phone_number.external_number)
 
 
 def region_of(phone: str) -> str:
-    """Give the country of an international number, such as `DE`; empty if it is no such number."""
+    """Return the country of an international number, such as `DE`; empty if it is no such number."""
     try:
         code = phonenumbers.parse(phone).country_code
     except phonenumbers.NumberParseException:
@@ -159,7 +159,7 @@ def _size(text: str) -> int:
 
 
 def items(transcript: Transcript, *, lead: dict[str, Any] | None, now: datetime) -> list[dict[str, Any]]:
-    """Give the one input item of a request: what is known, the earlier lead if any, the transcript."""
+    """Return the one input item of a request: the context, the earlier lead if any, the transcript."""
     nonce = secrets.token_hex(8)
     blocks = [_block("context", nonce, [_context(transcript, now)])]
     if lead is not None:
@@ -180,7 +180,7 @@ def _context(transcript: Transcript, now: datetime) -> dict[str, Any]:
 
 
 def _lead(lead: dict[str, Any], transcript: Transcript) -> dict[str, Any]:
-    """Give its fields, and of whatever else is known of it nothing."""
+    """Return its fields and nothing else of it."""
     found = {field: lead.get(field) for field in FIELDS}
     at = found["demo_datetime"]
     return {**found, "demo_datetime": _local(at, transcript) if isinstance(at, datetime) else at}

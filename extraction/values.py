@@ -43,7 +43,7 @@ class Place:
 
 
 def shown(value: Value) -> str | int | None:
-    """Give a value as it is in JSON, a time in UTC."""
+    """Return a value as JSON, a time in UTC."""
     return timestamp(value) if isinstance(value, datetime) else value
 
 
@@ -124,7 +124,7 @@ def score(number: object) -> int | None:
 
 
 def text_rules(place: Place) -> dict[str, Callable[[str], str | None]]:
-    """Give the rule of each field that holds a text."""
+    """Return the rule of each text field."""
     by_field: dict[str, Callable[[str], Any]] = {
         "name": name,
         "email": email,
@@ -146,7 +146,7 @@ def _is_contact(line: str) -> bool:
 
 
 def _digits(text: str) -> str:
-    """Give the digits of a number, those of other scripts as well, in ours."""
+    """Return the digits of a number, those of other scripts converted to ASCII."""
     return "".join(str(int(character)) for character in text if character.isdecimal())
 
 

@@ -1,3 +1,3 @@
 """The admin's pages of agents, prompts and moves."""
 
-from agents.admin import answering, numbers, speaking  # noqa: F401  (registers them)
+from agents.admin import agents, numbers, prompts  # noqa: F401  (registers them)

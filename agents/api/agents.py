@@ -18,7 +18,7 @@ from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError
 from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import FlagField, IntegerField, PageQuery, StrictSerializer, TextField, is_id
 
 TAG = "Agents"
@@ -151,12 +151,12 @@ class AgentListQuery(PageQuery):
 
 class _AgentsOfTenant(TenantView):
     def rows(self) -> AgentQuerySet:
-        """Give the live agents of the user."""
+        """Return the live agents of the business."""
         return Agent.objects.of(self.user_id).live()
 
     def found(self, agent_id: str, *, to_change: bool = False) -> Agent:
         """
-        Give one, its row locked if it is to be changed.
+        Return an agent, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is no such agent
         """
@@ -176,7 +176,7 @@ class AgentsView(_AgentsOfTenant):
         tag=TAG,
         operation_id="list_agents",
         query=AgentListQuery,
-        responses={200: page_of(AgentSerializer)},
+        responses={200: page_serializer(AgentSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
@@ -286,7 +286,7 @@ def _move(agent_id: str, number: str | None, *, replace: bool) -> None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in the API's words what is wrong."""
+    """Translate domain errors into problems."""
     try:
         yield
     except NotFoundError as error:

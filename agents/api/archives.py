@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from agents.models import ConversationArchive
 from billing.api.access import TenantView
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import PageQuery
 
 EXAMPLE: dict[str, Any] = {
@@ -61,7 +61,7 @@ class ArchivesView(TenantView):
         tag="Agents",
         operation_id="list_archives",
         query=ArchiveListQuery,
-        responses={200: page_of(ArchiveSerializer)},
+        responses={200: page_serializer(ArchiveSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

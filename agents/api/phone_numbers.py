@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import number_states, removal
-from agents.api import number_shapes
-from agents.api.number_shapes import (
+from agents.api import number_serializers
+from agents.api.number_serializers import (
     EXAMPLE,
     NewPhoneNumberSerializer,
     NumberChangesInput,
@@ -20,7 +20,7 @@ from agents.api.number_shapes import (
     NumberListQuery,
     PhoneNumberSerializer,
 )
-from agents.api.webchat_shapes import SECRET_EXAMPLE, WebChatSecretSerializer
+from agents.api.webchat_serializers import SECRET_EXAMPLE, WebChatSecretSerializer
 from agents.models import Agent
 from billing.api.access import TenantView
 from channels_app import numbers, ownership
@@ -31,7 +31,7 @@ from channels_app.webchat import chats
 from channels_app.webchat.chats import ChatNotFoundError, InvalidSettingError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 
 TAG = "Phone numbers"
 _EXISTS = ("phone_number_exists", "This number is already registered.")
@@ -48,7 +48,7 @@ _OF_WEB_CHATS = (_NOT_A_WEB_CHAT, _INVALID_SETTING)
 
 class _NumbersOfTenant(TenantView):
     def rows(self) -> QuerySet[PhoneNumber]:
-        """Give the live numbers of the user, each with its agent."""
+        """Return the live numbers of the business, each with its agent."""
         answering = Agent.objects.live().filter(phone_number_id=OuterRef("pk")).values("agent_id")
         live = PhoneNumber.objects.of(self.user_id).live().select_related("web_chat")
         return live.annotate(agent_id=Subquery(answering[:1]))
@@ -67,7 +67,7 @@ class _NumbersOfTenant(TenantView):
     def tagged(self, phone_number_id: str) -> Response:
         """Answer a number with its ETag."""
         number = self.shown(phone_number_id)
-        return etags.tagged(number, version=number_shapes.version(number))
+        return etags.tagged(number, version=number_serializers.version(number))
 
 
 class PhoneNumbersView(_NumbersOfTenant):
@@ -79,7 +79,7 @@ class PhoneNumbersView(_NumbersOfTenant):
         tag=TAG,
         operation_id="list_phone_numbers",
         query=NumberListQuery,
-        responses={200: page_of(PhoneNumberSerializer)},
+        responses={200: page_serializer(PhoneNumberSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
@@ -126,7 +126,7 @@ class PhoneNumbersView(_NumbersOfTenant):
         shown = self.shown(number.phone_number_id)
         return etags.tagged(
             {**shown, "webchat_secret": number.new_secret or None},
-            version=number_shapes.version(shown),
+            version=number_serializers.version(shown),
             status=HTTPStatus.CREATED,
             Location=f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
         )
@@ -185,7 +185,7 @@ class PhoneNumberView(_NumbersOfTenant):
             self._verify_new(phone_number_id, asked, is_asked=is_asked)
             with transaction.atomic():
                 self.rows().select_for_update(no_key=True, of=("self",)).filter(pk=phone_number_id).first()
-                etags.check(request, number_shapes.version(self.shown(phone_number_id)))
+                etags.check(request, number_serializers.version(self.shown(phone_number_id)))
                 number = numbers.change(phone_number_id=phone_number_id, **asked)
                 _set_up(phone_number_id, number.type, chat)
                 return self.tagged(phone_number_id)
@@ -265,7 +265,7 @@ def _verify(
     api_base_url: str,
     is_asked: bool,
 ) -> None:
-    """Have Graph confirm whose number it is, after a look at where the token would be sent."""
+    """Check with Graph whose number it is, after checking where the token would be sent."""
     if type == PhoneNumber.Type.WEBCHAT:
         if is_asked:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
@@ -281,7 +281,7 @@ def _verify(
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell in the API's words what is wrong; none of them repeats a token."""
+    """Translate domain errors into problems; none of them repeats a token."""
     try:
         yield
     except InvalidNumberError as error:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from agents import prompt_versions
 from agents.api.agents import HIGHEST_VERSION
-from agents.api.prompt_shapes import LONGEST_INSTRUCTIONS, VariablesField, VersionInput
+from agents.api.prompt_serializers import LONGEST_INSTRUCTIONS, VariablesField, VersionInput
 from agents.api.prompts import (
     DRAFT,
     EXAMPLE,
@@ -28,7 +28,7 @@ from billing.models import User
 from channels_app.models import PhoneNumber
 from config.lib.api import etags
 from config.lib.api.problems import unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import (
     ChoiceField,
     IntegerField,
@@ -100,7 +100,7 @@ class PromptVersionsView(PromptsOfTenant):
         tag=TAG,
         operation_id="list_prompt_versions",
         query=PageQuery,
-        responses={200: page_of(PromptVersionSerializer)},
+        responses={200: page_serializer(PromptVersionSerializer)},
         response_example={"data": [VERSION], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)

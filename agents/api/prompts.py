@@ -12,14 +12,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from agents import prompt_versions
-from agents.api.prompt_shapes import KeptParametersField, VariablesField, VersionInput
+from agents.api.prompt_serializers import KeptParametersField, VariablesField, VersionInput
 from agents.models import Prompt, PromptVersion
 from agents.prompt_checks import InvalidPromptError, PromptTooLongError
 from agents.prompt_versions import ExtractionPromptExistsError, PromptNotFoundError
 from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import conflict, field_error, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import ChoiceField, PageQuery, StrictSerializer, TextField
 
 TAG = "Prompts"
@@ -108,7 +108,7 @@ class PromptsOfTenant(TenantView):
 
     def found(self, prompt_id: str, *, to_change: bool = False) -> Prompt:
         """
-        Give one, its row locked if it is to be changed.
+        Return a prompt, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is no such prompt
         """
@@ -129,7 +129,7 @@ def shown(prompt: Prompt) -> dict[str, Any]:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell in the API's words what is wrong with a version."""
+    """Translate errors about a prompt version into problems."""
     try:
         yield
     except PromptTooLongError as error:
@@ -151,7 +151,7 @@ class PromptsView(PromptsOfTenant):
         tag=TAG,
         operation_id="list_prompts",
         query=PageQuery,
-        responses={200: page_of(PromptSerializer)},
+        responses={200: page_serializer(PromptSerializer)},
         response_example={"data": [SUMMARY], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

@@ -171,7 +171,7 @@ class WebhookDeliveryPage(Page):
 
     @admin.display(description="type")
     def kind(self, row: WebhookDelivery) -> str:
-        """Give the event's type."""
+        """Return the event's type."""
         return row.event.type
 
     @admin.display(description="endpoint")
@@ -181,12 +181,12 @@ class WebhookDeliveryPage(Page):
 
     @admin.display(description="answered")
     def answered(self, row: WebhookDelivery) -> str:
-        """Say what came of the newest attempt."""
+        """Return the result of the newest attempt."""
         return _came_of(row.log[-1]) if row.log else "-"
 
     @admin.display(description="log")
     def tried(self, row: WebhookDelivery) -> SafeString | str:
-        """Give a line for each attempt."""
+        """Return a line for each attempt."""
         lines = ((attempt.get("at", ""), _came_of(attempt)) for attempt in row.log)
         return format_html_join("", "<div>{}: {}</div>", lines) or "not tried yet"
 
@@ -203,7 +203,7 @@ class EmailPage(Page):
 
 
 def _came_of(attempt: dict[str, Any]) -> str:
-    """Say what came of an attempt: the status and how long it took, or why there was none."""
+    """Return the result of an attempt: the status and how long it took, or why there was none."""
     status = attempt.get("status")
     came = "no answer" if status is None else str(status)
     error = attempt.get("error")

@@ -36,7 +36,7 @@ class IsOperator(BasePermission):
     message = "This operation needs an operator's API key."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Tell whether the caller may."""
+        """Return whether the caller has the permission."""
         return request.method not in getattr(view, "operator_methods", ()) or caller_of(request).is_operator
 
 
@@ -72,7 +72,7 @@ class KeyThrottle(BaseThrottle):
         return self.standing is None or self.standing.is_allowed
 
     def wait(self) -> float | None:
-        """Say how long to wait."""
+        """Return the seconds to wait."""
         return self.standing.seconds if self.standing else None
 
 
@@ -155,7 +155,7 @@ class ApiView(APIView):
 
     def read_body(self, serializer: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
         """
-        Give the body as the serializer understands it.
+        Return the validated body.
 
         :raises ValidationError: if it does not fit
         """
@@ -166,7 +166,7 @@ class ApiView(APIView):
 
     def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
-        Give the query parameters as the serializer understands them.
+        Return the validated query parameters.
 
         :raises ValidationError: if they do not fit, or one is given twice
         """

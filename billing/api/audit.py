@@ -13,7 +13,7 @@ from billing.audit import Action
 from billing.authentication import caller_of
 from billing.models import ApiKey, AuditEntry
 from config.lib.actors import ActorKind
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import ChoiceField, PageQuery, TimestampField
 
 TAG = "Audit log"
@@ -102,7 +102,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
         return frozenset(ApiKey.objects.filter(user_id=user_id).values_list("prefix", flat=True))
 
 
-_PAGE = page_of(AuditEntrySerializer)
+_PAGE = page_serializer(AuditEntrySerializer)
 
 
 class AuditLogQuery(PageQuery):

@@ -15,7 +15,7 @@ from billing.idempotency import HEADER, REUSED
 from billing.ledger import InsufficientCreditsError
 from billing.models import Credit, CreditEntry
 from config.lib.api.problems import unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import ChoiceField, IntegerField, PageQuery, StrictSerializer, TextField
 
 TAG = "Credits"
@@ -77,7 +77,7 @@ class CreditsView(TenantView):
         operation_id="get_credits",
         query=PageQuery,
         responses={
-            200: page_of(
+            200: page_serializer(
                 CreditEntrySerializer,
                 user_id=serializers.CharField(),
                 remaining_credits=serializers.IntegerField(min_value=0),

@@ -17,7 +17,7 @@ from billing.key_rights import RightsExceededError, UnknownNumberError
 from billing.keys import KeyEndedError, KeyNotFoundError
 from billing.models import ApiKey
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import (
     ChoiceField,
     IntegerField,
@@ -173,7 +173,7 @@ class KeysView(TenantView):
         tag=TAG,
         operation_id="list_api_keys",
         query=PageQuery,
-        responses={200: page_of(KeyInfoSerializer)},
+        responses={200: page_serializer(KeyInfoSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

@@ -18,7 +18,7 @@ from billing.api.keys import SHOWN_ONCE, KeySerializer, shown_once
 from billing.models import User
 from config.lib.api import etags
 from config.lib.api.problems import conflict, field_error
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import EmailField, PageQuery, StrictSerializer, TextField
 
 TAG = "Users"
@@ -124,7 +124,7 @@ class UsersView(ApiView):
         tag=TAG,
         operation_id="list_users",
         query=UserListQuery,
-        responses={200: page_of(UserSerializer)},
+        responses={200: page_serializer(UserSerializer)},
         operators_only=True,
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )

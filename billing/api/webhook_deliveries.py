@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing.api.delivery_shapes import (
+from billing.api.delivery_serializers import (
     EXAMPLE,
     SENT,
     TEST,
@@ -21,7 +21,7 @@ from billing.models import WebhookDelivery
 from billing.webhooks import endpoints, redelivery
 from billing.webhooks.redelivery import TooManyEventsError
 from config.lib.api.problems import not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import NothingInput
 
 _TOO_MANY = (
@@ -36,7 +36,7 @@ class DeliveriesOfEndpointView(EndpointView):
 
     def rows(self, endpoint_id: str) -> QuerySet[WebhookDelivery]:
         """
-        Give the deliveries of an endpoint of the business.
+        Return the deliveries of an endpoint of the business.
 
         :raises ProblemError: 404 if there is no such endpoint
         """
@@ -45,7 +45,7 @@ class DeliveriesOfEndpointView(EndpointView):
 
     def delivery(self, endpoint_id: str, delivery_id: str) -> WebhookDelivery:
         """
-        Give one of them.
+        Return one delivery.
 
         :raises ProblemError: 404 if there is none
         """
@@ -90,7 +90,7 @@ class WebhookDeliveriesView(DeliveriesOfEndpointView):
         tag=TAG,
         operation_id="list_webhook_deliveries",
         query=WebhookDeliveryListQuery,
-        responses={200: page_of(WebhookDeliverySerializer)},
+        responses={200: page_serializer(WebhookDeliverySerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
@@ -158,7 +158,7 @@ class RedeliveryView(DeliveriesOfEndpointView):
         endpoint_id: str,
         delivery_id: str,
     ) -> Response:
-        """Have it sent."""
+        """Redeliver the event."""
         delivery = self.delivery(endpoint_id, delivery_id)
         self.read_body(NothingInput)
         with told():
@@ -187,7 +187,7 @@ class SpanRedeliveryView(EndpointView):
         response_example={"count": 12},
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
-        """Have them sent."""
+        """Redeliver the events."""
         endpoint = self.found(endpoint_id)
         asked = self.read_body(SpanInput)
         if asked["until"] <= asked["since"]:

@@ -17,7 +17,7 @@ from billing.webhooks import addresses, endpoints
 from billing.webhooks.endpoints import EndpointNotFoundError, TooManyEndpointsError, UrlNotAllowedError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import (
     ChoiceField,
     FlagField,
@@ -70,7 +70,7 @@ class WebhookEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
         read_only_fields = fields
 
     def get_is_enabled(self, row: WebhookEndpoint) -> bool:
-        """Tell whether it is sent anything."""
+        """Return whether events are sent to the endpoint."""
         return row.disabled_at is None
 
 
@@ -139,7 +139,7 @@ class EndpointView(TenantView):
 
     def found(self, endpoint_id: str, *, to_change: bool = False) -> WebhookEndpoint:
         """
-        Give a live endpoint of the business, its row locked if it is to be changed.
+        Return a live endpoint of the business, with its row locked if it is to be changed.
 
         :raises ProblemError: 404 if there is none
         """
@@ -159,7 +159,7 @@ class WebhookEndpointsView(EndpointView):
         tag=TAG,
         operation_id="list_webhook_endpoints",
         query=PageQuery,
-        responses={200: page_of(WebhookEndpointSerializer)},
+        responses={200: page_serializer(WebhookEndpointSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
@@ -278,7 +278,7 @@ class SecretRotationView(EndpointView):
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell in the API's words what is wrong."""
+    """Translate domain errors into problems."""
     try:
         yield
     except UrlNotAllowedError as error:

@@ -87,7 +87,7 @@ class ApiKey(models.Model):
         return self.prefix
 
     def works(self, now: datetime) -> bool:
-        """Tell whether it is neither revoked nor expired."""
+        """Return whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 

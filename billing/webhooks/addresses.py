@@ -81,7 +81,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _address(host: str, *, is_bracketed: bool) -> Address | None:
-    """Give the address that a host is written as, however; None for a name."""
+    """Return the IP address that a host is written as, in any notation; None for a name."""
     try:
         if is_bracketed:
             return ipaddress.IPv6Address(_without_zone(host))

@@ -27,7 +27,7 @@ from billing import mail
 from billing.models import User, WebhookDelivery, WebhookEndpoint
 from billing.webhooks import posting
 from billing.webhooks.posting import Outcome
-from config.lib import job_threads, locks, metrics, sql, stopping
+from config.lib import job_threads, locks, metrics, shutdown, sql
 from config.lib.jobs import Job, ring, ring_now
 from config.lib.locks import Lock
 from config.lib.texts import timestamp
@@ -105,7 +105,7 @@ def deliver(*, endpoint_id: str, is_slow: bool = False) -> int:
     with _lock:
         _busy += 1
     try:
-        while not stopping.is_stopping.is_set():
+        while not shutdown.is_stopping.is_set():
             if (claimed := _claim(endpoint_id, is_slow=is_slow)) is None:
                 break
             if claimed.is_more and not posted:
@@ -123,7 +123,7 @@ def deliver(*, endpoint_id: str, is_slow: bool = False) -> int:
 
 
 # A POST that has begun is waited for: it is over soon.
-stopping.register(hand_back=lambda: None, is_busy=lambda: _busy > 0)
+shutdown.register(hand_back=lambda: None, is_busy=lambda: _busy > 0)
 
 
 # --- Before the POST ---------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def _post(delivery: WebhookDelivery) -> None:
     metrics.ENDPOINT_POSTS.labels("ok" if outcome.is_taken else "error").observe(time.monotonic() - began)
     about = {"delivery_id": delivery.delivery_id, "endpoint_id": delivery.endpoint_id, **entry}
     (log.info if outcome.is_taken else log.warning)("webhook.posted", **about)
-    sql.insist(lambda: _note(delivery, outcome, entry), until=began + LEASE)
+    sql.retry_until(lambda: _note(delivery, outcome, entry), until=began + LEASE)
 
 
 # --- After the POST ----------------------------------------------------------------------------------
@@ -269,13 +269,13 @@ _NOTE = """
 
 
 def _wait(attempts: int, outcome: Outcome) -> float:
-    """Give the seconds until the next attempt: longer each time, and never at the same moment for all."""
+    """Return the seconds until the next attempt: exponential backoff with jitter."""
     seconds = BACKOFF[min(attempts, len(BACKOFF)) - 1]
     return max(outcome.wait, seconds * random.uniform(0.9, 1.2))
 
 
 def _pause(failures: int, outcome: Outcome) -> float:
-    """Give the seconds that nothing is posted to an endpoint after so many failures in a row."""
+    """Return the seconds for which an endpoint is left alone after so many failures in a row."""
     exponent = min(failures - PATIENT_FAILURES, 10)
     return max(outcome.wait, min(LONGEST_PAUSE, 5 * 2**exponent) if exponent >= 0 else 0)
 

@@ -149,7 +149,7 @@ def remove(endpoint: WebhookEndpoint) -> None:
 @transaction.atomic
 def rotate_secret(endpoint: WebhookEndpoint, grace: timedelta) -> str:
     """
-    Give an endpoint a new secret; for `grace` the one before signs along.
+    Rotate an endpoint's secret; for `grace` the previous one signs as well.
 
     :raises EndpointNotFoundError: if it was deleted meanwhile
     """
@@ -228,7 +228,7 @@ def _once_each(types: list[str]) -> list[str]:
 
 
 def delivery_id(*, event: str) -> str:
-    """Give SQL for a delivery's id, as the trigger of migration 0008 makes it; `event` is its event's id."""
+    """Return SQL for a delivery's id, as migration 0008's trigger makes it; `event` is its event's id."""
     return f"'whd_' || substr({event}, 5) || '_' || right(%(endpoint)s, 8)"
 
 

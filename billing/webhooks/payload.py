@@ -9,7 +9,7 @@ from config.lib.texts import timestamp
 
 
 def of(event: Event) -> dict[str, Any]:
-    """Give the body of an event."""
+    """Return the payload of an event."""
     return {
         "type": event.type,
         "timestamp": timestamp(event.created_at),
@@ -37,5 +37,5 @@ def _with_z(value: Any, name: str = "") -> Any:
 
 
 def encoded(event: Event) -> bytes:
-    """Give the body as it is posted."""
+    """Return the payload as it is posted."""
     return json.dumps(of(event), separators=(",", ":"), ensure_ascii=False).encode()

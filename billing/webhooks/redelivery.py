@@ -19,7 +19,7 @@ class TooManyEventsError(Exception):
 @transaction.atomic
 def again(delivery: WebhookDelivery) -> WebhookDelivery:
     """
-    Have an event sent to its endpoint now, whatever came of it before; one being posted is left alone.
+    Redeliver an event to its endpoint now, whatever its state; one that is being posted is left alone.
 
     :raises EndpointDisabledError: if the endpoint is switched off
     :raises EndpointNotFoundError: if it was deleted
@@ -40,7 +40,7 @@ def span(
     only_failed: bool = False,
 ) -> int:
     """
-    Have the events of a span of time sent to an endpoint, and say how many; what waits is not counted.
+    Redeliver the events of a span of time to an endpoint; return their number, pending ones not counted.
 
     They are those it is told, narrowed to `types`, also those that came while it was switched off or before
     it was made; `only_failed` takes what was tried in vain.

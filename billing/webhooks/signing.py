@@ -20,7 +20,7 @@ def new_secret() -> str:
 
 
 def headers(*, event_id: str, body: bytes, secrets: Iterable[str], timestamp: int) -> dict[str, str]:
-    """Give the headers that prove where a body comes from, signed with each secret; seconds since 1970."""
+    """Return the signature headers of a body, one signature per secret; the time is in Unix seconds."""
     at = datetime.fromtimestamp(timestamp, tz=UTC)
     signatures = [Webhook(secret).sign(event_id, at, body.decode()) for secret in secrets]
     return {

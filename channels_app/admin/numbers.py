@@ -30,7 +30,7 @@ _MOST_NUMBERS = 5000
 
 
 def known_as(term: str) -> Q:
-    """Say which customers have this phone number or id, by the indexes there are."""
+    """Return the customers with this phone number or id, by the existing indexes."""
     numbers = list(PhoneNumber.objects.values_list("pk", flat=True)[:_MOST_NUMBERS])
     said = Q(pk=term)
     for name in _NAMES:

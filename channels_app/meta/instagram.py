@@ -11,8 +11,8 @@ from typing import Literal
 
 from channels_app.ignored import IgnoredReason
 from channels_app.meta import body, instagram_events, instagram_messages
-from channels_app.meta.instagram_shapes import Sides, account, sides
-from channels_app.meta.shapes import UnfitError, reason
+from channels_app.meta.instagram_schemas import Sides, account, sides
+from channels_app.meta.schemas import UnfitError, reason
 from channels_app.meta.types import Event, Inbound, Parsed, Problem
 
 # What an item is about is said by which of these it has; others (referral, optin, …) ask for nothing.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from channels_app.meta.shapes import Maybe, Shape, unshowable
+from channels_app.meta.schemas import Maybe, Shape, unshowable
 from channels_app.meta.types import Media
 
 _FILES = {"image": "image", "video": "video", "audio": "audio", "file": "document"}

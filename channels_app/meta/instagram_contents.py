@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from channels_app.meta import instagram_attachments
 from channels_app.meta.instagram_attachments import Attached, Attachment
-from channels_app.meta.shapes import Maybe, MessageId, Shape, sentences, unshowable
+from channels_app.meta.schemas import Maybe, MessageId, Shape, sentences, unshowable
 from channels_app.meta.types import Media
 
 
@@ -111,7 +111,7 @@ def _story_words(reply_to: ReplyTo | None) -> str:
 
 
 def referral_words(referral: Referral | None) -> str:
-    """Tell where a customer came from."""
+    """Describe where a customer came from."""
     if referral is None:
         return ""
     product = referral.product.id if referral.product else ""

@@ -4,8 +4,8 @@ What an Instagram customer does other than speak.
 https://developers.facebook.com/docs/instagram-platform/webhooks
 """
 
-from channels_app.meta.instagram_shapes import Sides
-from channels_app.meta.shapes import Maybe, MessageId, Shape
+from channels_app.meta.instagram_schemas import Sides
+from channels_app.meta.schemas import Maybe, MessageId, Shape
 from channels_app.meta.types import Event
 
 
@@ -48,7 +48,7 @@ def read(item: dict[str, object], sides: Sides) -> Event | None:
 
 
 def is_no_edit(item: dict[str, object]) -> bool:
-    """Tell what is sent for messages that nobody edited: it has no text, or no sender."""
+    """Return whether an edit is Meta's report for an unedited message: it has no text, or no sender."""
     content, sender = item.get("message_edit"), item.get("sender")
     has_sender = isinstance(sender, dict) and sender.get("id")
     return not has_sender or (isinstance(content, dict) and content.get("text") is None)

@@ -9,8 +9,8 @@ from typing import Literal
 from channels_app.ignored import IgnoredReason
 from channels_app.meta import instagram_contents
 from channels_app.meta.instagram_contents import Content, Message, Referral
-from channels_app.meta.instagram_shapes import Sides
-from channels_app.meta.shapes import Maybe, MessageId, Shape, UnfitError
+from channels_app.meta.instagram_schemas import Sides
+from channels_app.meta.schemas import Maybe, MessageId, Shape, UnfitError
 from channels_app.meta.types import Event, Inbound, Person
 
 

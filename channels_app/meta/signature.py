@@ -19,7 +19,7 @@ def is_well_formed(header: str) -> bool:
 
 def is_valid(*, raw: bytes, header: str, secrets: Iterable[str]) -> bool:
     """
-    Tell whether `X-Hub-Signature-256` was made over these bytes with one of the app secrets.
+    Return whether `X-Hub-Signature-256` was made over these bytes with one of the app secrets.
 
     The bytes as they came, never re-serialised JSON; an empty secret proves nothing.
     """

@@ -26,7 +26,7 @@ class Person:
 
     @property
     def is_known(self) -> bool:
-        """Tell whether there is any id to know them by."""
+        """Return whether the customer has any id."""
         return bool(self.wa_id or self.bsuid or self.ig_id or self.visitor_id)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from channels_app.meta import body, whatsapp_events, whatsapp_messages, whatsapp_statuses
-from channels_app.meta.shapes import reason
+from channels_app.meta.schemas import reason
 from channels_app.meta.types import Event, Inbound, Parsed, Problem
-from channels_app.meta.whatsapp_shapes import Source, source
+from channels_app.meta.whatsapp_schemas import Source, source
 
 Reader = Callable[[dict[str, object], Source], Inbound | Event]
 

@@ -2,7 +2,7 @@
 
 from pydantic import FiniteFloat, RootModel
 
-from channels_app.meta.shapes import Maybe, Shape, present
+from channels_app.meta.schemas import Maybe, Shape, present
 
 
 class Location(Shape):
@@ -92,7 +92,7 @@ class Order(Shape):
 
 
 def location(given: object) -> str:
-    """Tell a place: its name, address and coordinates."""
+    """Describe a place: its name, address and coordinates."""
     place = Location.model_validate(given)
     where = _listed([place.name, place.address])
     coordinates = f"({place.latitude}, {place.longitude})"
@@ -100,12 +100,12 @@ def location(given: object) -> str:
 
 
 def contacts(given: object) -> str:
-    """Tell contact cards, one a line."""
+    """Describe contact cards, one a line."""
     return "\n".join(card.words for card in present(Cards.model_validate(given).root))
 
 
 def order(given: object) -> str:
-    """Tell an order, and below it what the customer wrote to it."""
+    """Describe an order, and below it the customer's text."""
     found = Order.model_validate(given)
     lines = "; ".join(product.words for product in present(found.product_items))
     return f"Order: {lines}\n{found.text or ''}".rstrip("\n")

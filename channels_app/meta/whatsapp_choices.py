@@ -3,7 +3,7 @@
 import json
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, Shape, UnfitError
+from channels_app.meta.schemas import Maybe, Shape, UnfitError
 
 
 class Choice(Shape):
@@ -65,7 +65,7 @@ class Button(Shape):
 
 def button(given: object) -> str:
     """
-    Tell what stood on the button of a template.
+    Return the text on the button of a template.
 
     :raises ValueError: if nothing did
     """

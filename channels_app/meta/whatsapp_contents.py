@@ -11,9 +11,9 @@ from functools import partial
 from pydantic import model_validator
 
 from channels_app.meta import whatsapp_cards, whatsapp_choices
-from channels_app.meta.shapes import Maybe, MessageId, Shape, present, unshowable
+from channels_app.meta.schemas import Maybe, MessageId, Shape, present, unshowable
 from channels_app.meta.types import Media
-from channels_app.meta.whatsapp_shapes import Said
+from channels_app.meta.whatsapp_schemas import Said
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import AliasChoices, Field, ValidationError
 
 from channels_app.meta import whatsapp_contents
-from channels_app.meta.shapes import Maybe, MessageId, Shape, UnfitError
+from channels_app.meta.schemas import Maybe, MessageId, Shape, UnfitError
 from channels_app.meta.types import Event, Person
-from channels_app.meta.whatsapp_shapes import Bsuid, Message, Said, Source, WaId
+from channels_app.meta.whatsapp_schemas import Bsuid, Message, Said, Source, WaId
 
 # Meta has used both names for a new number, and either for a new device.
 IDENTITY_TYPES = {
@@ -82,7 +82,7 @@ def revoke(message: Message, item: dict[str, object], source: Source) -> Event:
 
 
 def is_identity(item: dict[str, object]) -> bool:
-    """Tell whether a message of type system is about ids."""
+    """Return whether a message of type system is about ids."""
     found = item.get("system")
     return isinstance(found, dict) and found.get("type") in [*IDENTITY_TYPES]
 

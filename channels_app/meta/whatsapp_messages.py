@@ -9,10 +9,10 @@ from typing import Literal
 
 from channels_app.ignored import IgnoredReason
 from channels_app.meta import whatsapp_contents, whatsapp_events
-from channels_app.meta.shapes import Maybe, MessageId, Shape, sentences
+from channels_app.meta.schemas import Maybe, MessageId, Shape, sentences
 from channels_app.meta.types import Event, Inbound, Person
 from channels_app.meta.whatsapp_contents import Content
-from channels_app.meta.whatsapp_shapes import Message, Source
+from channels_app.meta.whatsapp_schemas import Message, Source
 
 _EVENTS: dict[str, Callable[[Message, dict[str, object], Source], Event]] = {
     "reaction": whatsapp_events.reaction,

@@ -10,9 +10,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, MessageId, Shape, UnfitError, are_texts, present
+from channels_app.meta.schemas import Maybe, MessageId, Shape, UnfitError, are_texts, present
 from channels_app.meta.types import Event
-from channels_app.meta.whatsapp_shapes import Bsuid, Error, Source, WaId
+from channels_app.meta.whatsapp_schemas import Bsuid, Error, Source, WaId
 
 # Ours are short; the column holds no more than this.
 CallbackData = Annotated[str, Field(max_length=512)]

@@ -19,7 +19,7 @@ class Sender(Protocol):
         """Cut a text into parts the channel takes."""
 
     async def show_typing(self, seen: Seen) -> None:
-        """Tell the customer that the message was read and is being answered; never fails."""
+        """Show the customer that the message was read and is being answered; never fails."""
 
 
 _SENDERS: dict[str, Sender] = {"whatsapp": whatsapp, "instagram": instagram, "webchat": webchat}
@@ -27,7 +27,7 @@ _SENDERS: dict[str, Sender] = {"whatsapp": whatsapp, "instagram": instagram, "we
 
 def for_channel(channel: str) -> Sender:
     """
-    Give the sender of a channel.
+    Return the sender of a channel.
 
     :raises NotDeliveredError: if the channel has none
     """

@@ -23,7 +23,7 @@ _COURTESY_TIMEOUT = 3.0
 
 
 def messages_url(base_url: str, sender_id: str) -> str:
-    """Give the URL that messages of a number, page or account are posted to."""
+    """Return the URL that messages of a number, page or account are posted to."""
     return f"{base_url.rstrip('/')}/{sender_id}/messages"
 
 

@@ -41,7 +41,7 @@ class _Inline(MarkdownIt):
     """Keeps addresses readable: the parser would write them as a browser sends them."""
 
     def normalizeLink(self, url: str) -> str:  # noqa: N802 - the parser's name for it
-        """Give the address as it was written."""
+        """Return the address as it was written."""
         return url
 
 

@@ -1,20 +1,20 @@
 """
 The web chat: nothing is posted, since a message's row is what visitors read.
 
-Once it is `sent` it is shown; whoever has the chat open is told by the bell.
+Once it is `sent` it is shown; a notification wakes the open streams of the chat.
 """
 
 import asyncio
 
 from channels_app.senders.contract import Outgoing, Seen
 from channels_app.senders.splitting import split
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 
 MAX_LENGTH = 20_000
 
 
 async def send(outgoing: Outgoing) -> str:
-    """Give the id under which it can be read."""
+    """Return the id of the stored reply; nothing is posted."""
     return f"web:{outgoing.callback_data}"
 
 
@@ -30,4 +30,4 @@ def parts(text: str) -> list[str]:
 
 async def show_typing(seen: Seen) -> None:
     """Show typing to whoever has the chat open; never fails."""
-    await asyncio.to_thread(bell.ring, seen.customer_id, bell.TYPING)
+    await asyncio.to_thread(pubsub.publish, seen.customer_id, pubsub.TYPING)

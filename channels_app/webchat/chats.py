@@ -54,12 +54,12 @@ class Settings(TypedDict, total=False):
 
 
 def known(phone_number_id: str) -> WebChat | None:
-    """Give a web chat with its number, also one that was deleted."""
+    """Return a web chat with its number, also a deleted one."""
     return WebChat.objects.select_related("phone_number").filter(pk=phone_number_id).first()
 
 
 def find(phone_number_id: str) -> WebChat | None:
-    """Give the web chat of a live number."""
+    """Return the web chat of a live number."""
     chat = known(phone_number_id)
     return chat if chat is not None and chat.phone_number.deleted_at is None else None
 

@@ -57,13 +57,13 @@ def store(content: bytes, *, phone_number_id: str, visitor_id: str) -> Picture:
 
 
 def find(file_id: str, *, phone_number_id: str) -> Picture | None:
-    """Say what an id of a number's picture stands for, whoever sent it; None if it can be none."""
+    """Return the digest behind a picture's id on a number, whoever sent it; None if the id is invalid."""
     found = _FILE_ID.fullmatch(file_id)
     return _picture(file_id, phone_number_id, found.group(2)) if found else None
 
 
 def is_of(picture: Picture, *, phone_number_id: str, visitor_id: str) -> bool:
-    """Tell whether a visitor sent it by their present name."""
+    """Return whether a visitor sent it under their present id."""
     return picture.file_id.startswith(_owner(phone_number_id, visitor_id))
 
 
@@ -95,7 +95,7 @@ def _purge_one(*, before: datetime) -> bool:
 
 def read(picture: Picture) -> bytes:
     """
-    Give a picture's bytes.
+    Return a picture's bytes.
 
     :raises FileNotFoundError: if it is gone
     """
@@ -105,7 +105,7 @@ def read(picture: Picture) -> bytes:
 
 
 def file_id_of(name: str) -> str:
-    """Give the id of the picture that lies there."""
+    """Return the id of the stored picture."""
     stem, _, kind = name.rpartition("/")[2].rpartition(".")
     return f"{stem}-{kind}"
 

@@ -43,7 +43,7 @@ class VisitorMessage:
 
 
 def provider_message_id(visitor_id: str, message_id: str) -> str:
-    """Give what a visitor's message is known by in the inbox."""
+    """Return the provider id of a visitor's message in the inbox."""
     return f"{visitor_id}:{message_id}"
 
 
@@ -74,10 +74,10 @@ def parse(payload: dict[str, Any], *, now: datetime) -> Parsed:  # noqa: ARG001 
 
 
 def written_at(told: datetime | None, *, now: datetime) -> datetime:
-    """Say when it was written: by the visitor's clock where that can be, else now."""
+    """Return when a message was written: by the visitor's clock if it is plausible, else now."""
     return told if told is not None and now - _LATEST <= told <= now else now
 
 
 def client_id_of(provider_message_id: str) -> str:
-    """Give the id that the visitor's side had given a message."""
+    """Return the id that the visitor's side had given a message."""
     return provider_message_id.rpartition(":")[2]

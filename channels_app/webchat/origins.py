@@ -24,7 +24,7 @@ class InvalidOriginError(ValueError):
 
 def check(given: str) -> str:
     """
-    Give an origin as browsers name it, such as `https://shop.example`.
+    Return an origin in the notation of browsers, such as `https://shop.example`.
 
     :raises InvalidOriginError: if it is none; or without TLS, but for a page on the developer's own machine
     """
@@ -42,12 +42,12 @@ def check(given: str) -> str:
 
 
 def is_allowed(origin: str, *, allowed: Collection[str]) -> bool:
-    """Tell whether a page of this origin may use a chat that is `allowed` on those; our own pages may."""
+    """Return whether a page of this origin may use a chat that is `allowed` on those; our own pages may."""
     return bool(origin) and (origin in allowed or origin in own())
 
 
 def own() -> frozenset[str]:
-    """Give the origins of our own pages: the hosted chat, and the demo where there is one."""
+    """Return the origins of our own pages: the hosted chat, and the demo where there is one."""
     found = {base_url()} - {""}
     if not settings.IS_PRODUCTION:
         found |= {f"http://{host}:{settings.API_PORT}" for host in _LOOPBACK}
@@ -55,6 +55,6 @@ def own() -> frozenset[str]:
 
 
 def base_url() -> str:
-    """Give the origin under which the service is reached from outside."""
+    """Return the public origin of the service."""
     parts = urlsplit(settings.WEBCHAT_WIDGET_URL)
     return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""

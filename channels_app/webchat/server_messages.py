@@ -16,7 +16,7 @@ from django.conf import settings
 from billing.models import Credit
 from channels_app.meta import body, signature
 from channels_app.models import WebChat
-from channels_app.webchat import arrivals, chats, identities, limits, messages
+from channels_app.webchat import chats, identities, limits, messages, visitor_ingest
 from channels_app.webchat.messages import VisitorMessage
 from config.lib.crypto import DecryptionError
 
@@ -74,12 +74,12 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
     :raises MalformedError: if it does not fit, or was not signed within five minutes of now
     :raises NoCreditsError: if the business cannot pay for an answer
     :raises TooManyError: (webchat.limits) if it was too much
-    :raises NowhereToKeepError: (channels_app.intake) if it could not be kept
+    :raises NowhereToKeepError: (channels_app.ingest) if it could not be kept
     """
     chat = _signed_for(message, signature_header)
     _check_purpose(message.raw, chat, now)
     visitor_message = _checked(message.said, chat, now)
-    if arrivals.is_kept(
+    if visitor_ingest.is_kept(
         visitor_message.message_id,
         phone_number_id=chat.phone_number_id,
         visitor_id=visitor_message.visitor_id,
@@ -89,7 +89,7 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
     if credit is None or credit.remaining_credits < settings.CREDITS_PER_REPLY:
         raise NoCreditsError
     limits.count_message(chat, visitor_id=visitor_message.visitor_id, address="")
-    arrivals.take(visitor_message, now=now)
+    visitor_ingest.take(visitor_message, now=now)
 
 
 def _signed_for(message: ServerMessage, header: str) -> WebChat:

@@ -45,7 +45,7 @@ class Visitor:
 
     @property
     def is_anonymous(self) -> bool:
-        """Tell whether nobody vouched for them."""
+        """Return whether the visitor is anonymous."""
         return self.visitor_id.startswith(_ANONYMOUS)
 
 

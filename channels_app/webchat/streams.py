@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from channels_app.webchat.sessions import Visitor
 
 MOST_BY_VISITOR = 5
@@ -40,25 +40,25 @@ class Stream:
         self._wake = asyncio.Event()
         self._wake.set()
 
-    def ring(self, kind: str = bell.CHANGED) -> None:
-        """Have it look again."""
-        if kind == bell.TYPING:
+    def wake(self, kind: str = pubsub.CHANGED) -> None:
+        """Wake the stream, so that it reads again."""
+        if kind == pubsub.TYPING:
             self._types = True
         else:
             self._has_changed = True
         self._wake.set()
 
-    async def rung(self, *, seconds: float) -> tuple[bool, bool]:
-        """Wait for a ring; say whether the chat has changed and whether somebody types, at last neither."""
+    async def changed(self, *, seconds: float) -> tuple[bool, bool]:
+        """Wait for a notification; return whether the chat has changed and whether somebody types."""
         try:
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         except TimeoutError:
             return False, False
         self._wake.clear()
-        rung = self._has_changed, self._types
+        changes = self._has_changed, self._types
         self._has_changed = self._types = False
-        return rung
+        return changes
 
     def end(self) -> None:
         """End it now, whatever it waits for."""
@@ -71,7 +71,7 @@ class Stream:
         self._life = None
 
 
-class Streams:
+class StreamRegistry:
     """All streams of this process."""
 
     def __init__(self, *, most: int, most_by_address: int) -> None:
@@ -108,9 +108,9 @@ class Streams:
                 del self._by_address[address]
 
     @contextmanager
-    def following(self, visitor: Visitor, life: asyncio.Timeout) -> Iterator[Stream]:
+    def open(self, visitor: Visitor, life: asyncio.Timeout) -> Iterator[Stream]:
         """
-        Follow a visitor's chat: from now on every ring for them is heard.
+        Open a stream of a visitor's chat: from now on notifications wake it.
 
         :raises TooManyStreamsError: if they follow it often enough
         """
@@ -124,23 +124,23 @@ class Streams:
         finally:
             stream.ended()
             self._leave(channel, stream)
-            self._leave(bell.channel(stream.customer_id or ""), stream)
+            self._leave(pubsub.channel(stream.customer_id or ""), stream)
 
     def know(self, stream: Stream, customer_id: str | None) -> None:
-        """Note whose row a stream is about: for that, too, is rung."""
+        """Store the customer of a stream: notifications about the row wake it, too."""
         if customer_id != stream.customer_id:
-            self._leave(bell.channel(stream.customer_id or ""), stream)
+            self._leave(pubsub.channel(stream.customer_id or ""), stream)
             stream.customer_id = customer_id
             if customer_id is not None:
-                self._listen(bell.channel(customer_id), stream)
+                self._listen(pubsub.channel(customer_id), stream)
 
-    def ring(self, channel: str, kind: str) -> None:
-        """Ring for all who listen on a channel."""
+    def wake(self, channel: str, kind: str) -> None:
+        """Wake all streams that listen on a channel."""
         for stream in self._listening.get(channel, ()):
-            stream.ring(kind)
+            stream.wake(kind)
 
     def visitors(self) -> dict[Visitor, list[Stream]]:
-        """Give whoever is connected, with their streams."""
+        """Return the connected visitors with their streams."""
         found: dict[Visitor, list[Stream]] = {}
         for stream in self._all():
             found.setdefault(stream.visitor, []).append(stream)
@@ -169,4 +169,4 @@ class Streams:
 
 
 def _newcomer(visitor: Visitor) -> str:
-    return bell.newcomer_channel(phone_number_id=visitor.phone_number_id, visitor_id=visitor.visitor_id)
+    return pubsub.newcomer_channel(phone_number_id=visitor.phone_number_id, visitor_id=visitor.visitor_id)

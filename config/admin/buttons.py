@@ -37,7 +37,7 @@ class ButtonForm(forms.Form):
         super().__init__(data, label_suffix="", **options)
 
     def offer(self, name: str, choices: list[tuple[Any, str]]) -> None:
-        """Say what a field may be chosen from on this row."""
+        """Return the choices of a field on this row."""
         field: Any = self.fields[name]
         field.choices = choices
 
@@ -95,7 +95,7 @@ class Button:
     is_inline: bool = False
 
     def may(self, request: HttpRequest) -> bool:
-        """Tell whether who is signed in may press it."""
+        """Return whether the signed-in member of staff may press it."""
         return bool(request.user.has_perm(self.permission))
 
     def url_name(self, page: "WithButtons") -> str:
@@ -103,11 +103,11 @@ class Button:
         return f"{page.opts.app_label}_{page.opts.model_name}_{self.name}"
 
     def url(self, page: "WithButtons", row: Model | None = None) -> str:
-        """Give its address, on a row or on a list."""
+        """Return its address, on a row or on a list."""
         return reverse(f"admin:{self.url_name(page)}", args=[quote(row.pk)] if row else [])
 
     def shown(self, page: "WithButtons", row: Model | None = None) -> dict[str, Any]:
-        """Give what unfold's templates draw it from."""
+        """Return the action as unfold's templates draw it."""
         return {
             "title": self.title,
             "icon": self.icon,
@@ -172,7 +172,7 @@ class Button:
             return self.back(row)
         if row is None and done.row is None:
             return reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
-        return page_of(row or done.row)
+        return admin_url(row or done.row)
 
     def _answer(
         self, page: "WithButtons", request: HttpRequest, row: Model | None, more: dict[str, Any]
@@ -183,14 +183,14 @@ class Button:
             "button": self,
             "opts": page.opts,
             "row": row,
-            "cancel": page_of(row) if row else listed,
+            "cancel": admin_url(row) if row else listed,
             "media": self.form().media if row is None else self.form(row=row).media,
             **more,
         }
         return TemplateResponse(request, "admin/button.html", context)
 
 
-def page_of(row: Any) -> str:
-    """Give the address of a row's page."""
+def admin_url(row: Any) -> str:
+    """Return the admin URL of a row."""
     options = row._meta  # noqa: SLF001  (Django's public-in-practice API)
     return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(row.pk)])

@@ -14,4 +14,4 @@ def of(request: HttpRequest) -> str:
 
 def rate_limit_key(request: HttpRequest) -> str:
     """Return what attempts are counted by: the IPv4 address, or the /64 prefix of an IPv6 address."""
-    return networks.household(of(request))
+    return networks.rate_limit_key(of(request))

@@ -114,7 +114,7 @@ _ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction")
 
 
 def keep(apps: Apps = current, **_signal: Any) -> None:
-    """Have both groups and what they may, after `migrate`; a second time changes nothing."""
+    """Create both groups and sync their permissions (idempotent)."""
     try:
         groups = apps.get_model("auth", "Group")
         permissions = apps.get_model("auth", "Permission")

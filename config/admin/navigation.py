@@ -63,7 +63,7 @@ _GROUPS = (
 
 
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
-    """Give the groups that hold something for who is signed in."""
+    """Return the groups in which the signed-in member of staff may see anything."""
     home = {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}
     found: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, pages in _GROUPS:

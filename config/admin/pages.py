@@ -25,7 +25,7 @@ from unfold.admin import ModelAdmin
 from unfold.enums import ActionVariant
 from unfold.paginator import InfinitePaginator
 
-from config.admin.buttons import Button, page_of
+from config.admin.buttons import Button, admin_url
 from config.lib import ids
 
 
@@ -99,15 +99,15 @@ class Page(WithButtons):
         return link(row.user)
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        """Say no: rows come into being by buttons."""
+        """Return False: rows are created by buttons."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        """Say no: rows are changed by buttons."""
+        """Return False: rows are changed by buttons."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
-        """Say no: what was said and paid stays."""
+        """Return False: messages and payments are kept."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
@@ -143,7 +143,7 @@ class Page(WithButtons):
         return (queryset.filter(self.matches(term)) if term else queryset), False
 
     def matches(self, term: str) -> Q:
-        """Say which rows an exact term means."""
+        """Return the rows that an exact term matches."""
         said = Q(pk__in=[])
         for name in self.looked_up_by:
             is_number = self.opts.get_field(name).get_internal_type() in {"BigAutoField", "IntegerField"}
@@ -224,7 +224,7 @@ def link(row: Any, text: str = "") -> SafeString | str:
     """Link to a row's page; its text is escaped."""
     if row is None:
         return "-"
-    return format_html('<a class="staff-link" href="{}">{}</a>', page_of(row), text or str(row))
+    return format_html('<a class="staff-link" href="{}">{}</a>', admin_url(row), text or str(row))
 
 
 def _audit_link(row: Model) -> dict[str, Any]:

@@ -131,11 +131,11 @@ class LogAdmin(Page):
     looked_up_by = ("object_id",)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Say yes to superusers."""
+        """Return whether the member of staff is a superuser."""
         return bool(request.user.is_active and request.user.is_superuser)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Say yes to superusers."""
+        """Return whether the member of staff is a superuser."""
         return self.has_module_permission(request)
 
 

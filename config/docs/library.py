@@ -58,13 +58,13 @@ def folder_of(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def files(root: Path = ROOT) -> Mapping[str, File]:
-    """Give every file that is shown, by its name."""
+    """Return every page by its file name."""
     return {file.name: file for file in _walk(root)}
 
 
 @lru_cache(maxsize=1)
 def addresses(root: Path = ROOT) -> Mapping[str, File]:
-    """Give every file that is shown, by its address."""
+    """Return every page by its address."""
     return {file.address: file for file in files(root).values()}
 
 

@@ -10,19 +10,19 @@ from config.docs import library
 
 
 def target(href: str, *, of: str) -> str:
-    """Give the name of the file that a relative link in the file `of` leads to."""
+    """Return the file that a relative link in the file `of` leads to."""
     path = unquote(urlsplit(href).path)
     return posixpath.normpath(posixpath.join(posixpath.dirname(of), path)) if path else of
 
 
 def is_relative(href: str) -> bool:
-    """Tell whether a link leads to a file, and not to an address of its own."""
+    """Return whether a link leads to a file, and not to an address of its own."""
     parts = urlsplit(href)
     return not parts.scheme and not parts.netloc and not parts.path.startswith("/")
 
 
 def resolver(name: str) -> Callable[[str], str | None]:
-    """Give what turns links of one file into addresses; None for files that are not shown here."""
+    """Return a function from the links of one file to addresses; None for files that are no pages."""
 
     def resolve(href: str) -> str | None:
         if not is_relative(href) or href.startswith("#"):
@@ -38,7 +38,7 @@ def resolver(name: str) -> Callable[[str], str | None]:
 
 
 def files_named(token: Token, *, of: str) -> Iterator[str]:
-    """Give the names of the pages that the links in one piece of text lead to."""
+    """Return the names of the pages that the links in a text lead to."""
     known = library.files()
     for child in token.children or []:
         if child.type == "link_open" and is_relative(href := str(child.attrs["href"])):

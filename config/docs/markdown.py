@@ -65,7 +65,7 @@ def headings(tokens: Sequence[Token]) -> list[Heading]:
 
 
 def plain(inline: Token) -> str:
-    """Give the text of a heading or a link without its marks."""
+    """Return the plain text of a heading or a link."""
     return "".join(child.content for child in inline.children or [] if child.type in {"text", "code_inline"})
 
 
@@ -78,7 +78,7 @@ def _anchor(heading: str, taken: dict[str, int]) -> str:
 
 
 def _tidy(token: Token) -> None:
-    """Say in a class what the parser says in a style: how a table's column is aligned."""
+    """Replace the parser's style attributes by classes: how a table's column is aligned."""
     style = str(token.attrs.pop("style", ""))
     if style:
         token.attrJoin("class", style.replace("text-align:", "align-"))

@@ -20,7 +20,7 @@ def say(text: str, *, end: str = "\n") -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what is being done, and how long it took."""
+    """Print the current step, and how long it took."""
     started = time.monotonic()
     say(f"{title} … ", end="")
     try:
@@ -32,7 +32,7 @@ def step(title: str) -> Iterator[None]:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Give the end of a log, indented."""
+    """Return the end of a log, indented."""
     try:
         text = log.read_text(errors="replace")
     except FileNotFoundError:

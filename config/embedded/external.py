@@ -76,7 +76,7 @@ def require_redis(url: str) -> None:
 
 
 def shown(url: str) -> str:
-    """Give a URL without its password."""
+    """Return a URL without its password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)).geturl()
 

@@ -29,7 +29,7 @@ def valkey_url(data_dir: Path = DATA_DIR) -> str:
 
 
 def socket_folder(data_dir: Path, server: str) -> Path:
-    """Give the folder of a server's socket: with its data, or below /tmp where that path is too long."""
+    """Return the folder of a server's socket: with its data, or below /tmp where that path is too long."""
     longest = data_dir.absolute() / "postgres" / POSTGRES_SOCKET
     if len(os.fsencode(longest)) <= _SOCKET_PATH_BYTES:
         return data_dir.absolute() / server
@@ -37,7 +37,7 @@ def socket_folder(data_dir: Path, server: str) -> Path:
 
 
 def control_socket(data_dir: Path) -> Path:
-    """Give the socket on which the process manager takes orders."""
+    """Return the control socket of the process manager."""
     return socket_folder(data_dir, "run") / "rpc.sock"
 
 

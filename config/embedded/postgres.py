@@ -63,7 +63,7 @@ def prepare(data_dir: Path, *, durable: bool = True) -> None:
 
 
 def command(data_dir: Path, *, durable: bool = True) -> list[str]:
-    """Give the command line of the server in the foreground; SIGINT stops it promptly and cleanly."""
+    """Return the command line of the server in the foreground; SIGINT stops it promptly and cleanly."""
     settings = _SETTINGS | {"unix_socket_directories": _quoted(paths.socket_folder(data_dir, "postgres"))}
     if not durable:
         settings |= _DISPOSABLE
@@ -72,7 +72,7 @@ def command(data_dir: Path, *, durable: bool = True) -> list[str]:
 
 
 def is_ready(data_dir: Path) -> bool:
-    """Tell whether the server takes connections."""
+    """Return whether the server takes connections."""
     try:
         with _maintenance_connection(data_dir):
             return True

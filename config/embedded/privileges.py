@@ -26,7 +26,7 @@ def bound_to_parent(command: list[str], *, death_signal: str = "TERM") -> list[s
 
 def unprivileged(*, uid: int, must_reach: Iterable[Path], death_signal: str) -> list[str]:
     """
-    Give the words to put before a command that must not run as root.
+    Return the prefix of a command that must not run as root.
 
     As root they switch to `uid`; where a closed folder above `must_reach` keeps that user out, they add
     the one capability that passes it, so that no permission outside the project has to change.

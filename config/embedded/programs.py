@@ -26,7 +26,7 @@ class Program:
 
 
 def stores(choices: Choices) -> list[Program]:
-    """Give the embedded servers that the environment does not replace."""
+    """Return the embedded servers that the environment does not replace."""
     found = []
     if not choices.database_url:
         command = postgres.command(choices.data_dir)
@@ -37,13 +37,13 @@ def stores(choices: Choices) -> list[Program]:
 
 
 def vendors(choices: Choices) -> list[Program]:
-    """Give the simulator, where anything is simulated."""
+    """Return the simulator, where anything is simulated."""
     command = bound_to_parent([sys.executable, "-m", "simulator"])
     return [Program("simulator", "vendors", command)] if choices.simulated else []
 
 
 def app(procfile: Path = paths.PROJECT / "Procfile") -> list[Program]:
-    """Give the Procfile's processes, as many of each as one machine needs."""
+    """Return the Procfile's processes, as many of each as one machine needs."""
     return [
         Program(
             name=name if copies == 1 else f"{name}-{copy}",
@@ -65,7 +65,7 @@ def read_procfile(procfile: Path) -> dict[str, str]:
 
 
 def environment(choices: Choices) -> dict[str, str]:
-    """Give what every program inherits: ours, with this virtual environment's programs first."""
+    """Return the environment of every program: ours, with this virtual environment's programs first."""
     binaries = str(Path(sys.prefix) / "bin")
     webhook = f"http://127.0.0.1:{choices.ports['WEBHOOK_PORT']}{choices.webhook_path}"
     return {

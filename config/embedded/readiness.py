@@ -26,7 +26,7 @@ class Waiting:
 
     def until(self, is_ready: Callable[[], bool], name: str) -> None:
         """
-        Say that `name` starts, and wait for it.
+        Print that `name` starts, and wait for it.
 
         :raises StartError: when a program gave up, or after two minutes
         :raises StopRequestedError: as soon as a stop is asked for
@@ -53,13 +53,13 @@ def raise_if_given_up(states: list[State], logs: Path) -> None:
 
 
 def answers(port: int, path: str, *, host_variable: str = "") -> bool:
-    """Tell whether an address on this machine answers 200."""
+    """Return whether an address on this machine answers 200."""
     status, _ = _get(port, path, host_variable)
     return status == http.HTTPStatus.OK
 
 
 def is_whole(port: int, path: str, *, host_variable: str = "") -> bool:
-    """Tell whether a health address finds every part in place, the workers among them."""
+    """Return whether a health address reports every part ready, the workers among them."""
     status, body = _get(port, path, host_variable)
     return status == http.HTTPStatus.OK and b'"status":"ok"' in body.replace(b" ", b"")
 

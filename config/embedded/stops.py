@@ -51,7 +51,7 @@ class Stops:
 
     @property
     def are_urgent(self) -> bool:
-        """Tell whether a stop was asked for more than once."""
+        """Return whether a stop was requested more than once."""
         return self._count > 1
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:

@@ -40,7 +40,7 @@ def prepare(data_dir: Path) -> None:
 
 
 def command(data_dir: Path, *, durable: bool = True) -> list[str]:
-    """Give the command line of the server in the foreground; SIGTERM stops it cleanly."""
+    """Return the command line of the server in the foreground; SIGTERM stops it cleanly."""
     settings = _SETTINGS | {"dir": str(data_dir.absolute() / "valkey"), "unixsocket": str(_socket(data_dir))}
     if not durable:
         settings["appendfsync"] = "no"
@@ -49,7 +49,7 @@ def command(data_dir: Path, *, durable: bool = True) -> list[str]:
 
 
 def is_ready(data_dir: Path) -> bool:
-    """Tell whether the server answers and has read its data back."""
+    """Return whether the server answers and has loaded its data."""
     try:
         with redis.Redis(unix_socket_path=str(_socket(data_dir)), retry=Retry(NoBackoff(), 0)) as client:
             return bool(client.ping())

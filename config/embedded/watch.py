@@ -17,7 +17,7 @@ _ENDED = {"STOPPED", "EXITED", "FATAL", "UNKNOWN"}
 
 def watch(supervisor: Supervisor, logs: Path, stops: Stops) -> NoReturn:
     """
-    Say when a program ended and was started again, for ever.
+    Print when a program ended and was started again, for ever.
 
     :raises StartError: when a program does not stay up
     :raises StopRequestedError: as soon as a stop is asked for

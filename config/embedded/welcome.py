@@ -6,7 +6,7 @@ from config.lib import local_secrets
 
 
 def welcome(choices: Choices, demo: dict[str, str]) -> str:
-    """Give the table of addresses and the one command to try next."""
+    """Return the table of addresses and the one command to try next."""
     api = f"http://127.0.0.1:{choices.ports['API_PORT']}"
     webhook = f"http://127.0.0.1:{choices.ports['WEBHOOK_PORT']}"
     simulator = f"http://127.0.0.1:{choices.ports['SIMULATOR_PORT']}"

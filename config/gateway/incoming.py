@@ -52,4 +52,4 @@ def read_head(scope: Scope, *, owner: str = "") -> Incoming:
     headers[name] = correlation_id
     address = asgi.address_of(scope, headers, proxies=settings.TRUSTED_PROXIES)
     record = Record(scope["method"], scope["path"])
-    return Incoming(scope, headers, networks.household(address), correlation_id, record, owner)
+    return Incoming(scope, headers, networks.rate_limit_key(address), correlation_id, record, owner)

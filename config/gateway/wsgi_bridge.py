@@ -82,7 +82,7 @@ def _closing(request: Incoming, function: Callable[[], T]) -> T:
 
 @contextmanager
 def _logging_as(request: Incoming) -> Iterator[None]:
-    """Give the lines of this thread the request's correlation id, also those of Django's handler."""
+    """Bind the request's correlation id to the log lines of this thread, also those of Django's handler."""
     bound = structlog.contextvars.bound_contextvars(correlation_id=request.correlation_id)
     with bound, access_log.recording(request.record):
         yield

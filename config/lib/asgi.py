@@ -10,7 +10,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def headers_of(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Give headers by lower-case name; what came twice is joined, and so proves nothing."""
+    """Return headers by lower-case name; repeated ones are joined, and so prove nothing."""
     found: dict[str, str] = {}
     for name, value in given:
         # With an underscore it could pass for another header: WSGI writes both alike.
@@ -21,7 +21,7 @@ def headers_of(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def address_of(scope: Scope, headers: Mapping[str, str], *, proxies: int) -> str:
-    """Say where a request comes from, as far as so many proxies of ours tell; as DRF's throttles do."""
+    """Return the client's address behind so many proxies of ours, as DRF's throttles compute it."""
     told = headers.get("x-forwarded-for")
     if not proxies or told is None:
         return str((scope.get("client") or ("",))[0])

@@ -30,11 +30,11 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Tell whether callers are being turned away."""
+        """Return whether callers are turned away."""
         return self._probe_at > 0
 
     def allows(self) -> bool:
-        """Tell whether a call may be made now; while open, that is one probe a pause."""
+        """Return whether a call may be made now; while open, that is one probe per pause."""
         if not self._probe_at:
             return True
         with self._lock:

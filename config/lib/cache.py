@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def get_or_read(key: str, read: Callable[[], T], *, ttl: int | None = None) -> T:
-    """Give what is kept under the key, else what `read` gives, kept for `ttl` seconds unless it is None."""
+    """Return the cached value, else the result of `read`, cached for `ttl` seconds unless it is None."""
     try:
         kept = redis.call(redis.client().get, key)
     except redis.RedisUnavailableError:

@@ -13,5 +13,5 @@ def new(prefix: str) -> str:
 
 
 def first(prefix: str, at: datetime) -> str:
-    """Give what sorts after every id made before that moment, and before every later one."""
+    """Return an id that sorts after every id made before that moment, and before every later one."""
     return f"{prefix}_{str(ULID.from_datetime(at))[:_LENGTH_OF_TIME]}"

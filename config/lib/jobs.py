@@ -53,7 +53,7 @@ _QUEUES = {
 
 
 def shard(phone_number_id: str) -> int:
-    """Give the message queue a phone number always lands on (crc32, since `hash()` differs by process)."""
+    """Return the message queue of a phone number (by crc32, since `hash()` differs by process)."""
     return zlib.crc32(phone_number_id.encode()) % int(settings.MESSAGE_QUEUE_SHARDS)
 
 

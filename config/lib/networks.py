@@ -29,7 +29,7 @@ _LONGEST_ADDRESS = 100
 
 def may_reach(address: Address, *, private_too: bool = False) -> bool:
     """
-    Tell whether somebody from outside may send us to an address: a public one, or with `private_too` others.
+    Return whether requests to an address are allowed: to a public one, or with `private_too` others.
 
     What only this machine's own network segment has, never, and neither a cloud's metadata.
     """
@@ -45,7 +45,7 @@ def parsed(host: str) -> Address:
     return ipaddress.ip_address(host.partition("%")[0])
 
 
-def household(host: str) -> str:
+def rate_limit_key(host: str) -> str:
     """Return the key to rate-limit by: the IPv4 address, or the /64 prefix of an IPv6 address."""
     # A client may send anything as an address; no address is longer.
     return _household(host[:_LONGEST_ADDRESS])
@@ -76,7 +76,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _meant(address: Address) -> list[Address]:
-    """Give an address and those that are wrapped in it, to one of which a packet may go in the end."""
+    """Return an address and those embedded in it, to one of which a packet may be routed in the end."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     # The loopback and unspecified addresses look like wrapped ones.

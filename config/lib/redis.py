@@ -46,6 +46,6 @@ def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def client() -> Redis:
-    """Give the process's Redis client; use it inside `call`."""
+    """Return the process's Redis client; use it inside `call`."""
     connected: Redis = get_redis_connection("default")
     return connected

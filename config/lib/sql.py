@@ -84,7 +84,7 @@ def _run(statement: str, parameters: Parameters) -> Iterator[Any]:
         yield cursor
 
 
-def loaded(value: str) -> Any:
+def from_jsonb(value: str) -> Any:
     """Read a jsonb column of `rows`; Django leaves it as text."""
     return json.loads(value)
 
@@ -145,7 +145,7 @@ def release_connection() -> None:
 
 
 @contextlib.contextmanager
-def may_be_away(what: str) -> Iterator[None]:
+def tolerating_outage(what: str) -> Iterator[None]:
     """Leave a job to its next run while Postgres is away: nothing is lost; `what` is logged."""
     try:
         yield
@@ -157,7 +157,7 @@ def may_be_away(what: str) -> Iterator[None]:
         log.warning(event, reason=type(error).__name__)
 
 
-def insist(write: Callable[[], T], *, until: float) -> T:
+def retry_until(write: Callable[[], T], *, until: float) -> T:
     """
     Write to Postgres, again and again while it is away; `until` is on the monotonic clock.
 

@@ -16,7 +16,7 @@ class TenantMissingError(ValueError):
 
 def required(user_id: str) -> str:
     """
-    Give the id back if there is one.
+    Return the id if there is one.
 
     :raises TenantMissingError: if there is none; nothing falls back to everybody's rows
     """

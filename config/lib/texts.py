@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def storable(text: str) -> str:
-    """Give a text as it is but for NUL and lone surrogates, which become U+FFFD."""
+    """Return a text with NUL and lone surrogates replaced by U+FFFD."""
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return whole.replace("\x00", "\ufffd")
 

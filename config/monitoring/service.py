@@ -157,9 +157,9 @@ def _of_row(row: dict[str, Any]) -> Iterator[Metric]:
         seconds = (row["now"] - row[name]).total_seconds() if row[name] else 0
         yield gauge(f"{name}_seconds", f"{text} 0 = none.", max(seconds, 0))
     for name, (text, label, states) in _STATES.items():
-        counts = sql.loaded(row[name] or "{}")
+        counts = sql.from_jsonb(row[name] or "{}")
         yield gauge_by(name, text, label, (dict.fromkeys(states, 0) | counts).items())
-    tables = sorted(sql.loaded(row["tables"] or "{}").items())
+    tables = sorted(sql.from_jsonb(row["tables"] or "{}").items())
     for place, (name, text) in enumerate(
         (("rows", "Live rows."), ("dead_rows", "Dead rows."), ("bytes", "Size with indexes."))
     ):

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from conversations.admin import files
 from conversations.admin.messages import RETRY, SEND_AGAIN
 from conversations.models import Conversation, Message
@@ -23,7 +23,7 @@ _TICKS = {
 
 
 def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
-    """Give the newest messages, or those before `?before=<number>`, and where the older ones are."""
+    """Return the newest messages, or those before `?before=<number>`, and a link to the older ones."""
     asked = request.GET.get("before", "")
     before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
     found = Message.objects.filter(conversation=talk)
@@ -35,7 +35,7 @@ def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
     return {
         "lines": [_line(message, talk, may_retry=may_retry) for message in messages],
         "older": f"?before={oldest}" if oldest > 1 else "",
-        "newer": page_of(talk) if before is not None else "",
+        "newer": admin_url(talk) if before is not None else "",
     }
 
 
@@ -56,7 +56,7 @@ def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str,
         "is_unknown": is_unknown,
         "send_again": SEND_AGAIN.url(page, message) if is_unknown and may_retry else "",
         "retry": RETRY.url(page, message) if is_failed and may_retry else "",
-        "page": page_of(message),
+        "page": admin_url(message),
     }
 
 

@@ -8,13 +8,13 @@ from unfold.decorators import display
 
 from billing.ledger import InsufficientCreditsError
 from config.admin import widgets
-from config.admin.buttons import Button, ButtonForm, Press, page_of
+from config.admin.buttons import Button, ButtonForm, Press, admin_url
 from config.admin.pages import Page, link, since
 from conversations import refunds, retrying
 from conversations.models import Message
 from conversations.refunds import NotRefundableError
 from conversations.retrying import MayHaveArrivedError, NotFailedError, TakenBackError
-from conversations.windows import WindowClosedError
+from conversations.service_window import WindowClosedError
 
 STATUS_LABELS = {
     "pending": "info",
@@ -64,7 +64,7 @@ RETRY = Button(
     press=_retry,
     errors=_RETRY_ERRORS,
     is_offered=lambda message: message.status == Message.Status.FAILED,
-    back=lambda message: page_of(message.conversation),
+    back=lambda message: admin_url(message.conversation),
     icon="replay",
     explanation="A customer's message is answered; a reply is sent again. A reply that was refunded is "
     "charged again.",
@@ -77,7 +77,7 @@ SEND_AGAIN = Button(
     press=_send_again,
     errors=_RETRY_ERRORS,
     is_offered=lambda message: message.status == Message.Status.UNKNOWN,
-    back=lambda message: page_of(message.conversation),
+    back=lambda message: admin_url(message.conversation),
     icon="replay",
     is_dangerous=True,
     explanation="It is not known whether the customer already has this message. If so, they get it twice. "

@@ -133,7 +133,7 @@ def _message(row: dict[str, Any], number: int) -> dict[str, Any]:
         "provider_message_id": row["provider_message_id"],
         "kind": row["kind"],
         "text": row["text"],
-        "media": sql.loaded(row["media"]),
+        "media": sql.from_jsonb(row["media"]),
         "context": row["context"],
         "quoted_id": row["quoted_id"],
         "timestamp": row["sent_at"].isoformat(),

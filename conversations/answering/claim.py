@@ -18,7 +18,7 @@ from django.db import transaction
 
 from billing import ledger
 from channels_app.models import PhoneNumber
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from config.lib import failpoints, ids, locks, metrics, sql
 from config.lib.locks import Lock
 from conversations import takeover
@@ -278,5 +278,5 @@ def _reject(turns: Sequence[OpenTurn], notices: dict[str, str]) -> list[OpenTurn
     close([turn.turn_id for turn in unnotified], error=NO_CREDITS)
     for turn in unnotified:
         if turn.settings.channel == PhoneNumber.Type.WEBCHAT:
-            bell.ring(turn.customer_id)
+            pubsub.publish(turn.customer_id)
     return [turn for turn in turns if turn.customer_id in notified]

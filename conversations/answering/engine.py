@@ -16,8 +16,8 @@ from django.conf import settings
 
 from agents import unanswered
 from channels_app.models import PhoneNumber
-from channels_app.webchat import bell
-from config.lib import errors, event_loop, failpoints, metrics, sql, stopping
+from channels_app.webchat import pubsub
+from config.lib import errors, event_loop, failpoints, metrics, shutdown, sql
 from conversations import leases
 from conversations.answering import ask, claim, number_locks, send
 from conversations.answering import steps as steps_
@@ -76,7 +76,7 @@ class Engine:
         await self._idle.wait()
 
     def _has_room(self) -> bool:
-        is_stopping = stopping.is_stopping.is_set()
+        is_stopping = shutdown.is_stopping.is_set()
         return bool(self._woken) and len(self._open) < self._most_open and not is_stopping
 
     async def _claim_all(self) -> None:
@@ -184,7 +184,7 @@ class Engine:
                 metrics.TURNS.labels(turn.state).observe(turn.age_ms / 1000)
                 log.info("turn.ended", state=turn.state, phone_number_id=turn.phone_number_id, ms=turn.age_ms)
             if turn.settings.channel == PhoneNumber.Type.WEBCHAT:
-                await asyncio.to_thread(bell.ring, turn.customer_id)
+                await asyncio.to_thread(pubsub.publish, turn.customer_id)
         self.answered += 1
         failpoints.reach("P15", about=turn.phone_number_id)
 

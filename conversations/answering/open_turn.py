@@ -105,7 +105,7 @@ def resumed(row: dict[str, Any], token: str, *, until: float) -> OpenTurn:
         phone_number_id=row["phone_number_id"],
         customer_id=row["customer_id"],
         conversation_id=row["conversation_id"],
-        settings=AnswerSettings.from_json(sql.loaded(row["snapshot"])),
+        settings=AnswerSettings.from_json(sql.from_jsonb(row["snapshot"])),
         attempts=row["attempts"],
         drafts=row["drafts"],
         deadline=until,

@@ -97,8 +97,8 @@ def _copy(turn: OpenTurn, rows: list[dict[str, Any]]) -> Copy:
         conversation_id=turn.conversation_id,
         openai_conversation_id=rows[0]["openai_conversation_id"] or "",
         last_item_id=rows[0]["openai_last_item_id"],
-        owed=sql.loaded(rows[0]["openai_owed"]),
-        surplus=sql.loaded(rows[0]["openai_surplus"]),
+        owed=sql.from_jsonb(rows[0]["openai_owed"]),
+        surplus=sql.from_jsonb(rows[0]["openai_surplus"]),
         is_paused=rows[0]["is_paused"],
         prompt=_prompt(turn),
         number=PhoneNumber(
@@ -110,7 +110,7 @@ def _copy(turn: OpenTurn, rows: list[dict[str, Any]]) -> Copy:
         if row["message_id"] is None:
             continue
         message = Message.from_db("default", _READ, [row[name] for name in _READ])
-        message.media = sql.loaded(row["media"])
+        message.media = sql.from_jsonb(row["media"])
         if not message.reaction_known and message.reaction:
             copy.reacted.append(message)
         if message.turn_id == turn.turn_id:

@@ -18,7 +18,7 @@ from django.db import transaction
 from psycopg.types.json import Jsonb
 
 from billing.events import EventType
-from channels_app import alarms
+from channels_app import channel_errors
 from config.lib import sql
 from conversations import leases, message_events, refunds, statuses, unknown
 from conversations.answering.open_turn import OpenTurn, close, held_error
@@ -148,7 +148,7 @@ def finish_sending(posting: Posting, outcome: Outcome, token: str, turn_id: str 
         refunds.refund_failed([posting.message_id])
     if outcome.is_channel_broken:
         code, _, reason = outcome.error.partition(": ")
-        alarms.raise_alarm(phone_number_id=posting.phone_number_id, code=code, reason=reason)
+        channel_errors.record(phone_number_id=posting.phone_number_id, code=code, reason=reason)
 
 
 _FINISH_SENDING_SQL = """

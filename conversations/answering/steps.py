@@ -131,7 +131,7 @@ class Step(Generic[Item, Result]):
 
     async def _one(self, item: Item, until: float) -> Result:
         def run() -> list[Result]:
-            return sql.insist(lambda: self._function([item]), until=until)
+            return sql.retry_until(lambda: self._function([item]), until=until)
 
         results = await event_loop.in_thread(self._alone, _releasing_connection(run))
         return results[0]
@@ -179,7 +179,7 @@ class Steps:
 
     async def alone(self, function: Callable[..., T], *args: object, until: float) -> T:
         """Run a function that concerns one turn; while Postgres is away, again until then."""
-        retried = partial(sql.insist, lambda: function(*args), until=until)
+        retried = partial(sql.retry_until, lambda: function(*args), until=until)
         return await event_loop.in_thread(self.threads, _releasing_connection(retried))
 
     async def beside(self, function: Callable[..., T], *args: object) -> T:

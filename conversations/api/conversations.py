@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import not_found, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import (
     NothingInput,
     PageQuery,
@@ -22,8 +22,8 @@ from config.lib.api.serializers import (
     filters,
 )
 from conversations import closing, listing, takeover
-from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
-from conversations.api.customer_shapes import CustomerSerializer, customer_id_filter, external_id_filter
+from conversations.api.customer_serializers import EXAMPLE as CUSTOMER
+from conversations.api.customer_serializers import CustomerSerializer, customer_id_filter, external_id_filter
 from conversations.models import Conversation
 
 TAG = "Conversations"
@@ -94,12 +94,12 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         read_only_fields = fields
 
     def get_paused_until(self, row: Conversation) -> datetime | None:
-        """Give the end of the pause, if there is one now."""
+        """Return the end of the current pause, if there is one."""
         until = row.customer.paused_until
         return until if until and until > timezone.now() else None
 
     def get_pause_reason(self, row: Conversation) -> str:
-        """Give why, while it is."""
+        """Return the reason of the current pause."""
         return row.customer.pause_reason if self.get_paused_until(row) else ""
 
 
@@ -138,7 +138,7 @@ class ConversationView(TenantView):
 
     def shown(self, conversation_id: str) -> dict[str, Any]:
         """
-        Give a conversation of the business as it is shown.
+        Return a conversation of the business, serialized.
 
         :raises ProblemError: 404 if there is none
         """
@@ -148,7 +148,7 @@ class ConversationView(TenantView):
         data: dict[str, Any] = ConversationSerializer(found).data
         return data
 
-    def is_to_be_there(self, conversation_id: str) -> None:
+    def require_conversation(self, conversation_id: str) -> None:
         """
         Look whether there is such a conversation.
 
@@ -172,7 +172,7 @@ class ConversationsView(TenantView):
         tag=TAG,
         operation_id="list_conversations",
         query=ConversationListQuery,
-        responses={200: page_of(ConversationSerializer)},
+        responses={200: page_serializer(ConversationSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
@@ -222,7 +222,7 @@ class PauseView(ConversationView):
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
         """Pause it."""
-        self.is_to_be_there(conversation_id)
+        self.require_conversation(conversation_id)
         asked = self.read_body(PauseInput)
         refuse_the_past(asked, "until")
         takeover.pause_conversation(
@@ -249,7 +249,7 @@ class ResumeView(ConversationView):
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
         """Resume it."""
-        self.is_to_be_there(conversation_id)
+        self.require_conversation(conversation_id)
         self.read_body(NothingInput)
         takeover.resume_conversation(conversation_id=conversation_id)
         return Response(self.shown(conversation_id))
@@ -271,7 +271,7 @@ class CloseView(ConversationView):
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
         """Close it."""
-        self.is_to_be_there(conversation_id)
+        self.require_conversation(conversation_id)
         self.read_body(NothingInput)
         closing.close(conversation_id=conversation_id)
         return Response(self.shown(conversation_id))

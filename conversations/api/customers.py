@@ -12,11 +12,11 @@ from billing.api.access import TenantView
 from channels_app.models import Customer
 from config.lib.api import etags
 from config.lib.api.problems import conflict, not_found
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import PageQuery, StrictSerializer, TextField
 from config.lib.texts import timestamp
 from conversations import customers
-from conversations.api.customer_shapes import (
+from conversations.api.customer_serializers import (
     EXAMPLE,
     LONGEST_EXTERNAL_ID,
     TAG,
@@ -87,7 +87,7 @@ class CustomersView(TenantView):
         tag=TAG,
         operation_id="list_customers",
         query=CustomerListQuery,
-        responses={200: page_of(CustomerDetailSerializer)},
+        responses={200: page_serializer(CustomerDetailSerializer)},
         response_example={"data": [_EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

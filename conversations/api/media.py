@@ -15,7 +15,7 @@ from config.lib.api.schema import operation
 from config.lib.errors import UnavailableError
 from config.lib.file_response import file_response
 from conversations import media_files, media_links
-from conversations.api.message_shapes import TAG
+from conversations.api.message_serializers import TAG
 from conversations.media_links import InvalidLinkError
 from conversations.models import Message
 

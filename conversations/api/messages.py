@@ -11,12 +11,12 @@ from billing.api.access import TenantView
 from billing.ledger import InsufficientCreditsError
 from config.lib.api import etags
 from config.lib.api.problems import conflict, unprocessable
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import ChoiceField, FlagField, PageQuery, StrictSerializer, TimestampField
 from conversations import listing, message_object, retrying
 from conversations.api.conversations import SHORT_PAGES
-from conversations.api.customer_shapes import customer_id_filter, external_id_filter
-from conversations.api.message_shapes import (
+from conversations.api.customer_serializers import customer_id_filter, external_id_filter
+from conversations.api.message_serializers import (
     EXAMPLE,
     TAG,
     WINDOW_CLOSED,
@@ -28,7 +28,7 @@ from conversations.api.message_shapes import (
 )
 from conversations.models import Message
 from conversations.retrying import MayHaveArrivedError, NotFailedError, TakenBackError
-from conversations.windows import WindowClosedError
+from conversations.service_window import WindowClosedError
 
 _DELIVERY: dict[str, Any] = {
     "delivery_id": "dlv_01KB2T7M3G5Q8R9S0T1V2W3X4Y",
@@ -100,7 +100,7 @@ class MessagesView(TenantView):
         tag=TAG,
         operation_id="list_messages",
         query=MessageListQuery,
-        responses={200: page_of(MessageSerializer)},
+        responses={200: page_serializer(MessageSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:

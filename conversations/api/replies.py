@@ -8,11 +8,11 @@ from rest_framework.response import Response
 from config.lib.api.problems import conflict
 from config.lib.api.schema import operation
 from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
-from conversations import staff
+from conversations import staff_reply
 from conversations.api.conversations import OVER_ALREADY, ConversationView, refuse_the_past
-from conversations.api.message_shapes import EXAMPLE, TAG, WINDOW_CLOSED, MessageSerializer, get_message
-from conversations.staff import ChannelGoneError, ConversationClosedError
-from conversations.windows import WindowClosedError
+from conversations.api.message_serializers import EXAMPLE, TAG, WINDOW_CLOSED, MessageSerializer, get_message
+from conversations.service_window import WindowClosedError
+from conversations.staff_reply import ChannelGoneError, ConversationClosedError
 
 # Channels take it in parts: three on WhatsApp, ten or more on Instagram.
 LONGEST_TEXT = 10_000
@@ -59,11 +59,11 @@ class RepliesView(ConversationView):
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
         """Send one."""
-        self.is_to_be_there(conversation_id)
+        self.require_conversation(conversation_id)
         asked = self.read_body(ReplyInput)
         refuse_the_past(asked, "pause_until")
         try:
-            message = staff.say(conversation_id=conversation_id, actor=self.caller.actor, **asked)
+            message = staff_reply.send(conversation_id=conversation_id, actor=self.caller.actor, **asked)
         except ConversationClosedError as error:
             raise conflict(*_CLOSED, conversation_id=error.active_id) from error
         except WindowClosedError as error:

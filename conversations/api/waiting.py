@@ -12,11 +12,11 @@ from agents.models import Agent
 from billing.api.access import TenantView
 from channels_app.models import InboundMessage, PhoneNumber
 from config.lib.api.problems import not_found
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import PageQuery
-from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
-from conversations.api.customer_shapes import CustomerSerializer
-from conversations.api.message_shapes import TAG
+from conversations.api.customer_serializers import EXAMPLE as CUSTOMER
+from conversations.api.customer_serializers import CustomerSerializer
+from conversations.api.message_serializers import TAG
 
 _EXAMPLE: dict[str, Any] = {
     "inbound_id": 4711,
@@ -96,7 +96,7 @@ class WaitingMessagesView(TenantView):
         tag=TAG,
         operation_id="list_waiting_messages",
         query=PageQuery,
-        responses={200: page_of(WaitingMessageSerializer)},
+        responses={200: page_serializer(WaitingMessageSerializer)},
         response_example={"data": [_EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, phone_number_id: str) -> Response:

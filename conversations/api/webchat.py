@@ -11,9 +11,9 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents import directory
-from agents.api import webchat_shapes
-from channels_app.webchat import arrivals, identities, limits, sessions
+from agents import routing
+from agents.api import webchat_serializers
+from channels_app.webchat import identities, limits, sessions, visitor_ingest
 from channels_app.webchat.identities import (
     IdentityExpiredError,
     IdentityInvalidError,
@@ -24,16 +24,16 @@ from channels_app.webchat.sessions import SessionInvalidError, Visitor
 from config.lib.api.problems import not_found, unprocessable
 from config.lib.api.schema import operation
 from config.lib.texts import timestamp
-from conversations import visitor
+from conversations import visitor_history
 from conversations.api.webchat_access import TAG, WebChatView, bearer, with_limits
-from conversations.api.webchat_shapes import ConfigSerializer, SessionInput, SessionSerializer
+from conversations.api.webchat_serializers import ConfigSerializer, SessionInput, SessionSerializer
 
 _SHOWN = (
     *("title", "subtitle", "welcome_text", "placeholder", "launcher_label"),
     *("color", "position", "theme", "texts"),
 )
 _EXAMPLE: dict[str, Any] = {
-    **{name: webchat_shapes.EXAMPLE[name] for name in _SHOWN},
+    **{name: webchat_serializers.EXAMPLE[name] for name in _SHOWN},
     "is_available": True,
     "events_url": "https://agents.example/webchat/web_01KB2T7M3G5Q8R9S0T1V2W3X4Y/events",
 }
@@ -70,10 +70,10 @@ class ConfigView(WebChatView):
     )
     def get(self, _request: Request, phone_number_id: str) -> Response:
         """Answer it."""
-        if directory.get(phone_number_id) is None:
+        if routing.get(phone_number_id) is None:
             raise not_found("phone_number_id")
         found = {name: getattr(self.chat, name) for name in _SHOWN}
-        found["is_available"] = visitor.state(phone_number_id=phone_number_id).is_available
+        found["is_available"] = visitor_history.state(phone_number_id=phone_number_id).is_available
         found["events_url"] = f"{settings.WEBCHAT_EVENTS_URL}/webchat/{phone_number_id}/events"
         return Response(found, headers={"Cache-Control": "no-cache"})
 
@@ -113,7 +113,7 @@ class SessionsView(WebChatView):
         now, earlier = timezone.now(), self._earlier(request)
         user = self._user(given, now=now)
         session = sessions.begin(self.chat, now=now, user=user, earlier=earlier)
-        arrivals.note_identity(session.visitor, now=now)
+        visitor_ingest.note_identity(session.visitor, now=now)
         shown = {
             "token": session.token,
             "expires_at": timestamp(session.expires_at),

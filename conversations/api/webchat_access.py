@@ -23,7 +23,7 @@ from channels_app.webchat import chats, limits, origins, sessions
 from channels_app.webchat.sessions import Visitor
 from config.lib import access_log, networks
 from config.lib.api.problems import ProblemError, not_found
-from conversations import visitor
+from conversations import visitor_history
 
 TAG = "Web chat"
 _CHALLENGE = 'Bearer realm="webchat"'
@@ -42,7 +42,7 @@ REPLY_AWAITED = (limits.REPLY_AWAITED, "You can send more pictures after the fir
 _DETAILS = dict((DAILY_LIMIT, ADDRESS_LIMIT, PICTURE_LIMIT, REPLY_AWAITED))
 
 
-class Somebody:
+class VisitorPrincipal:
     """A visitor whose session is good, as DRF wants to see them."""
 
     is_authenticated = True
@@ -56,40 +56,40 @@ class VisitorAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, None]:
         """
-        Say who is calling.
+        Return the caller.
 
         :raises ProblemError: 401 without a token that is good here and now
         """
         chat: WebChat = request.parser_context["view"].chat
         try:
-            return Somebody(sessions.read(bearer(request), chat=chat, now=timezone.now())), None
+            return VisitorPrincipal(sessions.read(bearer(request), chat=chat, now=timezone.now())), None
         except sessions.SessionInvalidError as error:
             raise session_invalid() from error
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
-        """Say how to authenticate."""
+        """Return the authentication scheme."""
         return _CHALLENGE
 
 
 def session_invalid() -> ProblemError:
-    """Say that the token is not good here and now."""
+    """Return the problem of a token that is not valid here and now."""
     return ProblemError(HTTPStatus.UNAUTHORIZED, *SESSION_INVALID, headers={"WWW-Authenticate": _CHALLENGE})
 
 
 def bearer(request: Request) -> str:
-    """Give the token that was sent, if any."""
+    """Return the token that was sent, if any."""
     return token_of(request.headers.get("Authorization", ""))
 
 
 def token_of(authorization: str) -> str:
-    """Give the token in a header's value, if any."""
+    """Return the token in a header's value, if any."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
+def allowed_origin(chat: WebChat, *, method: str, origin: str | None, site: str | None) -> str:
     """
-    Give the origin of the page that calls, empty if it is one of ours that does not say so.
+    Return the origin of the calling page, empty if it is one of ours without an `Origin` header.
 
     :raises ProblemError: 403 if the chat may not be used there
     """
@@ -103,7 +103,7 @@ def page_of(chat: WebChat, *, method: str, origin: str | None, site: str | None)
 
 
 def shared_with(origin: str) -> dict[str, str]:
-    """Give the headers with which a page may read an answer; none for a page of ours."""
+    """Return the headers with which a page may read a response; none for a page of ours."""
     if not origin:
         return {}
     return {
@@ -128,7 +128,7 @@ class WebChatView(APIView):
             raise not_found("phone_number_id")
         access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
         self.chat = chat
-        self._origin = page_of(
+        self._origin = allowed_origin(
             chat,
             method=str(request.method),
             origin=request.headers.get("Origin"),
@@ -147,7 +147,7 @@ class WebChatView(APIView):
         return Response(status=HTTPStatus.NO_CONTENT, headers=PREFLIGHT)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the page read the answer, if it may."""
+        """Add the CORS headers for an allowed page."""
         patch_vary_headers(response, ["Origin"])
         for name, value in shared_with(self._origin).items():
             response[name] = value
@@ -164,18 +164,18 @@ class WebChatView(APIView):
     @property
     def customer_id(self) -> str | None:
         """The visitor's row, if they have written."""
-        return visitor.customer_id(
+        return visitor_history.customer_id(
             phone_number_id=self.visitor.phone_number_id, visitor_id=self.visitor.visitor_id
         )
 
     @property
     def address(self) -> str:
         """Where the request comes from, as far as proxies of ours tell; of a network of one, the network."""
-        return networks.household(BaseThrottle().get_ident(self.request))
+        return networks.rate_limit_key(BaseThrottle().get_ident(self.request))
 
     def read_body(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
-        Give the body as the serializer understands it.
+        Return the validated body.
 
         :raises ValidationError: if it does not fit
         """
@@ -183,7 +183,7 @@ class WebChatView(APIView):
 
     def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
-        Give the query parameters as the serializer understands them.
+        Return the validated query parameters.
 
         :raises ValidationError: if they do not fit
         """

@@ -10,10 +10,10 @@ from channels_app.webchat import chats, limits, sessions
 from channels_app.webchat.sessions import SessionInvalidError, Visitor
 from config.lib import access_log
 from config.lib.api.problems import ProblemError, not_found
-from conversations import visitor
+from conversations import visitor_history
 from conversations.api.webchat_access import (
     PREFLIGHT,
-    page_of,
+    allowed_origin,
     session_invalid,
     shared_with,
     token_of,
@@ -55,7 +55,7 @@ def admit(call: Call) -> Admitted:
     if chat is None:
         raise not_found("phone_number_id")
     access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
-    origin = page_of(
+    origin = allowed_origin(
         chat,
         method=call.method,
         origin=call.headers.get("origin"),
@@ -69,7 +69,7 @@ def admit(call: Call) -> Admitted:
     except ProblemError as problem:
         problem.headers |= shared
         raise
-    row = visitor.customer_id(phone_number_id=who.phone_number_id, visitor_id=who.visitor_id)
+    row = visitor_history.customer_id(phone_number_id=who.phone_number_id, visitor_id=who.visitor_id)
     return Admitted(who, row, chat.access_mark, shared)
 
 

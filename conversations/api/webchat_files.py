@@ -14,9 +14,9 @@ from channels_app.webchat import files, limits
 from channels_app.webchat.files import MOST_BYTES, NoPictureError
 from config.lib.api.problems import ProblemError, not_found, unprocessable
 from config.lib.api.schema import operation
-from conversations import visitor
+from conversations import visitor_history
 from conversations.api.webchat_access import DAILY_LIMIT, PICTURE_LIMIT, REPLY_AWAITED, TAG, WebChatView
-from conversations.api.webchat_shapes import FileSerializer
+from conversations.api.webchat_serializers import FileSerializer
 from conversations.api.webchat_uploads import ADMITTED, announced_bytes, check_upload, count_bytes
 
 _NO_PICTURE = ("not_a_picture", "The content is not a PNG, JPEG, GIF or WebP picture.")
@@ -105,7 +105,7 @@ class FileView(WebChatView):
         who = self.visitor.visitor_id
         if picture is None or not (
             files.is_of(picture, phone_number_id=phone_number_id, visitor_id=who)
-            or visitor.has_sent(customer_id=self.customer_id, name=picture.name)
+            or visitor_history.has_sent(customer_id=self.customer_id, name=picture.name)
         ):
             raise not_found("file_id")
         try:

@@ -8,15 +8,15 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from channels_app.intake import NowhereToKeepError
-from channels_app.webchat import arrivals, files, limits, messages
+from channels_app.ingest import NowhereToKeepError
+from channels_app.webchat import files, limits, messages, visitor_ingest
 from channels_app.webchat.files import Picture
 from channels_app.webchat.messages import VisitorMessage
 from config.lib.api.problems import field_error, unavailable, unprocessable
 from config.lib.api.schema import operation
-from conversations import visitor
+from conversations import visitor_history
 from conversations.api.webchat_access import ADDRESS_LIMIT, DAILY_LIMIT, TAG, WebChatView, with_limits
-from conversations.api.webchat_shapes import (
+from conversations.api.webchat_serializers import (
     ChatPageQuery,
     ChatPageSerializer,
     MessageInput,
@@ -82,7 +82,7 @@ class ChatMessagesView(WebChatView):
         with_limits(lambda: limits.count_message(self.chat, visitor_id=who.visitor_id, address=self.address))
         taken = Response({"message_id": said["message_id"]}, status=HTTPStatus.ACCEPTED)
         # It came before they signed in, under the name they had then.
-        if who.before and arrivals.is_kept(
+        if who.before and visitor_ingest.is_kept(
             said["message_id"], phone_number_id=phone_number_id, visitor_id=who.before
         ):
             return taken
@@ -99,7 +99,7 @@ class ChatMessagesView(WebChatView):
             external_id=who.user_id,
         )
         try:
-            arrivals.take(message, now=now)
+            visitor_ingest.take(message, now=now)
         except NowhereToKeepError as error:
             raise unavailable() from error
         return taken
@@ -132,10 +132,10 @@ class ChatMessagesView(WebChatView):
         """Answer a page."""
         query, row = self.read_query(ChatPageQuery), self.customer_id
         try:
-            page = visitor.page(customer_id=row, after=query.get("after"), limit=query["limit"])
-        except visitor.InvalidCursorError as error:
+            page = visitor_history.page(customer_id=row, after=query.get("after"), limit=query["limit"])
+        except visitor_history.InvalidCursorError as error:
             raise ValidationError({"after": [_NO_CURSOR]}) from error
-        state = visitor.state(phone_number_id=phone_number_id, customer_id=row)
+        state = visitor_history.state(phone_number_id=phone_number_id, customer_id=row)
         return Response(
             {
                 "messages": [message.told() for message in page.messages],
@@ -163,7 +163,9 @@ class ReadView(WebChatView):
         """Note it."""
         with_limits(lambda: limits.count_read(address=self.address))
         try:
-            visitor.mark_read(customer_id=self.customer_id, cursor=self.read_body(ReadInput)["cursor"])
-        except visitor.InvalidCursorError as error:
+            visitor_history.mark_read(
+                customer_id=self.customer_id, cursor=self.read_body(ReadInput)["cursor"]
+            )
+        except visitor_history.InvalidCursorError as error:
             raise ValidationError({"cursor": [_NO_CURSOR]}) from error
         return Response(status=HTTPStatus.NO_CONTENT)

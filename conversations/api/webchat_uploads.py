@@ -10,7 +10,13 @@ from channels_app.webchat.files import MOST_BYTES
 from channels_app.webchat.sessions import SessionInvalidError, Visitor
 from config.lib import access_log
 from config.lib.api.problems import ProblemError, not_found
-from conversations.api.webchat_access import page_of, session_invalid, shared_with, token_of, with_limits
+from conversations.api.webchat_access import (
+    allowed_origin,
+    session_invalid,
+    shared_with,
+    token_of,
+    with_limits,
+)
 from conversations.visitor_messages import has_reply as has_reply_to
 
 # In `request.META` of an upload that was checked and counted here. No client can set it.
@@ -29,7 +35,9 @@ def admit_upload(*, phone_number_id: str, headers: Mapping[str, str], address: s
     if chat is None:
         raise not_found("phone_number_id")
     access_log.note(phone_number_id=chat.pk, user_id=chat.phone_number.user_id)
-    origin = page_of(chat, method="POST", origin=headers.get("origin"), site=headers.get("sec-fetch-site"))
+    origin = allowed_origin(
+        chat, method="POST", origin=headers.get("origin"), site=headers.get("sec-fetch-site")
+    )
     shared = {"Vary": "Origin"} | shared_with(origin)
     try:
         if chat.phone_number.deleted_at is not None:

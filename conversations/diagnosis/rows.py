@@ -9,7 +9,7 @@ from agents.number_states import NumberState
 from config.lib import heartbeat
 from conversations import reasons
 from conversations.diagnosis.findings import Finding, Level, Remedy, ago, ok, span
-from conversations.windows import WINDOW
+from conversations.service_window import WINDOW
 
 # A message that waits for longer than this is not merely being answered.
 _LONG = timedelta(minutes=2)

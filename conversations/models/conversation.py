@@ -24,7 +24,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(tenancy.permitted("customer__phone_number_id"), user_id=tenancy.required(user_id))
 
     def with_pause(self) -> "ConversationQuerySet":
-        """Give each row `is_paused`: a person has taken over and the AI is silent; it can be filtered by."""
+        """Annotate each row with `is_paused`: a person has taken over and the AI is silent."""
         until = Q(customer__paused_until__isnull=False, customer__paused_until__gt=Now())
         return self.annotate(is_paused=until)
 

@@ -80,7 +80,7 @@ def _inbound_and_turns(found: Found) -> tuple[list[Row], list[Row]]:
         turn_ids |= set(_all(earlier, "turn_id"))
     turns = sql.rows(queries.TURNS_SQL, {"turns": sorted(turn_ids)})
     for turn in turns:
-        turn["snapshot"] = sql.loaded(turn["snapshot"])
+        turn["snapshot"] = sql.from_jsonb(turn["snapshot"])
     return inbound_of(turn_ids), turns
 
 
@@ -143,7 +143,7 @@ def _spans(moments: list[datetime]) -> list[tuple[datetime, datetime]]:
 def _posts(events: list[Row]) -> list[Row]:
     posts = sql.rows(queries.POSTS_SQL, {"events": _all(events, "event_id")})
     for post in posts:
-        post["log"] = sql.loaded(post["log"])
+        post["log"] = sql.from_jsonb(post["log"])
     return posts
 
 

@@ -100,7 +100,7 @@ def _member(kept: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _messages(evidence: dict[str, Any]) -> list[dict[str, str]]:
-    """Give where each message that bears a value out is shown."""
+    """Return links to the messages that support a value."""
     return [
         {"id": key, "page": reverse("admin:conversations_message_change", args=[quote(key)])}
         for key in evidence.get("messages", [])

@@ -9,7 +9,7 @@ from billing.api.access import TenantView
 from config.lib.api.schema import operation
 from extraction import export, listing
 from extraction.api.queries import ExtractionFilters
-from extraction.api.shapes import TAG
+from extraction.api.serializers import TAG
 
 # Its first line.
 _EXAMPLE = ",".join(f'"{name}"' for name in export.COLUMNS) + "\r\n"

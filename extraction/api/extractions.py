@@ -10,13 +10,13 @@ from rest_framework.response import Response
 from billing.api.access import TenantView
 from config.lib.api import etags
 from config.lib.api.problems import ProblemError, conflict, not_found
-from config.lib.api.schema import operation, page_of
+from config.lib.api.schema import operation, page_serializer
 from config.lib.api.serializers import IntegerField, StrictSerializer, TextField, TimestampField, filters
 from conversations.api.conversations import SHORT_PAGES
 from conversations.models import Conversation
 from extraction import corrections, listing
 from extraction.api.queries import ExtractionListQuery
-from extraction.api.shapes import EXAMPLE, TAG, ExtractionSerializer
+from extraction.api.serializers import EXAMPLE, TAG, ExtractionSerializer
 from extraction.corrections import InvalidCorrectionError, NotCurrentError
 from extraction.models import Extraction
 from extraction.schema import LEVELS
@@ -62,7 +62,7 @@ class ExtractionsView(TenantView):
         tag=TAG,
         operation_id="list_extractions",
         query=ExtractionListQuery,
-        responses={200: page_of(ExtractionSerializer)},
+        responses={200: page_serializer(ExtractionSerializer)},
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
@@ -83,7 +83,7 @@ class ExtractionView(TenantView):
 
     def found(self, extraction_id: str) -> Extraction:
         """
-        Give a reading of the business.
+        Return an extraction of the business.
 
         :raises ProblemError: 404 if there is none
         """

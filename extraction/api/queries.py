@@ -9,7 +9,7 @@ from config.lib.api.serializers import (
     StrictSerializer,
     TimestampField,
 )
-from conversations.api.customer_shapes import customer_id_filter, external_id_filter
+from conversations.api.customer_serializers import customer_id_filter, external_id_filter
 from extraction.models import Extraction
 
 

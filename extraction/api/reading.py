@@ -10,7 +10,7 @@ from config.lib.api.schema import operation
 from config.lib.api.serializers import NothingInput
 from conversations.api.conversations import ConversationView
 from extraction import listing, runs
-from extraction.api.shapes import OPENED, TAG, ExtractionSerializer
+from extraction.api.serializers import OPENED, TAG, ExtractionSerializer
 from extraction.models import Extraction
 from extraction.runs import NothingWrittenError
 
@@ -34,8 +34,8 @@ class ExtractView(ConversationView):
         response_example=OPENED,
     )
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
-        """Have it read."""
-        self.is_to_be_there(conversation_id)
+        """Start an extraction."""
+        self.require_conversation(conversation_id)
         self.read_body(NothingInput)
         try:
             opened = runs.want(conversation_id=conversation_id).pk

@@ -9,7 +9,7 @@ from billing import keys, ledger
 from billing.audit import Action
 from billing.models import ApiKey, AuditEntry, Credit, User, WebhookEndpoint
 from channels_app.models import PhoneNumber, WebChat
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from conversations.models import Message
 from tests import factories
 from tests.admin.test_buttons import press, press_on_list
@@ -129,8 +129,8 @@ class TestPages:
             assert admin.site.get_model_admin(type(row)).is_audited
             link = f"{reverse('admin:billing_auditentry_changelist')}?q={row.pk}"
 
-            assert link in people.operators.get(page_of(row)).content.decode()
-            assert link not in people.support.get(page_of(row)).content.decode()
+            assert link in people.operators.get(admin_url(row)).content.decode()
+            assert link not in people.support.get(admin_url(row)).content.decode()
 
     def test_show_the_entries_of_an_object(self, house, people):
         press(people.operators, house.business, "change-business", email="n@example.com", timezone="UTC",
@@ -149,7 +149,7 @@ class TestPages:
         number = house.number.pk
         key, _ = keys.create(user_id=house.business.pk, name="x", scope="read", phone_number_ids=[number])
 
-        content = people.operators.get(page_of(key)).content.decode()
+        content = people.operators.get(admin_url(key)).content.decode()
 
         for shown in ("Scope", "Read", number, "Created by", "Parent"):
             assert shown in content
@@ -163,7 +163,7 @@ class TestKeys:
         with actors.acting(Actor(ActorKind.KEY, house.key.pk)):
             child, _ = keys.create(user_id=house.business.pk, name="child")
 
-        form = people.operators.get(page_of(house.key).replace("/change/", "/revoke/")).content.decode()
+        form = people.operators.get(admin_url(house.key).replace("/change/", "/revoke/")).content.decode()
         press(people.operators, house.key, "revoke", descendants="on")
 
         child.refresh_from_db()

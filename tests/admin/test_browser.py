@@ -14,7 +14,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 
 from agents.models import Agent
 from billing.models import ApiKey, CreditEntry
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.lib import redis
 from conversations.models import Message
 from extraction.models import Extraction
@@ -99,7 +99,7 @@ def sign_in(page: Page, name: str) -> None:
 
 def press(page: Page, row, title: str, **said: str) -> None:
     """Go to a row's page, press a button there, fill in its form and send it."""
-    page.goto(page_of(row))
+    page.goto(admin_url(row))
     button = page.get_by_role("link", name=re.compile(f"{title}$"))
     if not button.count():
         page.locator("[x-ref^=actionDropdown] > a").first.click()
@@ -131,7 +131,7 @@ class TestSupport:
         house = furnish()
         sign_in(page, "sue")
 
-        page.goto(page_of(house.talk))
+        page.goto(admin_url(house.talk))
         page.fill(".staff-reply textarea", "We do, on Fridays.")
         page.get_by_role("button", name="Send").click()
         expect(page.locator(".staff-bubble-staff").last).to_contain_text("We do, on Fridays.")
@@ -162,7 +162,7 @@ class TestSupport:
         )  # fmt: skip
         sign_in(page, "sue")
 
-        page.goto(page_of(house.talk))
+        page.goto(admin_url(house.talk))
 
         picture_element = page.locator(".staff-file img")
         picture_element.scroll_into_view_if_needed()
@@ -188,7 +188,7 @@ class TestSupport:
         )
         sign_in(page, "sue")
 
-        page.goto(page_of(house.talk))
+        page.goto(admin_url(house.talk))
         expect(page.locator("#lead")).to_contain_text("ann@example.com")
         picture(page, "talk-with-lead")
         page.locator("#lead").get_by_role("link", name="What bears it out").click()
@@ -199,7 +199,7 @@ class TestSupport:
         press(page, house.lead, "Read again")
         expect(page.locator("#readings")).to_contain_text("waiting")
         page.locator("#fields").get_by_role("link", name=house.question.pk).first.click()
-        expect(page).to_have_url(re.compile(page_of(house.question)))
+        expect(page).to_have_url(re.compile(admin_url(house.question)))
         page.goto("/admin/extraction/extraction/")
         picture(page, "leads")
 
@@ -213,7 +213,7 @@ class TestSupport:
 
         expect(page.get_by_role("link", name="Conversations").first).to_be_visible()
         expect(page.get_by_role("link", name="Credits")).to_have_count(0)
-        page.goto(page_of(house.business))
+        page.goto(admin_url(house.business))
         expect(page.get_by_role("link", name="Grant credits")).to_have_count(0)
 
     def test_runs_nothing_a_customer_wrote(self, page):
@@ -221,7 +221,7 @@ class TestSupport:
         house = furnish(name=hostile, text=hostile)
         sign_in(page, "sue")
 
-        page.goto(page_of(house.talk))
+        page.goto(admin_url(house.talk))
         expect(page.locator(".staff-text").first).to_have_text(hostile)
         page.goto("/admin/conversations/message/")
         page.goto("/admin/channels_app/customer/")
@@ -243,7 +243,7 @@ class TestOperators:
         house = furnish()
         sign_in(page, "otto")
 
-        page.goto(page_of(house.credit).replace("/change/", "/grant/"))
+        page.goto(admin_url(house.credit).replace("/change/", "/grant/"))
         page.fill("[name=amount]", "500")
         page.fill("[name=reason]", "invoice 118")
         page.locator("form[method=post] button.staff-button").dblclick()
@@ -336,19 +336,19 @@ class TestPictures:
         sign_in(page, "otto")
         picture(page, f"dashboard-{theme}")
         for name, address in {
-            "conversation": page_of(house.talk),
+            "conversation": admin_url(house.talk),
             "conversations": "/admin/conversations/conversation/",
             "messages": "/admin/conversations/message/",
-            "credits": page_of(house.credit),
+            "credits": admin_url(house.credit),
             "ledger": "/admin/billing/creditentry/",
-            "grant": page_of(house.credit).replace("/change/", "/grant/"),
-            "business": page_of(house.business),
+            "grant": admin_url(house.credit).replace("/change/", "/grant/"),
+            "business": admin_url(house.business),
             "keys": "/admin/billing/apikey/",
-            "prompt": page_of(house.prompt),
-            "publish": page_of(house.prompt).replace("/change/", "/publish/"),
-            "agent": page_of(house.agent).replace("/change/", "/change-agent/"),
+            "prompt": admin_url(house.prompt),
+            "publish": admin_url(house.prompt).replace("/change/", "/publish/"),
+            "agent": admin_url(house.agent).replace("/change/", "/change-agent/"),
             "span": "/admin/channels_app/inboundmessage/replay-span/",
-            "turn": page_of(house.turn),
+            "turn": admin_url(house.turn),
         }.items():
             page.goto(address)
             picture(page, f"{name}-{theme}")

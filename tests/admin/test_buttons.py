@@ -10,14 +10,14 @@ from agents.models import Agent, ConversationArchive, Prompt
 from billing import keys, ledger
 from billing.models import ApiKey, AuditEntry, CreditEntry, User
 from channels_app.models import PhoneNumber
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.lib import ids
 from conversations.models import Message
 from tests import factories
 
 
 def press(client, row, name, /, **said):
-    return client.post(page_of(row).replace("/change/", f"/{name}/"), said)
+    return client.post(admin_url(row).replace("/change/", f"/{name}/"), said)
 
 
 def press_on_list(client, table, name, /, **said):
@@ -47,7 +47,7 @@ class TestConversations:
 
         said = Message.objects.filter(conversation=house.talk).latest("sequence_no")
         assert (said.author, said.actor, said.text) == ("staff", "admin:sue", "  We do, on Fridays.\nAnn")
-        assert response.url == page_of(house.talk)
+        assert response.url == admin_url(house.talk)
         house.customer.refresh_from_db()
         assert house.customer.paused_until is not None
 
@@ -89,7 +89,7 @@ class TestConversations:
 
         house.inbound.refresh_from_db()
         assert house.inbound.status == "pending"
-        assert response.url == page_of(house.talk)
+        assert response.url == admin_url(house.talk)
 
     def test_have_nothing_else_tried_again(self, house, people):
         assert "did not fail" in refusals(press(people.support, house.answer, "retry"))
@@ -97,8 +97,10 @@ class TestConversations:
     def test_have_a_reply_of_unknown_outcome_sent_again_after_a_warning(self, house, people):
         lose(house)
 
-        asked = people.support.get(page_of(house.answer).replace("/change/", "/send-again/")).content.decode()
-        assert "get it twice" in asked
+        page = people.support.get(
+            admin_url(house.answer).replace("/change/", "/send-again/")
+        ).content.decode()
+        assert "get it twice" in page
         press(people.support, house.answer, "send-again")
 
         house.answer.refresh_from_db()
@@ -128,8 +130,8 @@ class TestConversations:
         for number in range(4, 152):
             factories.MessageFactory(conversation=house.talk, sequence_no=number)
 
-        newest = people.support.get(page_of(house.talk))
-        older = people.support.get(page_of(house.talk) + newest.context["older"])
+        newest = people.support.get(admin_url(house.talk))
+        older = people.support.get(admin_url(house.talk) + newest.context["older"])
 
         assert [line["message"].sequence_no for line in newest.context["lines"]] == list(range(52, 152))
         assert [line["message"].sequence_no for line in older.context["lines"]] == list(range(1, 52))
@@ -144,11 +146,11 @@ class TestDashboardPrompts:
     def test_agents_that_name_one_are_listed_by_the_filter(self, house, people):
         listed = "/admin/agents/agent/?prompt=dashboard"
         agent = house.agent
-        assert page_of(agent) not in people.support.get(listed).content.decode()
+        assert admin_url(agent) not in people.support.get(listed).content.decode()
 
         self.use_dashboard_prompt(house)
 
-        assert page_of(agent) in people.support.get(listed).content.decode()
+        assert admin_url(agent) in people.support.get(listed).content.decode()
 
     def test_are_replaced_by_a_pasted_text(self, house, people):
         agent = self.use_dashboard_prompt(house)
@@ -165,11 +167,11 @@ class TestDashboardPrompts:
         assert (entry.action, entry.actor_id) == ("agent.updated", "otto")
 
     def test_the_button_is_offered_only_where_an_agent_names_one(self, house, people):
-        assert "import-prompt" not in people.operators.get(page_of(house.agent)).content.decode()
+        assert "import-prompt" not in people.operators.get(admin_url(house.agent)).content.decode()
 
         agent = self.use_dashboard_prompt(house)
 
-        assert "import-prompt" in people.operators.get(page_of(agent)).content.decode()
+        assert "import-prompt" in people.operators.get(admin_url(agent)).content.decode()
 
     def test_a_text_with_an_unknown_variable_is_refused(self, house, people):
         agent = self.use_dashboard_prompt(house)
@@ -209,7 +211,7 @@ class TestReplay:
 
 class TestCredits:
     def form(self, client, house, name):
-        url = page_of(house.credit).replace("/change/", f"/{name}/")
+        url = admin_url(house.credit).replace("/change/", f"/{name}/")
         return {"reference": client.get(url).context["form"]["reference"].value()}
 
     def test_are_granted_once_however_often_the_form_is_sent(self, house, people):
@@ -264,9 +266,9 @@ class TestKeys:
         assert "no-store" in response.headers["Cache-Control"]
         row = ApiKey.objects.get(name="shop")
         for url in (
-            page_of(row),
-            page_of(row).replace("change", "history"),
-            page_of(house.business),
+            admin_url(row),
+            admin_url(row).replace("change", "history"),
+            admin_url(house.business),
             "/admin/",
         ):
             assert key not in people.operators.get(url).content.decode()
@@ -419,7 +421,7 @@ class TestNumbers:
         assert "EAA-token-9" not in people.operators.get(response.url).content.decode()
         assert (
             "EAA-token-9"
-            not in people.operators.get(page_of(number).replace("change", "change-number")).content.decode()
+            not in people.operators.get(admin_url(number).replace("change", "change-number")).content.decode()
         )
 
     def test_do_not_give_the_token_back_with_an_error(self, house, people):
@@ -540,7 +542,7 @@ class TestWebhookEndpoints:
         ]
         house.sent.save()
 
-        content = people.support.get(page_of(house.sent)).content.decode()
+        content = people.support.get(admin_url(house.sent)).content.decode()
 
         assert "2026-11-24T12:00:00Z: 500 after 312 ms" in content
         assert "no answer after 9 ms (no connection)" in content

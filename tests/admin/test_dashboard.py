@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents.models import ModelShutdown
 from billing.models import Credit
 from config.admin import dashboard
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.lib import redis
 from tests import factories
 from tests.admin.conftest import furnish
@@ -72,7 +72,7 @@ class TestDashboard:
 
         assert figures(response)["Unknown outcome"] == "1"
         assert [row["message_id"] for row in response.context["unknown_messages"]] == [lost.pk]
-        assert page_of(lost) in response.content.decode()
+        assert admin_url(lost) in response.content.decode()
         listed = people.support.get("/admin/conversations/message/?status__exact=unknown")
         assert lost.pk in listed.content.decode()
 
@@ -87,7 +87,7 @@ class TestDashboard:
         found = response.context["unanswered_numbers"]
         assert [(row["phone_number_id"], row["messages"]) for row in found] == [(silent.pk, 2)]
         content = response.content.decode()
-        assert page_of(silent) in content
+        assert admin_url(silent) in content
         assert "2 waiting messages" in content
 
     def test_names_who_asked_for_a_person(self, people, valkey):

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, models, transaction
 from django.test import RequestFactory
 from django.utils.safestring import SafeData
 
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from tests.house.test_rules import PROJECT, modules, name
 
 # One value per context that a template may forget: element, attribute in both quotes, script, template.
@@ -128,7 +128,7 @@ class TestHostileValues:
     def test_come_out_as_text_on_every_page(self, value, house, people):
         for model, row in rows(house).items():
             spoil(row, value)
-            addresses = [page_of(row), page_of(row).replace("/change/", "/history/")]
+            addresses = [admin_url(row), admin_url(row).replace("/change/", "/history/")]
             options = model._meta
             addresses.append(f"/admin/{options.app_label}/{options.model_name}/")
             page = admin.site.get_model_admin(model)
@@ -182,7 +182,7 @@ def is_simple(markup: Markup) -> bool:
 
 class TestEmbedSnippet:
     def test_is_shown_as_text_and_does_not_run(self, house, people):
-        content = people.superuser.get(page_of(house.chat)).content.decode()
+        content = people.superuser.get(admin_url(house.chat)).content.decode()
 
         assert "&lt;script src=" in content
         assert f"data-phone-number-id=&quot;{house.chat.pk}&quot;" in content

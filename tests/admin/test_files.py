@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.urls import reverse
 
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.admin.middleware import POLICY
 from conversations.models import Message
 from simulator.graph_media import TINY_PNG
@@ -35,7 +35,7 @@ def address(message: Message, index: int = 0, *, conversation_id: str = "") -> s
 
 
 def chat(client, house) -> str:
-    return client.get(page_of(house.talk)).content.decode()
+    return client.get(admin_url(house.talk)).content.decode()
 
 
 def drawn(content: str) -> list[tuple[str, str]]:
@@ -140,7 +140,7 @@ class TestServing:
         assert answer["Content-Type"] == "application/octet-stream"
         assert answer["Content-Disposition"].startswith("attachment")
         assert answer["X-Content-Type-Options"] == "nosniff"
-        assert people.support.get(page_of(house.talk))["Content-Security-Policy"] == POLICY
+        assert people.support.get(admin_url(house.talk))["Content-Security-Policy"] == POLICY
 
     def test_file_belongs_to_its_conversation(self, house, people):
         put(house.question, stored())
@@ -190,7 +190,7 @@ class TestNumberPage:
         waiting = factories.InboundMessageFactory(customer=factories.CustomerFactory(phone_number=number))
         factories.InboundMessageFactory()
 
-        content = people.support.get(page_of(number)).content.decode()
+        content = people.support.get(admin_url(number)).content.decode()
 
         assert "no agent: put one on this number" in content
         query = f"?phone_number_id__exact={number.pk}&status__exact=pending"
@@ -200,7 +200,7 @@ class TestNumberPage:
         assert [row.pk for row in found] == [waiting.pk]
 
     def test_links_to_the_agent(self, house, people):
-        content = people.support.get(page_of(house.number)).content.decode()
+        content = people.support.get(admin_url(house.number)).content.decode()
 
-        assert page_of(house.agent) in content
+        assert admin_url(house.agent) in content
         assert "no agent: put one" not in content

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from billing.models import Event
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from extraction.models import Extraction
 from tests import factories
 from tests.admin.test_buttons import notices, press, refusals
@@ -13,7 +13,7 @@ from tests.admin.test_buttons import notices, press, refusals
 
 def filled_in(client, lead, **said) -> dict[str, str]:
     """Give the form as it comes, and what is changed in it."""
-    form = client.get(page_of(lead).replace("/change/", "/correct/")).context["form"]
+    form = client.get(admin_url(lead).replace("/change/", "/correct/")).context["form"]
     found = {name: form[name].value() for name in form.fields if name != "demo_datetime"}
     return {name: "" if value is None else str(value) for name, value in found.items()} | said
 
@@ -38,13 +38,13 @@ def lead(house):
 
 class TestPage:
     def test_links_to_the_messages_that_bear_a_field_out(self, house, people, lead):
-        content = people.support.get(page_of(lead)).content.decode()
+        content = people.support.get(admin_url(lead)).content.decode()
 
-        assert f'href="{page_of(house.question)}"' in content
+        assert f'href="{admin_url(house.question)}"' in content
         assert "0.90" in content
 
     def test_shows_corrections_suggestions_and_what_was_not_taken(self, people, lead):
-        content = people.support.get(page_of(lead)).content.decode()
+        content = people.support.get(admin_url(lead)).content.decode()
 
         for words in ("key:abc", "Other Ltd", "This is not a valid e-mail address."):
             assert words in content
@@ -54,9 +54,9 @@ class TestPage:
             conversation=house.talk, status="failed", trigger="manual", reason="model: timeout"
         )
 
-        content = people.support.get(page_of(lead)).content.decode()
+        content = people.support.get(admin_url(lead)).content.decode()
 
-        assert f'href="{page_of(failed)}"' in content
+        assert f'href="{admin_url(failed)}"' in content
         assert "model: timeout" in content
 
     def test_is_open_for_a_reading_that_found_nothing(self, house, people):
@@ -64,20 +64,20 @@ class TestPage:
             conversation=house.talk, status="empty", trigger="manual", reason="small talk"
         )
 
-        response = people.support.get(page_of(empty))
+        response = people.support.get(admin_url(empty))
 
         assert response.status_code == 200
         assert "Correct" not in [button["title"] for button in response.context["actions_detail"]]
 
     def test_of_the_conversation_has_a_box_with_the_lead(self, house, people, lead):
-        content = people.support.get(page_of(house.talk)).content.decode()
+        content = people.support.get(admin_url(house.talk)).content.decode()
 
-        assert f'href="{page_of(lead)}"' in content
+        assert f'href="{admin_url(lead)}"' in content
 
     def test_of_a_conversation_without_a_lead_says_so(self, house, people):
         Extraction.objects.all().delete()
 
-        assert "None is known." in people.support.get(page_of(house.talk)).content.decode()
+        assert "None is known." in people.support.get(admin_url(house.talk)).content.decode()
 
     def test_is_found_by_status_and_score(self, house, people, lead):
         failed = factories.ExtractionFactory(conversation=house.talk, status="failed", trigger="manual")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.admin.pages import Page
 from tests.admin.conftest import CANARY, furnish
 
@@ -76,7 +76,7 @@ def every_address(house) -> list[str]:
     found += [reverse(f"admin:{name}_changelist") for name in pages()]
     for row in rows(house):
         page = admin.site.get_model_admin(type(row))
-        found += [page_of(row), page_of(row).replace("/change/", "/history/")]
+        found += [admin_url(row), admin_url(row).replace("/change/", "/history/")]
         found += [button.url(page, row) for button in page.buttons]
     for page in pages().values():
         found += [button.url(page) for button in page.list_buttons]
@@ -135,10 +135,10 @@ class TestEveryTable:
 
     def test_is_changed_by_no_form_but_a_button(self, house, people):
         for row in rows(house):
-            posted = people.superuser.post(page_of(row), {"name": "x", "text": "x", "status": "done"})
-            deleted = people.superuser.post(page_of(row).replace("/change/", "/delete/"), {"post": "yes"})
+            posted = people.superuser.post(admin_url(row), {"name": "x", "text": "x", "status": "done"})
+            deleted = people.superuser.post(admin_url(row).replace("/change/", "/delete/"), {"post": "yes"})
 
-            assert (posted.status_code, deleted.status_code) == (403, 403), page_of(row)
+            assert (posted.status_code, deleted.status_code) == (403, 403), admin_url(row)
 
     def test_does_not_count_and_asks_no_question_per_row(self, house, people):
         few = {name: len(asked(people.superuser, name)) for name in pages()}
@@ -175,7 +175,7 @@ class TestHostileText:
     def test_is_shown_as_it_was_written_in_the_chat(self, people):
         house = furnish(text="{{ 7|add:7 }} <b>bold</b>")
 
-        content = people.support.get(page_of(house.talk)).content.decode()
+        content = people.support.get(admin_url(house.talk)).content.decode()
 
         assert "{{ 7|add:7 }} &lt;b&gt;bold&lt;/b&gt;" in content
 
@@ -191,7 +191,7 @@ class TestHeaders:
         assert "frame-ancestors 'none'" in policy
 
     def test_name_no_other_host(self, house, people):
-        content = people.support.get(page_of(house.talk)).content.decode()
+        content = people.support.get(admin_url(house.talk)).content.decode()
 
         assert "https://" not in content
         assert "http://" not in content.replace("http://www.w3.org", "")

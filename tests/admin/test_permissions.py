@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group
 from django.urls import get_resolver, reverse
 
 from config.admin import groups
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.admin.pages import Page
 from tests.house.test_rules import routes
 
@@ -65,7 +65,7 @@ class TestButtons:
             page = admin.site.get_model_admin(model)
             row = next(row for row in vars(house).values() if isinstance(row, model))
             where = (
-                page_of(row)
+                admin_url(row)
                 if of_row
                 else reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
             )
@@ -116,7 +116,7 @@ class TestPages:
     def test_are_for_nobody_outside_the_groups(self, house, people):
         for row in vars(house).values():
             if hasattr(row, "_meta"):
-                assert people.nobody.get(page_of(row)).status_code == 403
+                assert people.nobody.get(admin_url(row)).status_code == 403
 
     def test_of_the_sidebar_are_those_one_may_open(self, people):
         content = people.support.get("/admin/").content.decode()

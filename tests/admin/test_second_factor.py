@@ -13,7 +13,7 @@ from django.urls import get_resolver, reverse
 from django_otp.plugins.otp_static.models import StaticToken
 
 from config.admin import attempts, second_factor
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.models import Authenticator, StaffSession
 from tests.admin.authenticator import code_for, code_of, secret_on
 from tests.admin.conftest import PASSWORD
@@ -312,7 +312,7 @@ class TestReset:
         root = sign_in("root")
         enrol(root, accounts.superuser)
 
-        page = root.get(page_of(user)).content.decode()
+        page = root.get(admin_url(user)).content.decode()
         response = root.post(f"/admin/auth/user/{user.pk}/reset-second-factor/", {})
 
         assert "reset-second-factor" in page
@@ -413,7 +413,7 @@ class TestEveryPage:
 
     def test_changes_nothing_without_the_second_factor(self, house, people):
         people.superuser.post(f"/admin/conversations/conversation/{house.talk.pk}/close/", {})
-        people.superuser.post(page_of(house.business), {"company_name": "x"})
+        people.superuser.post(admin_url(house.business), {"company_name": "x"})
 
         house.talk.refresh_from_db()
         assert house.talk.is_active

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.admin import attempts, sessions
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from config.models import StaffSession
 from tests.admin.conftest import PASSWORD
 
@@ -120,7 +120,7 @@ class TestEnd:
     def test_by_a_superuser_ends_sessions_of_another_and_is_logged(self, accounts, people):
         phone = sign_in(agent=IPHONE)
         page = reverse("admin:staff_sessions", args=[accounts.support.pk])
-        assert page in people.superuser.get(page_of(accounts.support)).content.decode()
+        assert page in people.superuser.get(admin_url(accounts.support)).content.decode()
 
         people.superuser.post(page)
 
@@ -177,11 +177,11 @@ class TestAccountChanges:
         data = {"username": "sue", "is_active": "on", "is_staff": "on"}
 
         response = people.superuser.post(
-            page_of(accounts.support), {name: value for name, value in data.items() if name != taken}
+            admin_url(accounts.support), {name: value for name, value in data.items() if name != taken}
         )
         assert response.status_code == 302
         assert not is_signed_in(phone)
-        people.superuser.post(page_of(accounts.support), data)
+        people.superuser.post(admin_url(accounts.support), data)
 
         assert not is_signed_in(phone)
 

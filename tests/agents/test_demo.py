@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from agents import demo, directory
+from agents import demo, routing
 from agents.models import Agent, Prompt, PromptVersion
 from billing import keys, ledger
 from billing.models import ApiKey, Credit, CreditEntry, User
@@ -78,12 +78,12 @@ class TestSeed:
         chat = chats.find(chats.DEMO_NUMBER)
         assert chat is not None
         assert f"http://127.0.0.1:{settings.API_PORT}" in chat.allowed_origins
-        assert directory.get(chats.DEMO_NUMBER) is not None
+        assert routing.get(chats.DEMO_NUMBER) is not None
 
     def test_makes_an_agent_that_can_answer(self, valkey, db):
         made = demo.seed()
 
-        entry = directory.get(made.phone_number_id)
+        entry = routing.get(made.phone_number_id)
 
         assert entry is not None
         assert Prompt.objects.get(pk=entry["prompt_id"]).versions.count() == 1

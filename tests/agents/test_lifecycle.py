@@ -5,7 +5,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from agents import directory, lifecycle
+from agents import lifecycle, routing
 from agents.models import Agent, ConversationArchive, Prompt
 from agents.prompt_versions import PromptNotFoundError
 from agents.relinking import NotFoundError, NumberTakenError
@@ -65,13 +65,13 @@ class TestCreate:
     def test_makes_an_agent_that_answers_on_a_number(
         self, valkey, prompt, number, django_capture_on_commit_callbacks
     ):
-        before = directory.get(number.phone_number_id)
+        before = routing.get(number.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             agent = created(prompt, phone_number_id=number.phone_number_id, handover_enabled=True)
 
         assert before is None
-        assert directory.get(number.phone_number_id)["agent_id"] == agent.agent_id
+        assert routing.get(number.phone_number_id)["agent_id"] == agent.agent_id
         assert Agent.objects.get().handover_enabled
 
     def test_makes_one_without_a_number(self, prompt):
@@ -147,13 +147,13 @@ class TestChange:
 
     def test_is_known_at_once(self, valkey, db, django_capture_on_commit_callbacks):
         agent = AgentFactory()
-        directory.get(agent.phone_number_id)
+        routing.get(agent.phone_number_id)
         other = PromptVersionFactory(prompt__user=agent.user).prompt
 
         with django_capture_on_commit_callbacks(execute=True):
             lifecycle.change(agent_id=agent.agent_id, prompt_id=other.prompt_id)
 
-        assert directory.get(agent.phone_number_id)["prompt_id"] == other.prompt_id
+        assert routing.get(agent.phone_number_id)["prompt_id"] == other.prompt_id
 
     def test_to_another_prompt_lets_go_of_the_version(self, valkey, db):
         agent = AgentFactory(prompt_version=1)
@@ -186,7 +186,7 @@ class TestChange:
 class TestDelete:
     def test_hides_the_agent_and_ends_its_talks(self, valkey, db, django_capture_on_commit_callbacks):
         agent = AgentFactory()
-        directory.get(agent.phone_number_id)
+        routing.get(agent.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             lifecycle.delete(agent_id=agent.agent_id)
@@ -194,7 +194,7 @@ class TestDelete:
         archive = ConversationArchive.objects.get()
         assert not Agent.objects.live().exists()
         assert (archive.old_agent, archive.new_agent, archive.closed_at) == (agent, None, None)
-        assert directory.get(agent.phone_number_id) is None
+        assert routing.get(agent.phone_number_id) is None
         assert rung_for(valkey) == [archive.archive_id]
 
     def test_again_does_nothing(self, valkey, db):

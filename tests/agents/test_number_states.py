@@ -9,7 +9,7 @@ from django.utils import timezone
 from agents import number_states
 from agents.number_states import LastError, Status
 from billing.models import Credit
-from channels_app import alarms, numbers
+from channels_app import channel_errors, numbers
 from channels_app.models import PhoneNumber
 from tests.factories import (
     AgentFactory,
@@ -47,7 +47,7 @@ def failed(agent, reason, *, minutes_ago=0):
 
 
 def alarm(agent, *, minutes_ago=0, code="190", reason="The access token has expired."):
-    alarms.raise_alarm(phone_number_id=agent.phone_number_id, code=code, reason=reason)
+    channel_errors.record(phone_number_id=agent.phone_number_id, code=code, reason=reason)
     PhoneNumber.objects.update(alarmed_at=NOW - timedelta(minutes=minutes_ago))
 
 
@@ -82,7 +82,7 @@ class TestStatus:
 
         assert state(agent.phone_number).status is Status.ACTIVE
         assert state(agent.phone_number).last_error is None
-        assert alarms.raise_alarm(phone_number_id=agent.phone_number_id, code="190", reason="")
+        assert channel_errors.record(phone_number_id=agent.phone_number_id, code="190", reason="")
 
     def test_other_changes_leave_the_alarm(self, agent):
         alarm(agent)

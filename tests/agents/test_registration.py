@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from agents import demo, directory, removal
+from agents import demo, removal, routing
 from agents.models import Agent
 from agents.registration import register
 from channels_app.models import PhoneNumber
@@ -66,13 +66,13 @@ class TestRegister:
         assert list(Agent.objects.order_by("pk").values_list("phone_number_id", flat=True)) == [None, NUMBER]
 
     def test_is_known_at_once(self, valkey, prompt, django_capture_on_commit_callbacks):
-        before = directory.get(NUMBER)
+        before = routing.get(NUMBER)
 
         with django_capture_on_commit_callbacks(execute=True):
             registered(prompt)
 
         assert before is None
-        assert directory.get(NUMBER) is not None
+        assert routing.get(NUMBER) is not None
 
 
 class TestCommand:

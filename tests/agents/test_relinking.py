@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from agents import directory
+from agents import routing
 from agents.models import Agent, ConversationArchive
 from agents.relinking import AlreadyThereError, NotFoundError, NumberTakenError, relink, unlink
 from config.lib import jobs
@@ -118,25 +118,25 @@ class TestRelink:
 
     def test_is_known_at_once_on_both_numbers(self, valkey, here, there, django_capture_on_commit_callbacks):
         for agent in (here, there):
-            directory.get(agent.phone_number_id)
+            routing.get(agent.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             relink(agent_id=here.agent_id, phone_number_id=there.phone_number_id, replace=True)
 
-        assert directory.get(here.phone_number_id) is None
-        assert directory.get(there.phone_number_id)["agent_id"] == here.agent_id
+        assert routing.get(here.phone_number_id) is None
+        assert routing.get(there.phone_number_id)["agent_id"] == here.agent_id
 
 
 class TestUnlink:
     def test_leaves_the_number_without_anybody(self, valkey, here, django_capture_on_commit_callbacks):
-        directory.get(here.phone_number_id)
+        routing.get(here.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             left = unlink(agent_id=here.agent_id)
 
         assert number_of(here) is None
         assert archives() == {(here.phone_number_id, here.agent_id, None)}
-        assert directory.get(here.phone_number_id) is None
+        assert routing.get(here.phone_number_id) is None
         assert rung_for(valkey) == {left.archive_id}
 
     def test_of_an_agent_without_a_number_does_nothing(self, here):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agents import directory, lifecycle, relinking, removal
+from agents import lifecycle, relinking, removal, routing
 from agents.models import Agent, ConversationArchive
-from channels_app import numbers, wiping
+from channels_app import number_secrets, numbers
 from channels_app.models import InboundMessage, PhoneNumber
 from channels_app.numbers import NumberNotFoundError
 from conversations import archiving
@@ -38,14 +38,14 @@ class TestRemove:
     def test_hides_the_number_and_leaves_its_agent_without_one(
         self, valkey, agent, django_capture_on_commit_callbacks
     ):
-        directory.get(agent.phone_number_id)
+        routing.get(agent.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             removal.remove(phone_number_id=agent.phone_number_id)
 
         assert row(agent).deleted_at is not None
         assert Agent.objects.live().get().phone_number is None
-        assert directory.get(agent.phone_number_id) is None
+        assert routing.get(agent.phone_number_id) is None
         assert archives(agent) == [(agent.agent_id, None)]
 
     def test_ends_its_talks(self, valkey, agent):
@@ -67,7 +67,7 @@ class TestRemove:
         removal.remove(phone_number_id=agent.phone_number_id)
         meanwhile = row(agent).get_access_token()
         Turn.objects.filter(pk=turn.pk).update(state="done", closed_at=turn.deadline_at)
-        wiping.wipe()
+        number_secrets.wipe()
 
         assert meanwhile == "graph-token"
         assert row(agent).access_token == ""

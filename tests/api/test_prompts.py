@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from agents import prompt_checks, prompt_versions
-from agents.api.prompt_shapes import ParametersSerializer, VariableSerializer
+from agents.api.prompt_serializers import ParametersSerializer, VariableSerializer
 from agents.models import Prompt, PromptVersion
 from tests.factories import PromptVersionFactory
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from billing import mail
 from billing.models import Email
-from config.lib import stopping
+from config.lib import shutdown
 from tests import racing
 from tests.billing.mail_server import MailServer
 from tests.factories import UserFactory
@@ -187,11 +187,11 @@ class TestHandingOver:
         sending.start()
         wait_until(lambda: Email.objects.get().state == "sending")
 
-        was_busy = any(busy() for busy in stopping._is_busy)
+        was_busy = any(busy() for busy in shutdown._is_busy)
         sending.join()
 
         assert was_busy
-        assert not any(busy() for busy in stopping._is_busy)
+        assert not any(busy() for busy in shutdown._is_busy)
 
     def test_of_a_sender_that_died_is_unknown_and_not_repeated(self, user):
         write(user)

@@ -15,7 +15,7 @@ from billing import events, retention
 from billing.events import EventType
 from billing.models import Email, Event, WebhookDelivery, WebhookEndpoint
 from billing.webhooks import delivery, endpoints, posting
-from config.lib import jobs, outbound, stopping
+from config.lib import jobs, outbound, shutdown
 from tests import racing
 from tests.billing.receiver import Receiver
 from tests.factories import UserFactory
@@ -134,11 +134,11 @@ class TestDeliver:
 
     def test_posts_nothing_more_once_the_process_is_to_stop(self, receiver, endpoint):
         told = tell(endpoint)
-        stopping.is_stopping.set()
+        shutdown.is_stopping.set()
         try:
             assert deliver(endpoint) == 0
         finally:
-            stopping.is_stopping.clear()
+            shutdown.is_stopping.clear()
 
         assert state(told) == "pending"
 

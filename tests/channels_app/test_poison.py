@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from channels_app import inbox, intake, reception, spool, spool_drain
+from channels_app import inbox, ingest, spool, spool_drain, webhook_fast_path
 from channels_app.models import ChannelEvent, Customer, DeadLetter, InboundMessage
 from conversations import replay
 from simulator import webhooks
@@ -38,7 +38,9 @@ def by_view(bodies: list[bytes]) -> list[int]:
 
 
 async def _receive(raw: bytes) -> int:
-    status, _ = await reception.receive(raw=raw, headers={k.lower(): v for k, v in headers(raw).items()})
+    status, _ = await webhook_fast_path.receive(
+        raw=raw, headers={k.lower(): v for k, v in headers(raw).items()}
+    )
     return status
 
 
@@ -66,13 +68,13 @@ PLACES = [by_view, by_event_loop, by_event_loop_at_once, by_spool]
 
 @pytest.fixture(autouse=True)
 def _stores(valkey, transactional_db, monkeypatch):
-    intake.postgres.succeeded()
-    monkeypatch.setitem(intake._PARSERS, "test", poison.parse)
+    ingest.postgres.succeeded()
+    monkeypatch.setitem(ingest._PARSERS, "test", poison.parse)
     # So many that cannot be stored take a while on a busy machine; the spool is a place of its own here.
-    monkeypatch.setattr(reception, "PATIENCE", 120)
+    monkeypatch.setattr(webhook_fast_path, "PATIENCE", 120)
     with poison.triggers():
         yield
-    assert not intake.postgres.is_open, "a message that cannot be stored is no reason to leave Postgres alone"
+    assert not ingest.postgres.is_open, "a message that cannot be stored is no reason to leave Postgres alone"
 
 
 def ids(kind: str) -> tuple[str, str, str]:
@@ -106,7 +108,7 @@ class TestMessageThatCannotBeStored:
 
         assert replay.dead_letters(DeadLetter.objects.all()).dead_letters == 0
         poison.drop_triggers()
-        monkeypatch.setitem(intake._PARSERS, "test", poison.parse_mended)
+        monkeypatch.setitem(ingest._PARSERS, "test", poison.parse_mended)
         first = replay.dead_letters(DeadLetter.objects.all())
         again = replay.dead_letters(DeadLetter.objects.all())
 
@@ -132,7 +134,7 @@ class TestBodyWhoseParserRaises:
         def parse(payload: dict, *, now: object) -> None:
             raise poison.exception(payload["raises"])
 
-        monkeypatch.setitem(intake._PARSERS, "broken", parse)
+        monkeypatch.setitem(ingest._PARSERS, "broken", parse)
         broken = {name: f'{{"object": "broken", "raises": "{name}"}}'.encode() for name in EXCEPTIONS}
 
         assert set(place([body("1"), *broken.values(), body("2")])) == {200}

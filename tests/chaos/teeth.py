@@ -185,7 +185,7 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "spool-first",
-        "channels_app/intake.py",
+        "channels_app/ingest.py",
         "if spool.is_in_use() or not postgres.allows():",
         "if not postgres.allows():",
         ("tests/chaos/test_guards.py::TestSpool",),

@@ -8,7 +8,7 @@ import pytest
 
 from billing import keys
 from billing.api import users
-from channels_app import reception
+from channels_app import webhook_fast_path
 from config import asgi, live, webhook_asgi
 from config.lib import access_log
 from config.lib.api.parsing import MOST_BYTES as API_BYTES
@@ -209,7 +209,7 @@ class TestWebhookRequest:
     def test_webhook_that_fails_unexpectedly_leaves_a_line_with_the_exception(
         self, lines, business, monkeypatch
     ):
-        monkeypatch.setattr(reception, "receive", AsyncMock(side_effect=ZeroDivisionError))
+        monkeypatch.setattr(webhook_fast_path, "receive", AsyncMock(side_effect=ZeroDivisionError))
 
         answer = call(webhook_asgi.application, "POST", WEBHOOK, b"{}", x_hub_signature_256=SIGNATURE)
 

@@ -29,7 +29,7 @@ class TestMayReach:
 
 class TestHousehold:
     @pytest.mark.parametrize(
-        ("address", "household"),
+        ("address", "rate_limit_key"),
         [
             ("203.0.113.7", "203.0.113.7"),
             ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -39,5 +39,5 @@ class TestHousehold:
             ("x" * 5000, "x" * 100),
         ],
     )
-    def test_is_what_one_customer_of_a_provider_has(self, address, household):
-        assert networks.household(address) == household
+    def test_is_what_one_customer_of_a_provider_has(self, address, rate_limit_key):
+        assert networks.rate_limit_key(address) == rate_limit_key

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from agents import directory
+from agents import routing
 from agents.registration import register
 from billing import ledger
 from conversations.leases import LeaseLostError
@@ -88,7 +88,7 @@ class TestRegistration:
             access_token="token", prompt_id=agent.prompt_id, name="Test", fallback_message="",
         )  # fmt: skip
 
-        assert directory.get(agent.phone_number_id) is not None
+        assert routing.get(agent.phone_number_id) is not None
 
 
 class TestLogs:

@@ -117,12 +117,12 @@ class TestReadOnlyServer:
 
     @pytest.mark.usefixtures("_read_only")
     def test_has_its_connection_replaced_by_a_write_that_is_tried_again(self):
-        assert sql.insist(write, until=time.monotonic() + 60) == 1
+        assert sql.retry_until(write, until=time.monotonic() + 60) == 1
         assert LeaderLease.objects.get().holder == "test"
 
     @pytest.mark.usefixtures("_read_only")
     def test_ends_a_job_that_may_be_run_later(self, caplog):
-        with sql.may_be_away("job"):
+        with sql.tolerating_outage("job"):
             write()
 
         assert "job.postgres_away" in caplog.text
@@ -131,12 +131,12 @@ class TestReadOnlyServer:
 
     @pytest.mark.usefixtures("_read_only")
     def test_is_told_from_other_errors(self):
-        for call in (lambda: sql.insist(lambda: 1 / 0, until=time.monotonic() + 60), self._job):
+        for call in (lambda: sql.retry_until(lambda: 1 / 0, until=time.monotonic() + 60), self._job):
             with pytest.raises(ZeroDivisionError):
                 call()
 
     def _job(self) -> None:
-        with sql.may_be_away("job"):
+        with sql.tolerating_outage("job"):
             1 / 0  # noqa: B018
 
 

@@ -18,7 +18,7 @@ from channels_app import inbox
 from channels_app.meta.types import Inbound, Parsed, Person
 from channels_app.models import ChannelEvent, Customer, InboundMessage
 from config.lib import sql
-from conversations import events, replay, retrying, staff
+from conversations import events, replay, retrying, staff_reply
 from conversations.answering import function_calls, send, store
 from conversations.answering.open_turn import AnswerSettings, OpenTurn
 from conversations.models import Message
@@ -115,7 +115,7 @@ class TestLockOrder:
 
         race(
             lambda: answering.claim(agent.phone_number_id),
-            lambda: staff.say(conversation_id=talk.pk, text="Hello", actor="admin:sue"),
+            lambda: staff_reply.send(conversation_id=talk.pk, text="Hello", actor="admin:sue"),
         )
 
     @many_rounds
@@ -153,7 +153,7 @@ class TestLockOrder:
 
         race(
             lambda: send.finish_sending(posting, outcome, token, None),
-            *[lambda: staff.say(conversation_id=talk.pk, text="Hello", actor="admin:sue")] * 2,
+            *[lambda: staff_reply.send(conversation_id=talk.pk, text="Hello", actor="admin:sue")] * 2,
         )
 
     @many_rounds
@@ -164,7 +164,10 @@ class TestLockOrder:
         for number in range(5):
             echo(customer, f"wamid.echo.{number}")
 
-        race(events.apply, *[lambda: staff.say(conversation_id=talk.pk, text="Hello", actor="admin:sue")] * 2)
+        race(
+            events.apply,
+            *[lambda: staff_reply.send(conversation_id=talk.pk, text="Hello", actor="admin:sue")] * 2,
+        )
 
     @many_rounds
     def test_of_echoes_and_webhooks_of_several_numbers(self):

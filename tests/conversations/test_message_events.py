@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from billing.models import Event, WebhookEndpoint
 from channels_app.models import ChannelEvent, Customer
-from conversations import echoes, events, leases, message_events, retrying, staff, unknown
+from conversations import echoes, events, leases, message_events, retrying, staff_reply, unknown
 from conversations.answering import store
 from conversations.answering.open_turn import OpenTurn
 from conversations.models import Delivery, Message
@@ -98,7 +98,7 @@ def send_in_parts(shop: Shop) -> None:
 
 def send_as_staff(shop: Shop) -> None:
     turn = shop.claim()
-    message = staff.say(conversation_id=turn.conversation_id, text="I will look", actor="admin:otto")
+    message = staff_reply.send(conversation_id=turn.conversation_id, text="I will look", actor="admin:otto")
     retrying.send(message_id=message.pk)
 
 

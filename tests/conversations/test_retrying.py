@@ -10,8 +10,8 @@ from billing.models import Credit
 from channels_app.models import InboundMessage
 from conversations import closing, events, leases, retrying, takeover
 from conversations.models import Delivery, Message, Turn
+from conversations.service_window import WindowClosedError
 from conversations.sweeper import unsent_messages
-from conversations.windows import WindowClosedError
 from tests.conversations import answering
 from tests.conversations.test_events import told
 from tests.factories import AgentFactory, CustomerFactory, InboundMessageFactory

@@ -3,7 +3,7 @@
 import pytest
 
 from billing.models import Event, WebhookDelivery, WebhookEndpoint
-from channels_app import alarms
+from channels_app import channel_errors
 from channels_app.models import InboundMessage, PhoneNumber
 from channels_app.senders.graph_codes import VERDICTS, Verdict
 from conversations import events, leases
@@ -204,9 +204,9 @@ class TestChannel:
         number = written().phone_number
         say = {"phone_number_id": number.pk, "code": "190", "reason": "expired"}
 
-        raised = [alarms.raise_alarm(**say), alarms.raise_alarm(**say)]
+        raised = [channel_errors.record(**say), channel_errors.record(**say)]
         PhoneNumber.objects.update(alarmed_at="2026-01-01T00:00Z")
-        raised.append(alarms.raise_alarm(**say))
+        raised.append(channel_errors.record(**say))
 
         assert raised == [True, False, True]
         assert len(told("channel.error")) == 2

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 
 from agents import llm, prompt_variables
-from agents.api import agents, prompt_shapes, prompt_versions
+from agents.api import agents, prompt_serializers, prompt_versions
 from billing.webhooks import endpoints, redelivery
 from channels_app.meta import body
 from channels_app.models import web_chat
@@ -15,7 +15,7 @@ from channels_app.webchat import chats, files, messages, server_messages, stream
 from config.lib.api import failures, parsing, serializers
 from conversations import input_budget
 from conversations.answering import append_messages, openai_copy
-from conversations.api import customer_shapes, replies, usage
+from conversations.api import customer_serializers, replies, usage
 from extraction import fields, listing, transcripts, values
 from tests.rig import PROJECT
 
@@ -30,13 +30,13 @@ STATED = [
     f"entries of a page | {serializers.PageQuery().fields['limit'].max_value} |",
     f"versions of a prompt in a page | {prompt_versions.MOST_VERSIONS} |",
     f"usage.md) | {usage.MOST_DAYS} |",
-    f"[customer](customers/customers.md) | {customer_shapes.LONGEST_EXTERNAL_ID} characters",
+    f"[customer](customers/customers.md) | {customer_serializers.LONGEST_EXTERNAL_ID} characters",
     f"at once | {redelivery.MOST:,} |",
     f"endpoints of a business | {endpoints.MOST} |",
     f"no limit: {listing.PAGE} are read",
-    f"instructions | {prompt_shapes.LONGEST_INSTRUCTIONS:,} characters",
+    f"instructions | {prompt_serializers.LONGEST_INSTRUCTIONS:,} characters",
     f"variables filled in | {prompt_variables.LONGEST_FILLED:,} characters",
-    f"variables of a version | {prompt_shapes.MOST_VARIABLES}, each",
+    f"variables of a version | {prompt_serializers.MOST_VARIABLES}, each",
     f"name as a variable | {prompt_variables.LONGEST_CUSTOMER_NAME} characters",
     f"the business's {prompt_variables.LONGEST_BUSINESS_NAME} |",
     f"One turn takes {append_messages.MAX_MESSAGES} messages",

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from agents import openai_client
 from billing.models import Email, Event
-from config.lib import stopping
+from config.lib import shutdown
 from conversations.models import Conversation
 from extraction import corrections, leads, runs
 from extraction.models import FIELDS, Extraction
@@ -151,11 +151,11 @@ class TestExtract:
         assert len(model.sent()) == 3
 
     def test_takes_up_nothing_once_the_process_is_to_stop(self, model, talk):
-        stopping.is_stopping.set()
+        shutdown.is_stopping.set()
         try:
             assert read(talk).status == "waiting"
         finally:
-            stopping.is_stopping.clear()
+            shutdown.is_stopping.clear()
 
     def test_does_nothing_without_an_open_reading(self, model, talk):
         leads.extract(conversation_id=talk.pk)

@@ -4,7 +4,7 @@ import pytest
 
 from channels_app.webchat import chats
 from channels_app.webchat.sessions import Visitor
-from conversations import following
+from conversations import feed
 from tests.webchat.browser_calls import SHOP, chat_of
 
 pytestmark = pytest.mark.django_db
@@ -15,6 +15,6 @@ def test_access_mark_of_the_model_is_that_of_the_query(chat, origins):
     chats.change(phone_number_id=chat.pk, allowed_origins=origins)
     visitor = Visitor(phone_number_id=chat.pk, visitor_id="vis-1")
 
-    marks = following.marks([visitor])
+    fingerprints = feed.fingerprints([visitor])
 
-    assert marks[visitor].access_mark == chat_of(chat.pk).access_mark
+    assert fingerprints[visitor].access_mark == chat_of(chat.pk).access_mark

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from agents.models import Agent
-from channels_app import intake, spool, spool_drain
+from channels_app import ingest, spool, spool_drain
 from channels_app.models import Customer, InboundMessage
 from conversations import events
 from conversations.models import Conversation, Delivery, Message
@@ -113,12 +113,12 @@ class TestWriting:
             raise OperationalError("away")
 
         with monkeypatch.context() as patch:
-            patch.setattr(intake.inbox, "store", away)
+            patch.setattr(ingest.inbox, "store", away)
             patch.setattr(connection, "close", lambda: None)
             answer = browser.write("Hello")
 
         waiting = spool.first()
-        intake.postgres.succeeded()
+        ingest.postgres.succeeded()
         spool_drain.drain()
         assert answer.status_code == 202
         assert waiting is not None

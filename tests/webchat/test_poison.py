@@ -5,7 +5,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from channels_app import intake, spool
+from channels_app import ingest, spool
 from channels_app.models import DeadLetter, InboundMessage
 from conversations import replay
 from tests.channels_app import poison
@@ -17,7 +17,7 @@ KINDS = ("poison-23505", "late-23514", "poison-22001", "poison-XX000", "poison-5
 
 @pytest.fixture(autouse=True)
 def _triggers(transactional_db, chat):
-    intake.postgres.succeeded()
+    ingest.postgres.succeeded()
     with poison.triggers():
         yield
 

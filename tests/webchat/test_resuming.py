@@ -4,7 +4,7 @@ import pytest
 
 from channels_app.models import Customer
 from channels_app.webchat.sessions import Visitor
-from conversations import following
+from conversations import feed
 from conversations.models import Conversation, Message
 from tests.factories import ConversationFactory, DeliveryFactory, MessageFactory
 from tests.webchat.browser_calls import agent_of
@@ -133,11 +133,11 @@ class TestAConversationThatGoesOn:
         for number in range(2, 7):
             talks(number)
         who = Visitor(chat.pk, Customer.objects.get(phone_number_id=chat.pk).visitor_id)
-        before = following.marks([who])[who]
+        before = feed.fingerprints([who])[who]
 
         say(going_on, 2)
 
-        assert following.marks([who])[who] != before
+        assert feed.fingerprints([who])[who] != before
 
     def test_becomes_read(self, browser, talks):
         talks(1, is_active=True)

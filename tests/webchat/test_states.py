@@ -5,8 +5,8 @@ import pytest
 from agents.models import Agent
 from billing.models import Credit, CreditEntry
 from channels_app.models import Customer
-from channels_app.webchat import bell
-from conversations import events, retrying, staff, takeover
+from channels_app.webchat import pubsub
+from conversations import events, retrying, staff_reply, takeover
 from conversations.models import Conversation, Message
 from tests.conversations import answering
 from tests.rig import PATIENCE, wait_until
@@ -62,9 +62,9 @@ class TestAnswered:
         assert shown(after) == [("visitor", "answered"), ("ai", "sent")]
         assert Message.objects.get(author="ai").deliveries.get().provider_message_id.startswith("web:dlv_")
         expected = {
-            (bell.newcomer_channel(phone_number_id=chat.pk, visitor_id=customer.visitor_id), "changed"),
-            (bell.channel(customer.pk), "changed"),
-            (bell.channel(customer.pk), "typing"),
+            (pubsub.newcomer_channel(phone_number_id=chat.pk, visitor_id=customer.visitor_id), "changed"),
+            (pubsub.channel(customer.pk), "changed"),
+            (pubsub.channel(customer.pk), "typing"),
         }
         found: set[tuple[str, str]] = set()
         wait_until(lambda: found.update(rings()) or found >= expected, what="a ring of each kind")
@@ -83,7 +83,7 @@ class TestUnavailable:
         assert after["state"] == {"is_available": False, "is_paused": False}
         assert shown(after) == [("visitor", "unavailable")]
         assert browser.get("config").json()["is_available"] is False
-        assert (bell.channel(Customer.objects.get().pk), "changed") in rings()
+        assert (pubsub.channel(Customer.objects.get().pk), "changed") in rings()
 
 
 class TestFailed:
@@ -105,13 +105,13 @@ class TestAPerson:
         seen, talk = browser.messages()["cursor"], Conversation.objects.get(agent=agent_of(chat))
 
         rings()
-        message = staff.say(conversation_id=talk.pk, text="I **am** here", actor="admin:ana")
+        message = staff_reply.send(conversation_id=talk.pk, text="I **am** here", actor="admin:ana")
         retrying.send(message_id=message.pk)
 
         answer = browser.messages(after=seen)
         assert answer["state"] == {"is_available": True, "is_paused": True}
         assert [(one["from"], one["text"]) for one in answer["messages"]] == [("staff", "I **am** here")]
-        assert (bell.channel(talk.customer_id), "changed") in rings()
+        assert (pubsub.channel(talk.customer_id), "changed") in rings()
 
     def test_goes_on_answering_whoever_signs_in_meanwhile(self, browser, chat, model):
         identity = chat.token_of("4711")
@@ -135,4 +135,4 @@ class TestAPerson:
         paused = rings()
         takeover.resume_conversation(conversation_id=talk.pk)
 
-        assert paused == rings() == {(bell.channel(talk.customer_id), "changed")}
+        assert paused == rings() == {(pubsub.channel(talk.customer_id), "changed")}

@@ -12,7 +12,7 @@ from config.lib.api.problems import ProblemError
 
 
 def of(data: Any) -> str:
-    """Give the ETag of what is shown."""
+    """Return the ETag of a representation."""
     return f'"{hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'
 
 

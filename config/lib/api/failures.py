@@ -87,7 +87,7 @@ class ProblemHandler(ExceptionHandler):
             exc.detail = ErrorDetail(unsupported_media_type_detail(media_types), exc.default_code)
 
     def get_response(self, exc: APIException, data: dict[str, Any]) -> Response:
-        """Give the media type and the headers that belong to a problem."""
+        """Return the media type and the headers of a problem."""
         headers = {**self.get_headers(exc), **getattr(exc, "headers", {})}
         return Response(data, status=exc.status_code, headers=headers, content_type=MEDIA_TYPE)
 

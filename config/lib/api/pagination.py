@@ -98,7 +98,7 @@ def _side(rows: QuerySet[Any], cursor: str, order: Sequence[str], *, beyond: str
 
 
 def _edge(walked: QuerySet[Any], cursor: str | None, order: Sequence[str]) -> str | None:
-    """Give the cursor of the last row that is looked at; none if the rest is less than that."""
+    """Return the cursor of the last row to scan; None if fewer rows are left."""
     following = _after(walked, cursor, order).order_by(*order).only(*_names(order))
     last = following[MOST_WALKED - 1 : MOST_WALKED].first()
     return None if last is None else _cursor(last, order)

@@ -100,7 +100,7 @@ class StrictNegotiation(BaseContentNegotiation):
     """Reads bodies by their exact content type, and refuses an `Accept` that the operation cannot meet."""
 
     def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:  # type: ignore[override]
-        """Give the parser for the content type; None if there is none."""
+        """Return the parser for the content type; None if there is none."""
         given = (request.content_type or "").partition(";")[0].strip().lower()
         return next((parser for parser in parsers if parser.media_type == given), None)
 

@@ -92,17 +92,17 @@ def unsupported_media_type_detail(media_types: Iterable[str]) -> str:
 
 
 def conflict(code: str, detail: str, **extra: Any) -> ProblemError:
-    """Say that the present state of things does not allow it."""
+    """Return a 409: the present state does not allow the request."""
     return ProblemError(HTTPStatus.CONFLICT, code, detail, extra=extra)
 
 
 def unprocessable(code: str, detail: str, *, field: str = "") -> ProblemError:
-    """Say that what was sent is well formed, but nothing can be made of it."""
+    """Return a 422: the request is well formed but cannot be fulfilled."""
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, code, detail, field=field)
 
 
 def document(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
-    """Give a problem document."""
+    """Return a problem document."""
     return {
         "type": f"/docs/errors#{code}",
         "title": HTTPStatus(status).phrase,
@@ -115,7 +115,7 @@ def document(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any
 
 
 def unavailable() -> ProblemError:
-    """Say that the service cannot answer now."""
+    """Return a 503: the service cannot answer now."""
     return ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "unavailable",
@@ -134,5 +134,5 @@ def internal_error() -> ProblemError:
 
 
 def field_error(code: str, detail: str) -> ErrorDetail:
-    """Give what a serializer's ValidationError is made of."""
+    """Return the errors inside a serializer's ValidationError."""
     return ErrorDetail(detail, code=code)

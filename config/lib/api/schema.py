@@ -125,7 +125,7 @@ def operation(
     return decorate
 
 
-def page_of(
+def page_serializer(
     serializer: type[serializers.Serializer[Any]], **beside: serializers.Field[Any, Any, Any, Any]
 ) -> serializers.Serializer[Any]:
     """Describe a page of a list, and the members `beside` it."""
@@ -143,7 +143,7 @@ def page_of(
 
 
 def _first(responses: Mapping[Any, Any]) -> int:
-    """Give the lowest status; one may be named with a media type."""
+    """Return the lowest status; one may be named with a media type."""
     return min(status if isinstance(status, int) else int(status[0]) for status in responses)
 
 
@@ -295,5 +295,5 @@ class ProblemAutoSchema(AutoSchema):
 
 
 def _must_say_something(field: object) -> bool:
-    """Tell whether a text of nothing but white space is refused as blank."""
+    """Return whether a text of nothing but white space is refused as blank."""
     return isinstance(field, serializers.CharField) and field.trim_whitespace and not field.allow_blank

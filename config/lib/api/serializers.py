@@ -194,7 +194,7 @@ class QueryFlagField(serializers.BooleanField):
 
     def to_internal_value(self, data: Any) -> bool:
         """
-        Give the boolean.
+        Return the boolean.
 
         :raises ValidationError: for anything else
         """
@@ -254,5 +254,5 @@ class PageQuery(StrictSerializer):
 
 
 def filters(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a list is narrowed to: all of its query but which page is wanted."""
+    """Return the filters of a list: its query without the page."""
     return {name: value for name, value in query.items() if name not in {"limit", "cursor"}}

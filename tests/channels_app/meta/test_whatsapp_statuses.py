@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from channels_app.meta import body, whatsapp_shapes, whatsapp_statuses
+from channels_app.meta import body, whatsapp_schemas, whatsapp_statuses
 from simulator import webhooks
 from simulator.webhooks import Customer, Number
 from tests.channels_app.meta.test_samples import READABLE
@@ -98,11 +98,11 @@ class TestValue:
     @settings(max_examples=300, deadline=None)
     @given(value=mutated(VALUES))
     def test_is_read_as_pydantic_would(self, value):
-        plain = whatsapp_shapes._plain(value)
+        plain = whatsapp_schemas._plain(value)
 
-        assert plain is None or plain == validated(whatsapp_shapes._validated, value)
+        assert plain is None or plain == validated(whatsapp_schemas._validated, value)
 
     def test_of_the_ordinary_form_needs_no_pydantic(self):
         document = webhooks.whatsapp_statuses([STATUS], customer=Customer(user_id="US.1"), number=Number())
 
-        assert whatsapp_shapes._plain(document["entry"][0]["changes"][0]["value"]) is not None
+        assert whatsapp_schemas._plain(document["entry"][0]["changes"][0]["value"]) is not None

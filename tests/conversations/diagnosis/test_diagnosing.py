@@ -13,7 +13,7 @@ from django.utils import timezone
 from agents.models import Agent, ModelShutdown
 from billing import keys
 from billing.models import Credit
-from channels_app import alarms
+from channels_app import channel_errors
 from channels_app.models import Customer, InboundMessage, NumberCheck, PhoneNumber
 from config.lib import heartbeat
 from conversations.diagnosis import diagnosing
@@ -141,7 +141,7 @@ class TestRows:
         assert level(agent, "webhooks") is Level.PROBLEM
 
     def test_channel_that_refuses(self, agent):
-        alarms.raise_alarm(phone_number_id=agent.phone_number_id, code="190", reason="It has expired.")
+        channel_errors.record(phone_number_id=agent.phone_number_id, code="190", reason="It has expired.")
 
         found = findings(agent.phone_number_id)["channel"]
 

@@ -16,12 +16,12 @@ from config.admin import widgets
 from config.admin.buttons import Button, ButtonForm, Press
 from config.admin.pages import Page, link, since
 from config.lib import ids
-from conversations import closing, staff, takeover
+from conversations import closing, staff_reply, takeover
 from conversations.admin import files
 from conversations.admin.chat import newest_lines
 from conversations.models import Conversation
-from conversations.staff import ChannelGoneError, ConversationClosedError, NothingSaidError
-from conversations.windows import WindowClosedError
+from conversations.service_window import WindowClosedError
+from conversations.staff_reply import ChannelGoneError, ConversationClosedError, NothingSaidError
 
 # Customers a search for a phone number may find.
 _MOST_CUSTOMERS = 1000
@@ -47,7 +47,7 @@ class PauseForm(ButtonForm):
 
 
 def _reply(press: Press) -> str:
-    message = staff.say(
+    message = staff_reply.send(
         conversation_id=press.row.pk,
         text=press.data["text"],
         actor=press.actor,
@@ -221,5 +221,5 @@ class ConversationPage(Page):
 
     @display(description="AI", label={"paused": "warning", "answers": "success"})
     def paused(self, row: Conversation) -> str:
-        """Say whether a person answers, or the AI."""
+        """Return whether a person answers, or the AI."""
         return "paused" if _is_paused(row) else "answers"

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from channels_app import inbox, intake, spool
+from channels_app import inbox, ingest, spool
 from channels_app.meta.types import Event, Parsed
 from channels_app.models import Customer, InboundMessage
-from channels_app.webchat import bell, messages
+from channels_app.webchat import messages, pubsub
 from channels_app.webchat.messages import VisitorMessage
 from channels_app.webchat.sessions import Visitor
 
@@ -14,18 +14,18 @@ def take(message: VisitorMessage, *, now: datetime) -> None:
     """
     Keep a visitor's message, once by its id, and ring for whoever has the chat open.
 
-    :raises NowhereToKeepError: (channels_app.intake) if it could not be kept
+    :raises NowhereToKeepError: (channels_app.ingest) if it could not be kept
     """
-    stored = intake.take(messages.raw(message), now=now, source=spool.WEBCHAT)
+    stored = ingest.take(messages.raw(message), now=now, source=spool.WEBCHAT)
     if stored is not None and stored.messages:
         number, visitor_id = message.phone_number_id, message.visitor_id
-        bell.ring_for_visitor(
+        pubsub.publish_for_visitor(
             phone_number_id=number, visitor_id=visitor_id, customer_id=_row_of(number, visitor_id)
         )
 
 
 def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
-    """Tell whether a visitor's message is in the inbox."""
+    """Return whether a visitor's message is in the inbox."""
     name = messages.provider_message_id(visitor_id, message_id)
     found = InboundMessage.objects.filter(phone_number_id=phone_number_id, provider_message_id=name)
     return found.exists()

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, PhoneNumberId, Shape, UnfitError
+from channels_app.meta.schemas import Maybe, PhoneNumberId, Shape, UnfitError
 from channels_app.meta.types import Person
 
 PersonId = Annotated[str, Field(min_length=1, max_length=100)]
@@ -29,7 +29,7 @@ class Account(Shape):
     id: Maybe[PhoneNumberId] = None
 
 
-class Mark(Shape):
+class MessageMark(Shape):
     """Signs on a message that our own account sent it."""
 
     is_echo: bool | None = None
@@ -42,7 +42,7 @@ class Item(Shape):
     sender: Party
     recipient: Maybe[Party] = None
     timestamp: object = None
-    message: Mark | None = None
+    message: MessageMark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def account(entry: dict[str, object]) -> str:
 
 def sides(payload: dict[str, object], *, account_id: str, now: datetime) -> Sides:
     """
-    Tell our side from the customer's; both have an id of the same kind.
+    Return our side and the customer's; both have an id of the same kind.
 
     :raises ValueError: if there is no sender, or nothing says which account of ours it is about
     """
     item = Item.model_validate(payload)
-    mark = item.message or Mark()
+    mark = item.message or MessageMark()
     sender, recipient = item.sender.id, item.recipient.id if item.recipient else ""
     is_self = bool(mark.is_self) or sender == recipient
     is_ours = bool(mark.is_echo) or is_self or sender == account_id

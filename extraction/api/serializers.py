@@ -6,8 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.lib.api.serializers import StoredTimestampField
-from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
-from conversations.api.customer_shapes import CustomerSerializer
+from conversations.api.customer_serializers import EXAMPLE as CUSTOMER
+from conversations.api.customer_serializers import CustomerSerializer
 from extraction.models import Extraction
 from extraction.schema import LEVELS
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from agents import directory
+from agents import routing
 from agents.models import Agent
 from tests.factories import AgentFactory, PhoneNumberFactory
 
@@ -17,44 +17,44 @@ class TestGet:
     def test_names_the_live_agent(self, valkey, db):
         agent = AgentFactory()
 
-        found = directory.get(agent.phone_number_id)
+        found = routing.get(agent.phone_number_id)
 
         assert found == {"user_id": agent.user_id, "agent_id": agent.agent_id, "prompt_id": agent.prompt_id}
 
     def test_keeps_it_for_a_while(self, valkey, db, settings, django_assert_num_queries):
         agent = AgentFactory()
-        first = directory.get(agent.phone_number_id)
+        first = routing.get(agent.phone_number_id)
 
         with django_assert_num_queries(0):
-            second = directory.get(agent.phone_number_id)
+            second = routing.get(agent.phone_number_id)
 
         assert second == first
         assert 0 < valkey.ttl(key(agent)) <= settings.REDIS_TTL_DEFAULT
 
     def test_of_an_unknown_number_is_nobody(self, valkey, db):
-        assert directory.get("999999999999999") is None
+        assert routing.get("999999999999999") is None
 
     def test_without_an_agent_is_nobody_and_not_kept(self, valkey, db):
         number = PhoneNumberFactory()
-        before = directory.get(number.phone_number_id)
+        before = routing.get(number.phone_number_id)
 
         AgentFactory(phone_number=number)
 
         assert before is None
-        assert directory.get(number.phone_number_id) is not None
+        assert routing.get(number.phone_number_id) is not None
 
     @pytest.mark.parametrize("deleted", ["deleted_at", "phone_number__deleted_at"])
     def test_of_a_deleted_agent_or_number_is_nobody(self, valkey, db, deleted):
         agent = AgentFactory(**{deleted: timezone.now()})
 
-        assert directory.get(agent.phone_number_id) is None
+        assert routing.get(agent.phone_number_id) is None
 
     def test_reads_postgres_while_redis_is_down(self, servers, valkey, db):
         agent = AgentFactory()
 
         servers.valkey.kill()
         try:
-            found = directory.get(agent.phone_number_id)
+            found = routing.get(agent.phone_number_id)
         finally:
             servers.valkey.start()
 
@@ -65,14 +65,14 @@ class TestGet:
 class TestDrop:
     def test_forgets_on_commit(self, valkey, db, django_capture_on_commit_callbacks):
         old = AgentFactory()
-        directory.get(old.phone_number_id)
+        routing.get(old.phone_number_id)
 
         with django_capture_on_commit_callbacks(execute=True):
             Agent.objects.filter(pk=old.pk).update(deleted_at=timezone.now())
             new = AgentFactory(phone_number=old.phone_number)
-            directory.drop(user_id=old.user_id, phone_number_id=old.phone_number_id)
-            before_commit = directory.get(old.phone_number_id)
-        after_commit = directory.get(old.phone_number_id)
+            routing.drop(user_id=old.user_id, phone_number_id=old.phone_number_id)
+            before_commit = routing.get(old.phone_number_id)
+        after_commit = routing.get(old.phone_number_id)
 
         assert (before_commit["agent_id"], after_commit["agent_id"]) == (old.agent_id, new.agent_id)
 
@@ -80,7 +80,7 @@ class TestDrop:
         servers.valkey.kill()
         try:
             with django_capture_on_commit_callbacks(execute=True):
-                directory.drop(user_id="usr_1", phone_number_id="1")
+                routing.drop(user_id="usr_1", phone_number_id="1")
         finally:
             servers.valkey.start()
 

@@ -110,7 +110,7 @@ class ValueField(serializers.Field[Any, Any, Any, Any]):
         return data
 
     def to_representation(self, value: Any) -> Any:
-        """Give it as it is."""
+        """Return the value unchanged."""
         return value
 
 

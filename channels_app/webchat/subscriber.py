@@ -1,8 +1,8 @@
 """
-Hears the bell: one connection to Redis for all streams of a process, made anew for ever when it breaks.
+Subscribes to Redis: one connection for all streams of a process, which reconnects for ever.
 
-A ring that nobody heard is lost. So whoever follows looks by themselves: now and then while the bell is
-heard, often while it is not, and at once when it is heard again.
+A notification that was published meanwhile is lost. So streams poll as well: now and then while connected,
+often while not, and at once on reconnecting.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from channels_app.webchat import bell
+from channels_app.webchat import pubsub
 from config.lib import redis
 
 log = structlog.get_logger(__name__)
@@ -25,18 +25,18 @@ _PAUSE = 1.0
 _PING_AFTER = 1.0
 # A Redis that is frozen keeps the connection and says nothing, not even to a ping.
 _SILENT_AFTER = 3.0
-# Whoever rings leaves a Redis alone for so long that was away, even when we hear it again already.
+# Publishers avoid a Redis that was away for so long, even when we are connected again already.
 _DOUBTFUL_FOR = redis.breaker.pause + 5
 
 
-class Ear:
-    """Listens; tells `on_ring` the channel and the kind of each ring, `on_doubt` that some may be lost."""
+class Subscriber:
+    """Calls `on_message` with the channel and kind of each notification, `on_doubt` if some may be lost."""
 
     def __init__(
-        self, url: str, *, on_ring: Callable[[str, str], None], on_doubt: Callable[[], None]
+        self, url: str, *, on_message: Callable[[str, str], None], on_doubt: Callable[[], None]
     ) -> None:
         self._url = url
-        self._on_ring = on_ring
+        self._on_message = on_message
         self._on_doubt = on_doubt
         self._is_connected = False
         self._doubtful_until = 0.0
@@ -44,20 +44,20 @@ class Ear:
 
     @property
     def is_connected(self) -> bool:
-        """Tell whether Redis is there."""
+        """Return whether Redis is reachable."""
         return self._is_connected
 
     @property
     def hears_all(self) -> bool:
-        """Tell whether every ring that is rung is heard, as far as one can know."""
+        """Return whether every published notification arrives, as far as one can know."""
         return self._is_connected and time.monotonic() >= self._doubtful_until
 
     async def listen(self) -> None:
         """Listen for ever."""
         while True:
             try:
-                async with self._client() as client, client.pubsub() as bells:
-                    await self._hear(bells)
+                async with self._client() as client, client.pubsub() as subscription:
+                    await self._hear(subscription)
             except (RedisError, OSError, TimeoutError) as error:
                 self._lost(type(error).__name__)
             except Exception:  # nobody would listen any more
@@ -65,10 +65,10 @@ class Ear:
                 self._lost("fault")
             await asyncio.sleep(_PAUSE)
 
-    async def _hear(self, bells: PubSub) -> None:
+    async def _hear(self, subscription: PubSub) -> None:
         self._heard_at = time.monotonic()
         # Tasks of their own: redis-py's timeouts leave a task in a state in which it cannot be cancelled.
-        tasks = [asyncio.create_task(self._read(bells)), asyncio.create_task(self._ping(bells))]
+        tasks = [asyncio.create_task(self._read(subscription)), asyncio.create_task(self._ping(subscription))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -77,21 +77,21 @@ class Ear:
             for task in tasks:
                 task.cancel()
 
-    async def _read(self, bells: PubSub) -> None:
-        await bells.psubscribe(bell.channel("*"))
+    async def _read(self, subscription: PubSub) -> None:
+        await subscription.psubscribe(pubsub.channel("*"))
         while True:
-            told = await bells.get_message(timeout=None)
+            told = await subscription.get_message(timeout=None)
             self._heard_at = time.monotonic()
             if told and told["type"] == "psubscribe":
                 self._reconnected()
             elif told and told["type"] == "pmessage":
-                self._on_ring(told["channel"].decode(), told["data"].decode("utf-8", "replace"))
+                self._on_message(told["channel"].decode(), told["data"].decode("utf-8", "replace"))
 
-    async def _ping(self, bells: PubSub) -> None:
+    async def _ping(self, subscription: PubSub) -> None:
         while time.monotonic() - self._heard_at < _SILENT_AFTER:
             await asyncio.sleep(_PING_AFTER)
             if self._is_connected:
-                await bells.ping()
+                await subscription.ping()
         raise TimeoutError
 
     def _lost(self, reason: str) -> None:
@@ -108,7 +108,7 @@ class Ear:
         self._on_doubt()
 
     def _client(self) -> Redis:
-        # Without its own retries, which would connect anew and not tell that rings were lost.
+        # Without its own retries, which would connect anew and hide that notifications were lost.
         return Redis.from_url(
             self._url,
             socket_timeout=2,

@@ -122,7 +122,7 @@ _events = Batches(_write_batch, linger=EVENTS_LINGER, most=100)
 
 
 def batches(webhook: Arrived) -> Batches[Arrived]:
-    """Give the batches a webhook is stored in."""
+    """Return the batches that a webhook is stored in."""
     return _messages if webhook.parsed.inbound or webhook.parsed.problems else _events
 
 

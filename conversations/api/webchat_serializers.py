@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from channels_app.webchat import identities, messages
 from config.lib.api.serializers import StrictSerializer, TextField, TimestampField
-from conversations import visitor
+from conversations import visitor_history
 
 _JWT = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z"
 _FILE_ID = r"^[0-9a-f]{48}-(png|jpg|gif|webp)\Z"
@@ -122,7 +122,7 @@ class MessageInput(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """
-        Have something said.
+        Require a text or a picture.
 
         :raises ValidationError: if there is neither text nor picture
         """
@@ -166,7 +166,7 @@ class ChatMessageSerializer(serializers.Serializer[Any]):
     )
 
     def get_fields(self) -> dict[str, Any]:
-        """Give `from` too, which no class can have as an attribute."""
+        """Add `from`, which no class can have as an attribute."""
         author = serializers.ChoiceField(choices=("visitor", "ai", "staff"), help_text="Who wrote it.")
         fields = super().get_fields()
         return {"id": fields.pop("id"), "from": author, **fields}
@@ -195,7 +195,7 @@ class ChatPageQuery(StrictSerializer):
         required=False, max_length=4000, help_text="A `cursor`; without one, the newest messages."
     )
     limit = serializers.IntegerField(
-        min_value=1, max_value=visitor.MOST, default=50, help_text="The maximum number of messages."
+        min_value=1, max_value=visitor_history.MOST, default=50, help_text="The maximum number of messages."
     )
 
 

@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 QUIET = "1 hour"
 
 
-def raise_alarm(*, phone_number_id: str, code: str, reason: str) -> bool:
+def record(*, phone_number_id: str, code: str, reason: str) -> bool:
     """
     Note a `channel.error` in the caller's transaction and return whether it was, unless one was noted lately.
 

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from channels_app.meta import body
-from channels_app.meta.shapes import Maybe, MessageId, PhoneNumberId, Shape, are_texts, present
+from channels_app.meta.schemas import Maybe, MessageId, PhoneNumberId, Shape, are_texts, present
 from channels_app.meta.types import Person
 
 
@@ -132,7 +132,7 @@ class Source:
         )
 
     def is_own(self, wa_id: str | None) -> bool:
-        """Tell whether this is our own number."""
+        """Return whether this is our own number."""
         return bool(self.own_number) and _digits(wa_id) == self.own_number
 
     def moment(self, timestamp: object) -> datetime:

@@ -8,10 +8,10 @@ from django.utils import timezone
 
 from billing.models import Credit
 from channels_app.models import Customer, InboundMessage, PhoneNumber
-from conversations import closing, retrying, staff, takeover
+from conversations import closing, retrying, staff_reply, takeover
 from conversations.models import Conversation, Delivery, Message, Turn
+from conversations.service_window import WindowClosedError
 from conversations.sweeper import unsent_messages
-from conversations.windows import WindowClosedError
 from tests.conversations import answering
 from tests.conversations.test_retrying import LONG, drain, sent, wrote
 from tests.factories import AgentFactory, CustomerFactory, MessageFactory
@@ -38,7 +38,7 @@ def conversation(agent, customer) -> Conversation:
 
 
 def say(conversation, text="This is Ann. How can I help?", **more) -> Message:
-    return staff.say(conversation_id=conversation.pk, text=text, actor="ann@example.com", **more)
+    return staff_reply.send(conversation_id=conversation.pk, text=text, actor="ann@example.com", **more)
 
 
 def paused_for() -> timedelta:
@@ -175,12 +175,12 @@ class TestSayRefuses:
 
     def test_an_unknown_conversation(self, agent):
         with pytest.raises(Conversation.DoesNotExist):
-            staff.say(conversation_id="cnv_none", text="Hello", actor="ann")
+            staff_reply.send(conversation_id="cnv_none", text="Hello", actor="ann")
 
     def test_one_that_has_ended(self, conversation):
         closing.close(conversation_id=conversation.pk)
 
-        self.refuses(conversation, staff.ConversationClosedError)
+        self.refuses(conversation, staff_reply.ConversationClosedError)
 
     def test_when_the_customer_has_been_silent_for_a_day(self, conversation):
         InboundMessage.objects.update(sent_at=timezone.now() - timedelta(hours=25))
@@ -190,10 +190,10 @@ class TestSayRefuses:
     def test_a_number_that_is_deleted(self, conversation):
         PhoneNumber.objects.update(deleted_at=timezone.now())
 
-        self.refuses(conversation, staff.ChannelGoneError)
+        self.refuses(conversation, staff_reply.ChannelGoneError)
 
     def test_an_empty_text(self, conversation):
-        self.refuses(conversation, staff.NothingSaidError, " \n")
+        self.refuses(conversation, staff_reply.NothingSaidError, " \n")
 
 
 class TestActor:

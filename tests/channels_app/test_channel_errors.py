@@ -4,7 +4,7 @@ import psycopg
 from django.db import connection
 
 from billing.models import Event
-from channels_app import alarms
+from channels_app import channel_errors
 from tests.factories import PhoneNumberFactory
 
 
@@ -15,8 +15,8 @@ def test_number_that_is_locked_gets_its_alarm_by_the_next_failure(transactional_
 
     with psycopg.connect(f"{url}/{connection.settings_dict['NAME']}") as other:
         other.execute("SELECT 1 FROM phone_numbers FOR SHARE")
-        is_raised_meanwhile = alarms.raise_alarm(**error)
-    is_raised_afterwards = alarms.raise_alarm(**error)
+        is_raised_meanwhile = channel_errors.record(**error)
+    is_raised_afterwards = channel_errors.record(**error)
 
     assert (is_raised_meanwhile, is_raised_afterwards) == (False, True)
     assert Event.objects.filter(type="channel.error").count() == 1

@@ -50,11 +50,11 @@ class WebChatSerializer(serializers.ModelSerializer[WebChat]):
         read_only_fields = fields
 
     def get_embed_snippet(self, chat: WebChat) -> str:
-        """Give the script tag."""
+        """Return the script tag."""
         return chats.embed_snippet(chat.phone_number_id)
 
     def get_hosted_url(self, chat: WebChat) -> str:
-        """Give the page's address."""
+        """Return the page's address."""
         return f"{origins.base_url()}/webchat/{chat.phone_number_id}"
 
 

@@ -60,18 +60,18 @@ class State:
     is_paused: bool
 
     def told(self) -> dict[str, bool]:
-        """Give it as the API tells it."""
+        """Return the JSON object of the API."""
         return {"is_available": self.is_available, "is_paused": self.is_paused}
 
 
 def customer_id(*, phone_number_id: str, visitor_id: str) -> str | None:
-    """Give the row of a visitor; None as long as they have not written."""
+    """Return the row of a visitor; None until their first message."""
     found = Customer.objects.filter(phone_number_id=phone_number_id, visitor_id=visitor_id)
     return found.values_list("pk", flat=True).first()
 
 
 def has_sent(*, customer_id: str | None, name: str) -> bool:
-    """Tell whether a visitor has sent the picture that lies there, under whatever id they had then."""
+    """Return whether a visitor has sent the stored picture, under any id that they have had."""
     if customer_id is None:
         return False
     return InboundMessage.objects.filter(customer_id=customer_id, media__contains=[{"name": name}]).exists()
@@ -82,7 +82,7 @@ def has_sent(*, customer_id: str | None, name: str) -> bool:
 
 def page(*, customer_id: str | None, after: str | None = None, limit: int = 50) -> Page:
     """
-    Give what came after a cursor, oldest first; without one, the newest.
+    Return the messages after a cursor, oldest first; without one, the newest.
 
     :raises InvalidCursorError: if it is none
     """
@@ -104,7 +104,7 @@ def page(*, customer_id: str | None, after: str | None = None, limit: int = 50) 
 
 
 def _talks(customer_id: str, cursor: Cursor, *, is_first: bool) -> tuple[dict[str, bool], bool]:
-    """Give the conversations a page is about, in order, whether each goes on, and whether these are all."""
+    """Return the conversations of a page, in order, whether each goes on, and whether these are all."""
     facts = {
         "customer": customer_id,
         "named": list(cursor.places),
@@ -199,7 +199,7 @@ def _has_changed(row: dict[str, Any], cursor: Cursor) -> bool:
 
 
 def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]], *, is_full: bool) -> Cursor:
-    """Give the cursor behind these rows; `is_full` if there are more than these."""
+    """Return the cursor behind these rows; `is_full` if there are more than these."""
     places = {name: cursor.places.get(name, Place()) for name in talks}
     inbox = cursor.inbox
     for row in rows:
@@ -227,7 +227,7 @@ def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]]
 
 
 def state(*, phone_number_id: str, customer_id: str | None = None) -> State:
-    """Say whether somebody answers: an agent with credits, or a person who has taken over."""
+    """Return whether somebody answers: an agent with credits, or a person who has taken over."""
     row = sql.row(
         _STATE,
         {"number": phone_number_id, "customer": customer_id or "", "price": settings.CREDITS_PER_REPLY},

@@ -10,5 +10,5 @@ class VisitorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
     name = "visitor"
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002  (the library's signature)
-        """Say where the token goes."""
+        """Describe where the token goes."""
         return {"type": "http", "scheme": "bearer", "description": "The token of a visitor's session."}

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from channels_app import wiping
+from channels_app import number_secrets
 from channels_app.models import PhoneNumber
 from channels_app.tasks import purge
 from tests.factories import DeliveryFactory, PhoneNumberFactory, TurnFactory
@@ -22,7 +22,7 @@ class TestWipe:
     def test_takes_the_tokens_of_deleted_numbers_only(self, deleted):
         live = PhoneNumberFactory()
 
-        wiped = [wiping.wipe(), wiping.wipe()]
+        wiped = [number_secrets.wipe(), number_secrets.wipe()]
 
         assert wiped == [1, 0]
         assert (has_token(deleted), has_token(live)) == (False, True)
@@ -31,7 +31,7 @@ class TestWipe:
     def test_leaves_it_to_a_turn_in_flight(self, deleted, state, is_kept):
         TurnFactory(conversation__customer__phone_number=deleted, state=state)
 
-        wiping.wipe()
+        number_secrets.wipe()
 
         assert has_token(deleted) is is_kept
 
@@ -43,14 +43,14 @@ class TestWipe:
         turn = TurnFactory(conversation__customer__phone_number=deleted, state="done")
         DeliveryFactory(turn=turn, state=state)
 
-        wiping.wipe()
+        number_secrets.wipe()
 
         assert has_token(deleted) is is_kept
 
     def test_of_one_number_leaves_the_others(self, deleted):
         other = PhoneNumberFactory(deleted_at=timezone.now())
 
-        wiping.wipe(phone_number_id=deleted.phone_number_id)
+        number_secrets.wipe(phone_number_id=deleted.phone_number_id)
 
         assert (has_token(deleted), has_token(other)) == (False, True)
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
 
-from channels_app import intake, webhook
+from channels_app import ingest, webhook
 from channels_app.webchat import server_messages
 from config.lib import errors, failpoints, logs
 
@@ -29,7 +29,7 @@ Answer = tuple[int, dict[str, str]]
 
 
 def is_ordinary(*, method: str, path: str, scheme: str, headers: Mapping[str, str], raw: bytes) -> bool:
-    """Tell whether a request is one of Meta's for us; `headers` have lower-case names."""
+    """Return whether a request is a webhook of Meta for us; `headers` have lower-case names."""
     if method != "POST" or path != settings.WEBHOOK_PATH or len(raw) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return False
     # Parsed by a thread: it is not signed with a secret that is known here.
@@ -66,16 +66,16 @@ async def receive(*, raw: bytes, headers: Mapping[str, str]) -> Answer:
 async def _take(raw: bytes) -> int:
     now = timezone.now()
     arrived = (
-        intake.arrived(raw, now=now)
+        ingest.arrived(raw, now=now)
         if len(raw) < LARGE
-        else await asyncio.to_thread(intake.arrived, raw, now=now)
+        else await asyncio.to_thread(ingest.arrived, raw, now=now)
     )
     try:
-        await asyncio.wait_for(intake.batches(arrived).add(arrived), PATIENCE)
-    except intake.UnwritableError:
+        await asyncio.wait_for(ingest.batches(arrived).add(arrived), PATIENCE)
+    except ingest.UnwritableError:
         return await _spool(arrived)
     except TimeoutError:
-        intake.postgres.failed()
+        ingest.postgres.failed()
         return await _spool(arrived)
     except Exception as error:  # noqa: BLE001  (whatever it is, the webhook is kept)
         log.error("webhook.batch_failed", error=errors.summary(error))
@@ -85,10 +85,10 @@ async def _take(raw: bytes) -> int:
     return 200
 
 
-async def _spool(arrived: intake.Arrived) -> int:
+async def _spool(arrived: ingest.Arrived) -> int:
     try:
-        await asyncio.to_thread(intake.spool_one, arrived)
-    except intake.NowhereToKeepError as error:
+        await asyncio.to_thread(ingest.spool_one, arrived)
+    except ingest.NowhereToKeepError as error:
         log.error("webhook.refused", reason=str(error), size=len(arrived.raw))
         return 503
     log.info("webhook.spooled", **arrived.parsed.summary, size=len(arrived.raw))

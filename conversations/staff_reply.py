@@ -11,7 +11,7 @@ from channels_app.models import Customer
 from channels_app.senders.contract import NotDeliveredError
 from config.lib import ids, sql
 from config.lib.jobs import Job, ring
-from conversations import takeover, windows
+from conversations import service_window, takeover
 from conversations.answering import store
 from conversations.models import Conversation, Delivery, Message
 
@@ -35,7 +35,7 @@ class NothingSaidError(ValueError):
 
 
 @transaction.atomic
-def say(
+def send(
     *,
     conversation_id: str,
     text: str,
@@ -53,14 +53,14 @@ def say(
     :raises Conversation.DoesNotExist: if there is no such conversation
     :raises ConversationClosedError: if it has ended
     :raises ChannelGoneError: if the number is deleted, or its channel cannot send
-    :raises WindowClosedError: (conversations.windows) if the channel takes nothing until the customer writes
+    :raises WindowClosedError: (conversations.service_window) if the customer must write first
     :raises NothingSaidError: if the text is empty
     """
     if not text.strip():
         raise NothingSaidError("the text is empty")
     known = Conversation.objects.select_related("customer__phone_number").get(pk=conversation_id)
     parts = _parts(text, known.customer)
-    windows.check(known.customer)
+    service_window.check(known.customer)
     takeover.pause_conversation(
         conversation_id=conversation_id, reason="a member of staff answered", until=pause_until
     )
@@ -87,7 +87,7 @@ def _active_id(closed: Conversation) -> str | None:
 
 
 def _parts(text: str, customer: Customer) -> list[str]:
-    """Give what will be posted; the number is not deleted before the transaction ends."""
+    """Return the post; the number is not deleted before the transaction ends."""
     number = sql.row(
         "SELECT type FROM phone_numbers WHERE phone_number_id = %s AND deleted_at IS NULL FOR SHARE",
         [customer.phone_number_id],

@@ -78,7 +78,7 @@ def reason(error: Exception) -> str:
 
 
 def unshowable(what: str) -> str:
-    """Tell the model that there was something else, of which only this is known."""
+    """Describe for the model a content of which only this is known."""
     return f"The customer sent something that cannot be shown here ({what[:200]})"
 
 

@@ -7,8 +7,8 @@ from rest_framework import serializers
 from channels_app.models import PhoneNumber
 from config.lib.api.problems import not_found
 from conversations import message_object
-from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
-from conversations.api.customer_shapes import CustomerSerializer
+from conversations.api.customer_serializers import EXAMPLE as CUSTOMER
+from conversations.api.customer_serializers import CustomerSerializer
 from conversations.models import Delivery, Message
 
 TAG = "Messages"

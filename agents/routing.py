@@ -17,7 +17,7 @@ class Entry(TypedDict):
 
 
 def get(phone_number_id: str) -> Entry | None:
-    """Say who answers on a number; None where nobody does."""
+    """Return the agent that answers on a number; None if there is none."""
     try:
         user_id = _owner(phone_number_id)
     except PhoneNumber.DoesNotExist:

@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from agents import number_states
-from agents.api import webchat_shapes
-from agents.api.webchat_shapes import WebChatInput, WebChatSerializer
+from agents.api import webchat_serializers
+from agents.api.webchat_serializers import WebChatInput, WebChatSerializer
 from agents.number_states import Status
 from channels_app.models import PhoneNumber
 from config.lib.api.serializers import (
@@ -111,13 +111,13 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
         list_serializer_class = _NumberListSerializer
 
     def get_has_access_token(self, number: PhoneNumber) -> bool:
-        """Tell whether there is one."""
+        """Return whether the number has an access token."""
         return bool(number.access_token)
 
     @extend_schema_field(WebChatSerializer(allow_null=True))
     def get_webchat(self, number: PhoneNumber) -> dict[str, Any] | None:
         """Show how it looks."""
-        return webchat_shapes.shown(number)
+        return webchat_serializers.shown(number)
 
     @extend_schema_field(NumberStateSerializer)
     def get_state(self, number: PhoneNumber) -> dict[str, Any]:

@@ -12,16 +12,16 @@ from django.conf import settings
 
 from channels_app.webchat.sessions import Visitor
 from config.lib import sql
-from conversations import visitor
-from conversations.visitor import MOST_OPEN, NEWEST_CONVERSATIONS, Message, State
+from conversations import visitor_history
 from conversations.visitor_cursor import Cursor, InvalidCursorError
+from conversations.visitor_history import MOST_OPEN, NEWEST_CONVERSATIONS, Message, State
 
 # A reader who comes back after a long time is told in pieces of this size.
 _AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Fingerprint:
     """How a visitor's chat stands, their row, if they have one, and who may use the chat."""
 
     customer_id: str | None
@@ -33,7 +33,7 @@ class Mark:
 class Reading:
     """What came after a cursor, the cursor behind it, and how the chat stood just before it was read."""
 
-    mark: Mark
+    mark: Fingerprint
     messages: list[Message]
     cursor: str
     has_more: bool
@@ -43,16 +43,16 @@ class Reading:
 def read(who: Visitor, *, after: str | None, access_mark: str) -> Reading | None:
     """Read what a visitor has not seen; None if the chat is gone, or others may use it than did then."""
     # The mark first: whatever changes while we read moves it again.
-    mark = marks([who]).get(who)
+    mark = fingerprints([who]).get(who)
     if mark is None or mark.access_mark != access_mark:
         return None
-    page = visitor.page(customer_id=mark.customer_id, after=after, limit=_AT_ONCE)
-    state = visitor.state(phone_number_id=who.phone_number_id, customer_id=mark.customer_id)
+    page = visitor_history.page(customer_id=mark.customer_id, after=after, limit=_AT_ONCE)
+    state = visitor_history.state(phone_number_id=who.phone_number_id, customer_id=mark.customer_id)
     return Reading(mark, page.messages, page.cursor, page.has_more, state)
 
 
 def usable(cursor: str) -> str | None:
-    """Give a cursor if it is one; whoever lost theirs is told the newest."""
+    """Return a cursor if it is valid; without one the stream begins with the newest messages."""
     try:
         Cursor.read(cursor)
     except InvalidCursorError:
@@ -60,8 +60,8 @@ def usable(cursor: str) -> str | None:
     return cursor
 
 
-def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
-    """Give the mark of each visitor whose chat is not gone."""
+def fingerprints(visitors: Collection[Visitor]) -> dict[Visitor, Fingerprint]:
+    """Return the fingerprint of each visitor whose chat is live."""
     places = list(visitors)
     facts = {
         "numbers": [who.phone_number_id for who in places],
@@ -71,7 +71,7 @@ def marks(visitors: Collection[Visitor]) -> dict[Visitor, Mark]:
         "most": MOST_OPEN,
     }
     return {
-        places[row["place"] - 1]: Mark(row["customer_id"], row["mark"], row["access_mark"])
+        places[row["place"] - 1]: Fingerprint(row["customer_id"], row["mark"], row["access_mark"])
         for row in sql.rows(_MARKS, facts)
     }
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection, transaction
 
-from channels_app import intake, reception
+from channels_app import ingest, webhook_fast_path
 from channels_app.models import ChannelEvent, InboundMessage
 from config.lib import locks
 from config.lib.locks import Lock
@@ -35,12 +35,12 @@ STATUS = webhooks.encode(
 
 @pytest.fixture(autouse=True)
 def _stores(valkey, transactional_db):
-    intake.postgres.succeeded()
+    ingest.postgres.succeeded()
 
 
 async def receive(raw: bytes) -> int:
     headers = {"x-hub-signature-256": webhooks.sign(raw, SECRET), "content-type": "application/json"}
-    status, _ = await reception.receive(raw=raw, headers=headers)
+    status, _ = await webhook_fast_path.receive(raw=raw, headers=headers)
     return status
 
 

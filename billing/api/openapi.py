@@ -11,12 +11,12 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = ["apiKey", "bearer"]
 
     def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:  # noqa: ARG002  (the library's signature)
-        """Say where the key goes."""
+        """Describe where the key goes."""
         return [
             {"type": "apiKey", "in": "header", "name": settings.API_KEY_HEADER},
             {"type": "http", "scheme": "bearer", "description": "The same key."},
         ]
 
     def get_security_requirement(self, auto_schema: object) -> list[dict[str, list[str]]]:  # noqa: ARG002
-        """Say that either will do."""
+        """Describe that either scheme is accepted."""
         return [{"apiKey": []}, {"bearer": []}]

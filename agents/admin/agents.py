@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from agents import dashboard_prompts, lifecycle, relinking, removal
-from agents.admin.speaking import VersionForm
+from agents.admin.prompts import VersionForm
 from agents.dashboard_prompts import NoAgentsError
 from agents.lifecycle import IntervalOutOfRangeError
 from agents.models import DEFAULT_DISCLOSURE, LONGEST_DISCLOSURE, Agent, ConversationArchive, Prompt

@@ -88,7 +88,7 @@ class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
 
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_next_attempt_at(self, row: WebhookDelivery) -> str | None:
-        """Give when it is tried next."""
+        """Return the time of the next attempt."""
         if row.state != WebhookDelivery.State.PENDING:
             return None
         shown: str | None = serializers.DateTimeField().to_representation(row.due_at)
@@ -96,7 +96,7 @@ class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
 
     @extend_schema_field(AttemptSerializer(allow_null=True))
     def get_last_attempt(self, row: WebhookDelivery) -> dict[str, Any] | None:
-        """Give the newest attempt."""
+        """Return the newest attempt."""
         return AttemptSerializer(row.log[-1]).data if row.log else None
 
 
@@ -112,7 +112,7 @@ class SentWebhookDeliverySerializer(WebhookDeliverySerializer):
 
     @extend_schema_field({"type": "object", "additionalProperties": True})
     def get_payload(self, row: WebhookDelivery) -> dict[str, Any]:
-        """Give the body."""
+        """Return the body."""
         return payload.of(row.event)
 
 

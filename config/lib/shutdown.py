@@ -24,7 +24,7 @@ _is_busy: list[Callable[[], bool]] = []
 
 
 def register(*, hand_back: Callable[[], None], is_busy: Callable[[], bool]) -> None:
-    """Say how work is handed back when this process stops, and whether some of it must be ended first."""
+    """Register how work is handed back when this process stops, and whether some of it must end first."""
     _hand_back.append(hand_back)
     _is_busy.append(is_busy)
 
@@ -43,10 +43,10 @@ def _stop() -> None:
             try:
                 hand_back()
             except Exception:  # the process ends all the same
-                log.exception("stopping.not_handed_back")
+                log.exception("shutdown.not_handed_back")
         if not any(busy() for busy in _is_busy):
             break
         time.sleep(0.1)
-    log.info("stopping.done")
+    log.info("shutdown.done")
     logging.shutdown()
     os._exit(0)

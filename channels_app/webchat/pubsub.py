@@ -1,7 +1,7 @@
 """
-Tells event streams that a visitor's chat has changed; what has changed, they read from Postgres.
+Notifies event streams by Redis that a visitor's chat has changed; they read the changes from Postgres.
 
-A ring may be lost: streams look by themselves as well, more often while Redis is away.
+A notification may be lost: streams poll as well, more often while Redis is away.
 """
 
 import structlog
@@ -16,22 +16,22 @@ TYPING = "typing"
 
 
 def channel(customer_id: str) -> str:
-    """Name the Redis channel on which is rung for a customer; the kind of ring is what is said there."""
+    """Return the Redis channel of a customer's notifications; the message is their kind."""
     return f"webchat:{customer_id}"
 
 
 def newcomer_channel(*, phone_number_id: str, visitor_id: str) -> str:
-    """Name the channel for a visitor who has no row yet: they have not written."""
+    """Return the channel of a visitor who has no row yet: they have not written."""
     return f"webchat:{phone_number_id}:{visitor_id}"
 
 
-def ring(customer_id: str, kind: str = CHANGED) -> None:
-    """Ring for a customer once the transaction commits; never raises."""
+def publish(customer_id: str, kind: str = CHANGED) -> None:
+    """Notify the streams of a customer once the transaction commits; never raises."""
     _publish_on_commit([channel(customer_id)], kind)
 
 
-def ring_for_visitor(*, phone_number_id: str, visitor_id: str, customer_id: str | None) -> None:
-    """Ring for a visitor who wrote, also to streams that know them by no row yet."""
+def publish_for_visitor(*, phone_number_id: str, visitor_id: str, customer_id: str | None) -> None:
+    """Notify the streams of a visitor who wrote, also those opened before the visitor had a row."""
     channels = [newcomer_channel(phone_number_id=phone_number_id, visitor_id=visitor_id)]
     _publish_on_commit(channels + ([channel(customer_id)] if customer_id else []), CHANGED)
 
@@ -49,5 +49,5 @@ def _publish(channels: list[str], kind: str) -> None:
         try:
             redis.call(redis.client().publish, name, kind)
         except redis.RedisUnavailableError as error:
-            log.debug("bell.ring_lost", reason=str(error))
+            log.debug("pubsub.not_published", reason=str(error))
             return
