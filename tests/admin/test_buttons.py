@@ -122,7 +122,7 @@ class TestConversations:
 
         entry = LogEntry.objects.get()
         assert (entry.user, entry.object_id) == (accounts.support, house.talk.pk)
-        assert entry.change_message == "Pause the AI: the AI is silent (on the phone)"
+        assert entry.change_message == "Pause the AI: the AI is paused (on the phone)"
 
     def test_show_the_newest_hundred_messages_and_the_way_to_the_older(self, house, people):
         for number in range(4, 152):
