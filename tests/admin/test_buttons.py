@@ -280,7 +280,9 @@ class TestKeys:
     def test_that_never_work_are_not_made(self, house, people):
         past = {"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}
 
-        assert "time in the future" in refusals(press(people.operators, house.business, "create-key", name="x", **past))
+        assert "time in the future" in refusals(
+            press(people.operators, house.business, "create-key", name="x", **past)
+        )
 
     def test_are_revoked(self, people, house):
         made = press(people.operators, house.business, "create-key", name="shop")
