@@ -102,7 +102,7 @@ def _let_web_chat_stand_here() -> None:
         phone_number_id=chats.DEMO_NUMBER,
         allowed_origins=[f"http://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports],
         title="Demo Bakery",
-        subtitle="We usually answer at once",
+        subtitle="Typically replies instantly",
         color="#a8470f",
         welcome_text="Hello! Ask us about bread, cakes and opening hours.",
     )

@@ -59,23 +59,23 @@ class AgentForm(ButtonForm):
         help_text="Leave empty to follow the current version.",
         widget=widgets.number("").widget,
     )
-    fallback_message = widgets.long_text("Sent when no answer could be made", required=False)
+    fallback_message = widgets.long_text("Fallback message", required=False)
     unavailable_message = widgets.long_text(
-        "Sent when the credits are out", required=False, help_text="Empty: nothing is sent."
+        "Message without credits", required=False, help_text="Empty: nothing is sent."
     )
-    handover_enabled = widgets.switch("The model may hand a talk over to a person")
+    handover_enabled = widgets.switch("The AI may hand over to a person")
     handover_message = widgets.long_text(
-        "Sent when it does", required=False, help_text="Empty: a general text."
+        "Handover message", required=False, help_text="Empty: a general text."
     )
     disclosure = widgets.text(
-        "Put before the first reply of a conversation",
+        "AI disclosure",
         required=False,
         most=LONGEST_DISCLOSURE,
         help_text="Tells the customer that they are chatting with an AI, as EU law requires. Leave empty "
         "to send nothing.",
     )
     extraction_interval = forms.IntegerField(
-        label="Quiet before a talk is read for its lead, in milliseconds",
+        label="Quiet time before the lead is read, in milliseconds",
         required=False,
         help_text="300000 to 900000. Empty: the service's own.",
         widget=widgets.number("").widget,
@@ -108,7 +108,7 @@ class RelinkForm(ButtonForm):
     """Where an agent should answer."""
 
     phone_number_id = widgets.choice("Number")
-    replace = widgets.switch("Take the place of an agent that answers there")
+    replace = widgets.switch("Replace the agent that answers there")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -132,12 +132,12 @@ def _relink(press: Press) -> str:
 
 def _delete(press: Press) -> str:
     lifecycle.delete(agent_id=press.row.pk)
-    return "deleted; what it said stays"
+    return "deleted; its messages are kept"
 
 
 def _remove_number(press: Press) -> str:
     removal.remove(phone_number_id=press.row.pk)
-    return "deleted, and its token is wiped once nothing needs it"
+    return "deleted; its token is erased once no reply needs it"
 
 
 class ImportPromptForm(VersionForm):

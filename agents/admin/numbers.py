@@ -21,7 +21,7 @@ def answered_by(number: PhoneNumber) -> Any:
     if number.deleted_at is not None:
         return "-"
     agent = Agent.objects.live().filter(phone_number_id=number.pk).first()
-    return link(agent) if agent else "no agent: put one on this number"
+    return link(agent) if agent else "No agent: put one on this number"
 
 
 @admin.display(description="waiting messages")

@@ -29,10 +29,10 @@ class VersionForm(ButtonForm):
         "Model", required=False, most=100, help_text="Leave empty for the service's default."
     )
     parameters = widgets.document(
-        "Parameters", help_text='More of what OpenAI takes, as JSON: {"temperature": 0.3}'
+        "Parameters", help_text='Further OpenAI parameters, as JSON: {"temperature": 0.3}'
     )
     variables = widgets.document(
-        "Variables", help_text='Its own: {"opening": {"type": "string", "default": "7 to 18"}}'
+        "Variables", help_text='As JSON: {"opening": {"type": "string", "default": "7 to 18"}}'
     )
 
     def clean_parameters(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class PromptForm(VersionForm):
     name = widgets.text("Name")
     purpose = widgets.choice(
         "For",
-        choices=(("reply", "replies"), ("extraction", "reading talks for their leads")),
+        choices=(("reply", "replies"), ("extraction", "reading leads")),
         required=False,
         help_text="A business can have one prompt for reading leads. Without one, the built-in prompt is "
         "used.",

@@ -27,7 +27,7 @@ class OperatorKeyForm(ButtonForm):
     name = widgets.text("Name", most=100, help_text="The person or program that will use it.")
     scope = widgets.choice("May", choices=_SCOPES, required=False)
     expires_at = widgets.moment(
-        "Works until",
+        "Expires",
         required=False,
         help_text="In UTC. Leave empty for a key that lasts until it is revoked.",
     )
@@ -48,7 +48,7 @@ class KeyForm(OperatorKeyForm):
     """The same, and the numbers that a business's key is restricted to."""
 
     phone_number_ids = widgets.long_text(
-        "Only these numbers",
+        "Restrict to these numbers",
         required=False,
         help_text="One id per line. Leave empty for all numbers and everything that belongs to the whole "
         "business.",
@@ -62,7 +62,7 @@ class KeyForm(OperatorKeyForm):
 class RevokeForm(ButtonForm):
     """Whether the keys that a key made are revoked with it."""
 
-    descendants = widgets.switch("Also revoke the keys that were made with it")
+    descendants = widgets.switch("Also revoke the keys that were created with it")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -84,7 +84,7 @@ def _create_for_operator(press: Press) -> Done:
 
 def _revoke(press: Press) -> str:
     ended = keys.revoke(user_id=press.row.user_id, prefix=press.row.pk, **press.data)
-    return f"revoked: {', '.join(ended) or 'nothing, all had ended before'}"
+    return f"revoked: {', '.join(ended) or 'nothing: all had already ended'}"
 
 
 CREATE = Button(

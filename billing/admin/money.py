@@ -66,7 +66,7 @@ def _adjust(press: Press) -> str:
 
 
 def _said(what: str, press: Press, *, is_new: bool) -> str:
-    return f"{what}: {press.data['reason']}" if is_new else "was entered before; nothing was changed"
+    return f"{what}: {press.data['reason']}" if is_new else "was already entered; nothing was changed"
 
 
 _ERRORS: dict[type[Exception], str] = {

@@ -22,7 +22,7 @@ class BusinessForm(ButtonForm):
     company_name = widgets.text("Company", required=False)
     timezone = widgets.text("Time zone", most=64, help_text="For example Europe/Berlin.")
     notify_email = forms.EmailField(
-        label="Told of leads",
+        label="E-mail for leads",
         required=False,
         max_length=255,
         help_text="Receives e-mails about leads. Leave empty to send none.",

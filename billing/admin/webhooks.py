@@ -30,16 +30,16 @@ class DayForm(ButtonForm):
 
 def _enable(press: Press) -> str:
     endpoints.change(press.row, is_enabled=True)
-    return "events are sent there again"
+    return "switched on; events are sent again"
 
 
 def _disable(press: Press) -> str:
     endpoints.change(press.row, is_enabled=False)
-    return "nothing is sent there any more"
+    return "switched off; no events are sent"
 
 
 def _test(press: Press) -> str:
-    return f"a test is on its way, as {endpoints.send_test(press.row).pk}"
+    return f"test event sent as {endpoints.send_test(press.row).pk}"
 
 
 def _redeliver_failed(press: Press) -> str:
@@ -51,7 +51,7 @@ def _redeliver_failed(press: Press) -> str:
 
 def _redeliver(press: Press) -> str:
     redelivery.again(press.row)
-    return "it is sent once more"
+    return "will be sent again"
 
 
 def _is_on(endpoint: WebhookEndpoint) -> bool:
@@ -188,7 +188,7 @@ class WebhookDeliveryPage(Page):
     def tried(self, row: WebhookDelivery) -> SafeString | str:
         """Return a line for each attempt."""
         lines = ((attempt.get("at", ""), _came_of(attempt)) for attempt in row.log)
-        return format_html_join("", "<div>{}: {}</div>", lines) or "not tried yet"
+        return format_html_join("", "<div>{}: {}</div>", lines) or "no attempt yet"
 
 
 @admin.register(Email)

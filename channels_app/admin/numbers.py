@@ -47,7 +47,7 @@ class ChangeForm(ButtonForm):
         "Access token", required=False, help_text="Leave empty to keep the current token. It is never shown."
     )
     api_base_url = widgets.text(
-        "Graph address", required=False, most=200, help_text="Leave empty for the default."
+        "Meta API address", required=False, most=200, help_text="Leave empty for the default."
     )
     sender_id = widgets.text(
         "Sends as", required=False, most=50, help_text="Leave empty to use the number's own id."

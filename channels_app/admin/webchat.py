@@ -23,7 +23,7 @@ class SettingsForm(ButtonForm):
     """How a chat looks, and where it may stand."""
 
     allowed_origins = widgets.long_text(
-        "Pages it may stand on",
+        "Allowed origins",
         required=False,
         most=MOST_ORIGINS * 256,
         help_text="One origin per line, for example https://shop.example. Leave empty to show the widget "
@@ -32,15 +32,15 @@ class SettingsForm(ButtonForm):
     title = widgets.text("Title", required=False, most=60)
     subtitle = widgets.text("Subtitle", required=False, most=100)
     welcome_text = widgets.long_text("Welcome", required=False, most=500)
-    placeholder = widgets.text("Where one writes", required=False, most=60)
-    launcher_label = widgets.text("On the button", required=False, most=40)
+    placeholder = widgets.text("Input placeholder", required=False, most=60)
+    launcher_label = widgets.text("Launcher label", required=False, most=40)
     color = widgets.text("Colour", most=7, help_text="For example #1f6feb.")
     position = widgets.choice("Corner", choices=WebChat.Position.choices)
     theme = widgets.choice(
         "Theme", choices=WebChat.Theme.choices, help_text="Auto follows the visitor's device."
     )
     texts = widgets.document(
-        "Other words", help_text='Texts that replace the widget\'s own, as JSON: {"send": "Go"}.'
+        "Custom texts", help_text='Texts that replace the widget\'s own, as JSON: {"send": "Go"}.'
     )
     daily_limit = widgets.number(
         "Messages a day", least=0, most=chats.MOST_A_DAY, help_text="All visitors together."

@@ -58,11 +58,11 @@ def _cards(now: datetime, *, sees_money: bool) -> list[dict[str, Any]]:
             reverse("admin:channels_app_inboundmessage_changelist") + "?status__exact=pending",
         ),
         _card("Open turns", _patiently(lambda: _count(_OPEN_TURNS)), "being answered right now"),
-        _card("Paused customers", _patiently(lambda: _count(_PAUSED)), "a person answers them"),
+        _card("Paused customers", _patiently(lambda: _count(_PAUSED)), "the AI does not answer them"),
         _card(
             "Asked for a person",
             _patiently(lambda: _count(_HANDED_OVER)),
-            "handed over by the model, nobody took over yet",
+            "the AI asked for a person; nobody has taken over yet",
             reverse("admin:conversations_conversation_changelist") + "?handover=waiting",
         ),
         _card(
@@ -77,7 +77,7 @@ def _cards(now: datetime, *, sees_money: bool) -> list[dict[str, Any]]:
             _card(
                 "Out of credits",
                 _patiently(lambda: _count(_EXHAUSTED, price=settings.CREDITS_PER_REPLY)),
-                "businesses that cannot pay for a reply",
+                "businesses without enough credits for a reply",
                 reverse("admin:billing_credit_changelist") + "?state=exhausted",
             )
         )

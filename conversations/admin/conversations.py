@@ -30,7 +30,7 @@ _MOST_CUSTOMERS = 1000
 class ReplyForm(ButtonForm):
     """What staff says."""
 
-    text = widgets.long_text("Your answer")
+    text = widgets.long_text("Your reply")
     # Made with the form: sending it twice says it once.
     message_id = forms.RegexField(r"\Amsg_[0-9A-HJKMNP-TV-Z]{26}\Z", widget=forms.HiddenInput)
 
@@ -53,22 +53,22 @@ def _reply(press: Press) -> str:
         actor=press.actor,
         message_id=press.data["message_id"],
     )
-    return f"said, as {message.pk}; the AI is paused"
+    return f"reply sent as {message.pk}; the AI is paused"
 
 
 def _pause(press: Press) -> str:
     reason = press.data["reason"] or press.actor
     takeover.pause_conversation(conversation_id=press.row.pk, reason=reason, until=press.data["until"])
-    return f"the AI is silent ({reason})"
+    return f"the AI is paused ({reason})"
 
 
 def _resume(press: Press) -> str:
     takeover.resume_conversation(conversation_id=press.row.pk)
-    return "the AI answers again"
+    return "the AI is active again"
 
 
 def _close(press: Press) -> str:
-    return "ended" if closing.close(conversation_id=press.row.pk) else "had ended before"
+    return "ended" if closing.close(conversation_id=press.row.pk) else "was already closed"
 
 
 def _is_paused(talk: Conversation) -> bool:
@@ -197,7 +197,7 @@ class ConversationPage(Page):
             ("AI", f"paused until {customer.paused_until:%Y-%m-%d %H:%M}" if _is_paused(talk) else "answers"),
         ]
         if _is_paused(talk) and customer.pause_reason:
-            facts.append(("Paused because", customer.pause_reason))
+            facts.append(("Pause reason", customer.pause_reason))
         if talk.handover_at:
             facts.append(("Asked for a person", talk.handover_reason or f"{talk.handover_at:%Y-%m-%d %H:%M}"))
         return [
@@ -206,7 +206,7 @@ class ConversationPage(Page):
             ("Began", f"{talk.created_at:%Y-%m-%d %H:%M}"),
             ("Last message", f"{talk.last_message_at:%Y-%m-%d %H:%M}"),
             ("Id", talk.pk),
-            ("At OpenAI", talk.openai_conversation_id or "-"),
+            ("OpenAI conversation", talk.openai_conversation_id or "-"),
         ]
 
     @admin.display(description="customer")

@@ -34,12 +34,12 @@ class RefundForm(ButtonForm):
 
 def _retry(press: Press) -> str:
     is_begun = retrying.retry(message_id=press.row.pk, actor=press.actor)
-    return "is tried again" if is_begun else "is being tried again already"
+    return "will be retried" if is_begun else "is already being retried"
 
 
 def _send_again(press: Press) -> str:
     is_begun = retrying.retry(message_id=press.row.pk, actor=press.actor, may_repeat=True)
-    return "is sent again" if is_begun else "is being sent again already"
+    return "will be sent again" if is_begun else "is already being sent again"
 
 
 def _refund(press: Press) -> str:

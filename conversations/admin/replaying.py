@@ -27,7 +27,9 @@ class SpanForm(ButtonForm):
 
 
 def _said(replayed: Replayed) -> str:
-    return f"{replayed.messages} messages wait again, {replayed.dead_letters} dead letters could be read"
+    return (
+        f"{replayed.messages} messages are back in the inbox, {replayed.dead_letters} dead letters were read"
+    )
 
 
 def _inbound(press: Press) -> str:
@@ -47,7 +49,7 @@ def _between(press: Press) -> str:
 def _span_button(permission: str) -> Button:
     return Button(
         name="replay-span",
-        title="Replay a span of time",
+        title="Replay a period",
         permission=permission,
         press=_between,
         form=SpanForm,

@@ -76,13 +76,13 @@ def _correct(press: Press) -> str:
         actor=f"staff:{press.request.user.get_username()}"[:100],
         source="admin",
     )
-    return f"corrected: {', '.join(changes)}" if changes else "left as it was"
+    return f"corrected: {', '.join(changes)}" if changes else "nothing changed"
 
 
 def _read_again(press: Press) -> str:
     is_talk = isinstance(press.row, Conversation)
     talk = press.row.pk if is_talk else press.row.conversation_id
-    return f"is read, as {runs.want(conversation_id=talk).pk}"
+    return f"is being read as {runs.want(conversation_id=talk).pk}"
 
 
 CORRECT = Button(
@@ -110,4 +110,4 @@ READ = Button(
     icon="person_search",
     explanation="Reads the conversation for its lead now, up to its newest message.",
 )
-READ_TALK = replace(READ, name="read-lead", title="Read for its lead")
+READ_TALK = replace(READ, name="read-lead", title="Read the lead now")

@@ -121,7 +121,7 @@ def _facts(row: Extraction) -> list[tuple[str, Any]]:
         ("Read", "when it went quiet" if row.trigger == Extraction.Trigger.QUIET else "by hand"),
         ("Up to message", f"{row.upto_sequence_no:,}"),
         ("Notified", notified),
-        ("Prompt", f"{row.prompt_id} v{row.prompt_version}" if row.prompt_id else "the shipped one"),
+        ("Prompt", f"{row.prompt_id} v{row.prompt_version}" if row.prompt_id else "built-in prompt"),
         ("Model", row.model or "-"),
         ("Tokens", f"{row.tokens_used:,}"),
         ("Began", f"{row.created_at:%Y-%m-%d %H:%M:%S}"),

@@ -309,7 +309,7 @@ class TestOperators:
         press(page, house.inbound, "Replay")
         press(page, house.letter, "Read again")
         page.goto("/admin/channels_app/inboundmessage/")
-        page.get_by_role("link", name="Replay a span of time").last.click()
+        page.get_by_role("link", name="Replay a period").last.click()
         confirm(page, since_0="2026-01-01", since_1="00:00:00", until_0="2099-01-01", until_1="00:00:00")
 
         house.inbound.refresh_from_db()

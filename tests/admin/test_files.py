@@ -192,7 +192,7 @@ class TestNumberPage:
 
         content = people.support.get(admin_url(number)).content.decode()
 
-        assert "no agent: put one on this number" in content
+        assert "No agent: put one on this number" in content
         query = f"?phone_number_id__exact={number.pk}&status__exact=pending"
         listed = f"/admin/channels_app/inboundmessage/{query}"
         assert listed.replace("&", "&amp;") in content

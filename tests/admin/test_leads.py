@@ -117,7 +117,7 @@ class TestCorrecting:
     def test_of_nothing_changes_nothing(self, people, lead):
         response = press(people.support, lead, "correct", **filled_in(people.support, lead))
 
-        assert "left as it was" in notices(response)
+        assert "nothing changed" in notices(response)
         assert not Event.objects.filter(type="lead.updated").exists()
 
     @pytest.mark.parametrize(("field", "value"), [("email", "nonsense"), ("phone", "12"), ("urgency", "4")])

@@ -27,7 +27,7 @@ DOCUMENTATION = Path(__file__).parents[2] / "documentation"
 BLOCK = re.compile(r"<!-- reference: (\w+) -->\n.*?<!-- /reference -->\n", re.DOTALL)
 _PLACES = {
     "user_id": "The business.",
-    "phone_number_id": "Meta's id of the number or account; of a web chat, ours.",
+    "phone_number_id": "Meta's id of the number or account; for a web chat, its `web_…` id.",
     "prefix": "The key's prefix, the part between the first two `_`.",
     "agent_id": "The agent.",
     "prompt_id": "The prompt.",
@@ -42,9 +42,9 @@ _PLACES = {
     "file_id": "The picture.",
     "index": "The file's place in `media`, from 0.",
     "delivery_id": "The delivery.",
-    "hub.mode": "What Meta asks for.",
+    "hub.mode": "Always `subscribe`.",
     "hub.verify_token": "`WEBHOOK_VERIFY_TOKEN`.",
-    "hub.challenge": "To be answered as it is.",
+    "hub.challenge": "Returned as it is.",
     "X-Hub-Signature-256": "`sha256=` and the signature in hexadecimal.",
 }
 # Path parameters whose shell variables the quick start sets, and what the others are.
