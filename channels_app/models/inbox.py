@@ -63,7 +63,7 @@ class InboundMessage(models.Model):
             models.Index(
                 fields=["customer", "id"], name="inbound_waiting_by_customer", condition=Q(status="pending")
             ),
-            # read by windows.check (when a customer last wrote) and identity.move
+            # read by service_window.check (when a customer last wrote) and identity.move
             models.Index(fields=["customer", "sent_at"], name="inbound_by_customer"),
             models.Index(fields=["turn_id"], name="inbound_by_turn", condition=Q(turn_id__isnull=False)),
             # read by conversations.tracing: what a webhook brought
