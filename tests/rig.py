@@ -64,7 +64,7 @@ COMMANDS = {
 
 
 # Seconds until a wait is given up. A wait that succeeds costs nothing, and a machine may be slow and busy.
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def wait_until(look: Callable[[], T], *, seconds: float = PATIENCE, what: str = "") -> T:

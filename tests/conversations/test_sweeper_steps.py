@@ -148,6 +148,8 @@ EFFECTS = {
 @pytest.fixture
 def sweeper(valkey, transactional_db, settings):
     settings.WORKER_POLL_INTERVAL = 10
+    # What is stored from the spool rings after this time, and not for a step that failed.
+    settings.REPLY_DEBOUNCE = settings.REPLY_DEBOUNCE_MAX = 3_600_000
     return Sweeper(threading.Event())
 
 
