@@ -47,6 +47,8 @@ class Action(StrEnum):
     PHONE_NUMBER_DELETED = "phone_number.deleted"
     WEBCHAT_UPDATED = "webchat.updated"
     WEBCHAT_SECRET_ROTATED = "webchat.secret_rotated"  # noqa: S105  (an action, not a secret)
+    CUSTOMER_ERASED = "customer.erased"
+    CUSTOMER_EXPORTED = "customer.exported"
     WEBHOOK_ENDPOINT_CREATED = "webhook_endpoint.created"
     WEBHOOK_ENDPOINT_UPDATED = "webhook_endpoint.updated"
     WEBHOOK_ENDPOINT_DELETED = "webhook_endpoint.deleted"

@@ -162,6 +162,20 @@ def _fingerprint(request: Request, key_prefix: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def wipe(is_wiped: Callable[[Any], bool]) -> int:
+    """Replace each kept answer for which `is_wiped` holds by an empty object; return how many there were."""
+    wiped = 0
+    for row in IdempotencyKey.objects.exclude(body=None).iterator(chunk_size=500):
+        try:
+            body = _body(row)
+        except crypto.DecryptionError:
+            continue
+        if is_wiped(body):
+            empty = crypto.encrypt("{}", context=_context(row.owner, row.key))
+            wiped += IdempotencyKey.objects.filter(pk=row.pk, body=row.body).update(body=empty)
+    return wiped
+
+
 def purge() -> int:
     """Delete expired keys and return how many there were."""
     deleted, _ = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - LIFETIME).delete()

@@ -33,6 +33,12 @@ def keep(
     )
 
 
+def replace_body(letter: DeadLetter, raw: bytes) -> None:
+    """Replace the body of a letter by one of which something was taken out."""
+    letter.raw, letter.digest = raw, hashlib.sha256(raw).hexdigest()
+    letter.save(update_fields=["raw", "digest"])
+
+
 def reason(problems: Sequence[Problem]) -> str:
     """Return the reasons of all problems in one line, each once."""
     return storable("; ".join(dict.fromkeys(problem.reason for problem in problems)))[:255]

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from channels_app import customers, taken_back
+from channels_app import customers, taken_back, tombstones
 from channels_app.ignored import IgnoredReason
 from channels_app.meta.types import Event, Inbound, Media, Parsed, Person
 from config.lib import failpoints, locks, logs, masking, sql
@@ -81,6 +81,9 @@ def _store_messages(inbound: list[tuple[Inbound, Parsed]]) -> int:
     if not inbound:
         return 0
     locks.take(Lock.INTAKE, *{message.phone_number_id for message, _ in inbound})
+    inbound = tombstones.without_erased_messages(inbound)
+    if not inbound:
+        return 0
     doubles: list[customers.Key] = []
     people = ((message.phone_number_id, message.person) for message, _ in inbound if message.person.is_known)
     known = customers.resolve(people, doubles=doubles)
@@ -197,6 +200,7 @@ _SET_DUE = """
 
 
 def _store_events(events: list[tuple[Event, Parsed]]) -> int:
+    events = tombstones.without_erased_events(events) if events else events
     if not events:
         return 0
     # In one order for everybody, since two webhooks may tell the same things at once.

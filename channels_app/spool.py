@@ -55,6 +55,16 @@ for _, entry in ipairs(ARGV) do
 end
 if redis.call('LLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
 """
+# In its place, so that order holds; nothing if another process has taken the entry off meanwhile.
+_REPLACE = """
+if ARGV[2] ~= '' then
+  if redis.call('LINSERT', KEYS[1], 'BEFORE', ARGV[1], ARGV[2]) < 1 then return 0 end
+  redis.call('INCRBY', KEYS[2], #ARGV[2])
+end
+if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 1 then redis.call('DECRBY', KEYS[2], #ARGV[1]) end
+if redis.call('LLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[2]) end
+return 1
+"""
 
 
 # What this process saw last.
@@ -163,3 +173,12 @@ def remove(*stored: bytes) -> None:
     :raises RedisUnavailableError: if Redis goes away
     """
     redis.call(redis.client().eval, _REMOVE, 2, KEY, BYTES_KEY, *stored)
+
+
+def replace(entry: bytes, changed: bytes | None) -> bool:
+    """
+    Replace an entry by a changed one, or remove it; return False if it no longer waits.
+
+    :raises RedisUnavailableError: if Redis goes away
+    """
+    return bool(redis.call(redis.client().eval, _REPLACE, 2, KEY, BYTES_KEY, entry, changed or b""))

@@ -20,6 +20,9 @@ CELERY_BEAT_SCHEDULER = "config.lib.task_schedule:Scheduler"  # a task that wait
 CELERY_BEAT_DAILY = {
     "check-endings": {"task": "agents.check_endings", "schedule": crontab(hour=5, minute=17)},
     "check-numbers": {"task": "agents.check_numbers", "schedule": crontab(minute=23)},
+    "purge-leads": {"task": "extraction.purge", "schedule": crontab(minute=31)},
+    "purge-conversations": {"task": "conversations.purge", "schedule": crontab(minute=41)},
+    "erase": {"task": "privacy.erase", "schedule": crontab()},
 }
 # Those who ring wait for REDIS_TIMEOUT_MS: a frozen Redis must not hold a webhook. Workers set their own
 # timeouts in config/celery.py.

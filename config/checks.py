@@ -111,6 +111,7 @@ def _check_numbers() -> list[CheckMessage]:
         "WEBCHAT_DAILY_ADDRESS_BYTES": (0, settings.WEBCHAT_DAILY_CHAT_BYTES),
         "CREDITS_PER_REPLY": (0, 1000),
         "UNKNOWN_AFTER_SECONDS": (0, 86_400),
+        **dict.fromkeys((name for name in dir(settings) if name.endswith("_RETENTION_DAYS")), (0, 36_500)),
         "NUMBER_CHECK_HOURS": (0, 24 * 365),
         "SILENCE_ALARM_HOURS": (0, 24 * 60),
         "CREDITS_PER_EXTRACTION": (0, 1000),

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import exposure
+from config import exposure, retention
 from config.celery_settings import *  # noqa: F403  (Celery reads them here)
 from config.celery_settings import CELERY_BEAT_DAILY, CELERY_BROKER_TRANSPORT_OPTIONS
 from config.embedded import paths
@@ -253,7 +253,16 @@ TURN_DEADLINE = env.int("TURN_DEADLINE", default=120_000)
 CREDITS_PER_REPLY = env.int("CREDITS_PER_REPLY", default=1)
 NUMBER_CHECK_HOURS = env.int("NUMBER_CHECK_HOURS", default=6)
 SILENCE_ALARM_HOURS = env.int("SILENCE_ALARM_HOURS", default=24)
-EVENT_RETENTION_DAYS = env.int("EVENT_RETENTION_DAYS", default=30)
+_kept = retention.read(env)
+EVENT_RETENTION_DAYS: int = _kept.events
+CHANNEL_EVENT_RETENTION_DAYS: int = _kept.channel_events
+EMAIL_RETENTION_DAYS: int = _kept.emails
+RAW_PAYLOAD_RETENTION_DAYS: int = _kept.raw_payloads
+DEAD_LETTER_RETENTION_DAYS: int = _kept.dead_letters
+MESSAGE_RETENTION_DAYS: int = _kept.messages
+MEDIA_RETENTION_DAYS: int = _kept.media
+LEAD_RETENTION_DAYS: int = _kept.leads
+TOMBSTONE_RETENTION_DAYS: int = _kept.tombstones
 MEDIA_LINK_SECONDS = env.int("MEDIA_LINK_SECONDS", default=3600)
 
 # --- OpenAI ------------------------------------------------------------------------------------------
@@ -285,5 +294,4 @@ LOG_FORMAT = env.str("LOG_FORMAT", default="json" if IS_PRODUCTION else "console
 LOGGING_CONFIG = None
 logs.configure(level=LOG_LEVEL, output=LOG_FORMAT)
 
-# What no setting could be read from; config/checks.py lists it.
-ENVIRONMENT_FAULTS = env.faults
+ENVIRONMENT_FAULTS = env.faults  # what no setting could be read from; config/checks.py lists it

@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "agents",
     "conversations",
     "extraction",
+    "privacy",
 ]
 MIDDLEWARE = [
     "config.lib.logs.CorrelationMiddleware",

@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("agents.urls")),
     path("", include("conversations.urls")),
     path("", include("extraction.urls")),
+    path("", include("privacy.urls")),
     path("", include("config.schema")),
     path("widget.js", ScriptView.as_view(), name="widget"),
     path("webchat/<slug:phone_number_id>", ChatPageView.as_view(), name="webchat-page"),

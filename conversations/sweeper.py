@@ -21,7 +21,7 @@ from billing.webhooks import delivery
 from channels_app import spool_drain
 from config.lib import errors, failpoints, heartbeat, redis, shutdown, sql
 from config.lib.jobs import Job, ring_now
-from conversations import archiving, events, leases, unknown
+from conversations import archiving, events, leases, pending_deletions, unknown
 from conversations.answering import engine
 from conversations.answering.open_turn import QUARANTINED_AFTER
 
@@ -47,6 +47,7 @@ class Sweeper:
             "ring_archives": _ring_archives,
             "ring_webhooks": delivery.ring_due,
             "ring_emails": _ring_emails,
+            "ring_deletions": _ring_deletions,
             "give_up_stuck_deliveries": unknown.give_up_stuck,
             "report_unknown_deliveries": unknown.report_overdue,
             "apply_events": events.apply,
@@ -139,6 +140,11 @@ def _ring_archives() -> None:
 def _ring_emails() -> None:
     if mail.is_due():
         ring_now(Job.SEND_EMAILS)
+
+
+def _ring_deletions() -> None:
+    if pending_deletions.is_due():
+        ring_now(Job.DELETE_ELSEWHERE)
 
 
 def lead() -> bool:

@@ -1,11 +1,12 @@
 """Doors for the queue; no rule lives here."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from config.lib import failpoints, sql
 from config.lib.jobs import Job
 from config.lib.task_worker import AtOnceTask
-from conversations import archiving, events, retrying
+from conversations import archiving, events, pending_deletions, retention, retrying
 from conversations.answering import engine
 
 
@@ -42,3 +43,18 @@ def close_archived(*, archive_id: str) -> None:
     """Close the conversations of an agent that no longer answers on a number."""
     with sql.tolerating_outage("close_archived"):
         archiving.close_archived(archive_id=archive_id)
+
+
+@shared_task(name=Job.DELETE_ELSEWHERE.value)
+def delete_elsewhere() -> None:
+    """Delete at OpenAI and in the storage what was erased or given up here."""
+    with sql.may_be_away("delete_elsewhere"):
+        while pending_deletions.run():
+            pass
+
+
+@shared_task(name=Job.PURGE_CONVERSATIONS.value)
+def purge() -> None:
+    """Delete the messages and files that are older than their settings say."""
+    with sql.may_be_away("purge_conversations"):
+        retention.purge(now=timezone.now())

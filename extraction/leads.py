@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import structlog
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -47,6 +48,10 @@ def _extract(conversation_id: str) -> None:
             _read(run)
     except LeaseLostError:
         log.warning("extraction.lease_lost", extraction_id=run.extraction_id)
+    except ObjectDoesNotExist:
+        if Extraction.objects.filter(pk=run.extraction_id).exists():
+            raise
+        log.warning("extraction.customer_erased", extraction_id=run.extraction_id)
 
 
 def _read(run: Run) -> None:

@@ -145,7 +145,8 @@ def held(run: Run) -> Extraction:
 
     :raises LeaseLostError: if it is not ours any more
     """
-    Conversation.objects.select_for_update(no_key=True).get(pk=run.conversation_id)
+    # Gone with its customer, who was erased, or there.
+    Conversation.objects.select_for_update(no_key=True).filter(pk=run.conversation_id).first()
     row = (
         Extraction.objects.select_for_update(no_key=True)
         .filter(pk=run.extraction_id, lease_token=run.lease_token, status=Extraction.Status.RUNNING)

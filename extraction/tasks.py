@@ -1,10 +1,11 @@
 """Doors for the queue; no rule lives here."""
 
 from celery import shared_task
+from django.utils import timezone
 
 from config.lib import sql
 from config.lib.jobs import Job
-from extraction import leads, schedule
+from extraction import leads, retention, schedule
 
 
 @shared_task(name=Job.LOOK.value)
@@ -19,3 +20,10 @@ def extract(*, conversation_id: str) -> None:
     """Read a conversation."""
     with sql.tolerating_outage("extraction"):
         leads.extract(conversation_id=conversation_id)
+
+
+@shared_task(name=Job.PURGE_LEADS.value)
+def purge() -> None:
+    """Delete the readings that are older than LEAD_RETENTION_DAYS."""
+    with sql.may_be_away("purge_leads"):
+        retention.purge(now=timezone.now())

@@ -27,6 +27,7 @@ _NUMBER = (
     *("list_phone_numbers", "get_phone_number", "update_phone_number", "delete_phone_number"),
     *("rotate_webchat_secret", "get_usage"),
     *("list_customers", "get_customer", "update_customer"),
+    *("erase_customer", "get_erasure", "export_customer"),
     *("list_conversations", "get_conversation", "close_conversation", "pause_conversation"),
     *("resume_conversation", "send_message", "list_messages", "get_message", "retry_message"),
     "list_waiting_messages",

@@ -3,6 +3,7 @@
 from channels_app.models.customer import Customer
 from channels_app.models.inbox import ChannelEvent, DeadLetter, InboundMessage
 from channels_app.models.number import NumberCheck, PhoneNumber, PhoneNumberQuerySet
+from channels_app.models.tombstone import Tombstone
 from channels_app.models.web_chat import UnsentPicture, WebChat
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "NumberCheck",
     "PhoneNumber",
     "PhoneNumberQuerySet",
+    "Tombstone",
     "UnsentPicture",
     "WebChat",
 ]

@@ -114,5 +114,10 @@ def _picture(file_id: str, phone_number_id: str, kind: str) -> Picture:
     return Picture(file_id, f"{phone_number_id}/{file_id.rpartition('-')[0]}.{kind}", TYPES[kind])
 
 
+def prefix(*, phone_number_id: str, visitor_id: str) -> str:
+    """Return how the names of all pictures begin that a visitor sent under this name."""
+    return f"{phone_number_id}/{_owner(phone_number_id, visitor_id)}"
+
+
 def _owner(phone_number_id: str, visitor_id: str) -> str:
     return hashlib.sha256(f"{phone_number_id}:{visitor_id}".encode()).hexdigest()[:16]

@@ -22,6 +22,10 @@ OF_BUTTONS = {
         "retry_message": "Can try a failed message again",
         "refund_message": "Can refund a reply whose outcome is unknown",
     },
+    ("channels_app", "customer"): {
+        "erase_customer": "Can erase a customer",
+        "export_customer": "Can export what is stored of a customer",
+    },
     ("channels_app", "webchat"): {"rotate_webchat": "Can give a web chat a new secret"},
     ("channels_app", "inboundmessage"): {"replay_inboundmessage": "Can replay the inbox"},
     ("channels_app", "deadletter"): {"replay_deadletter": "Can replay dead letters"},
@@ -110,7 +114,7 @@ OPERATORS = SUPPORT | {
     "conversations.refund_message",
 }
 GROUPS = {"support": SUPPORT, "operators": OPERATORS}
-_ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction")
+_ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction", "privacy")
 
 
 def keep(apps: Apps = current, **_signal: Any) -> None:

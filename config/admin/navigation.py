@@ -23,6 +23,7 @@ _GROUPS = (
             ("Numbers", "channels_app.phonenumber", "call"),
             ("Web chats", "channels_app.webchat", "chat_bubble"),
             ("Customers", "channels_app.customer", "contacts"),
+            ("Erasures", "privacy.erasure", "person_remove"),
             ("Inbox", "channels_app.inboundmessage", "inbox"),
             ("Channel events", "channels_app.channelevent", "notifications"),
             ("Dead letters", "channels_app.deadletter", "unknown_document"),

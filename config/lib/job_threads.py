@@ -21,6 +21,10 @@ THREADS: dict[str, int] = {
     Job.APPLY_EVENTS: 2,
     Job.LOOK: 1,
     Job.PURGE: 1,
+    Job.PURGE_CONVERSATIONS: 1,
+    Job.PURGE_LEADS: 1,
+    Job.DELETE_ELSEWHERE: 1,
+    Job.ERASE: 1,
     Job.CHECK_ENDINGS: 1,
     Job.CHECK_NUMBERS: 1,
 }

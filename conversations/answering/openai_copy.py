@@ -14,18 +14,21 @@ from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone as clock
 
 from agents import prompts
 from agents.prompts import Prompt
 from channels_app.models import PhoneNumber
 from config.lib import sql
 from config.lib.errors import RejectedError
-from conversations import rendering
+from conversations import pending_deletions, rendering
 from conversations.answering.open_turn import OpenTurn
 from conversations.input_budget import InputBudget
 from conversations.models import Conversation, Message
+from conversations.pending_deletions import Kind
 
 # How much of an earlier conversation goes into one request.
 MOST_EARLIER = 20
@@ -214,15 +217,25 @@ def _date(message: Message, now: datetime, timezone: str) -> str:
 
 
 def set_openai_conversations(changes: Sequence[tuple[str, str]]) -> list[None]:
-    """Store where the copies of conversations are kept: pairs of a conversation's id and OpenAI's."""
-    sql.execute(
+    """
+    Store where the copies of conversations are kept: pairs of a conversation's id and OpenAI's.
+
+    A copy of a conversation that was erased meanwhile is deleted.
+    """
+    stored = sql.rows(
         """
         UPDATE conversations SET openai_conversation_id = opened.openai_id
           FROM unnest(%s::varchar[], %s::varchar[]) AS opened (conversation_id, openai_id)
          WHERE conversations.conversation_id = opened.conversation_id
+        RETURNING opened.openai_id
         """,
         [[ours for ours, _ in changes], [openais for _, openais in changes]],
     )
+    kept = {row["openai_id"] for row in stored}
+    orphans = [openais for _, openais in changes if openais not in kept]
+    # The turn that opened it may still be asking.
+    due_at = clock.now() + timedelta(milliseconds=settings.TURN_DEADLINE)
+    pending_deletions.add(Kind.OPENAI_CONVERSATION, orphans, due_at=due_at)
     return [None] * len(changes)
 
 
@@ -242,7 +255,12 @@ def forget(conversation_id: str, turn_id: str = "") -> None:
     Abandon the copy of a conversation, which is gone or in disorder.
 
     The next copy starts empty and lacks the newest messages, and all messages of the turn if one is given.
+    The abandoned one is deleted at OpenAI.
     """
+    abandoned = Conversation.objects.filter(pk=conversation_id).values_list(
+        "openai_conversation_id", flat=True
+    )
+    pending_deletions.add(Kind.OPENAI_CONVERSATION, [name for name in abandoned if name])
     Conversation.objects.filter(pk=conversation_id).update(
         openai_conversation_id=None, openai_last_item_id="", openai_owed=[], openai_surplus=[]
     )

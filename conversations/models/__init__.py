@@ -3,6 +3,7 @@
 from conversations.models.conversation import Conversation
 from conversations.models.delivery import Delivery
 from conversations.models.message import Message
+from conversations.models.pending_deletion import PendingDeletion
 from conversations.models.turn import Turn
 
-__all__ = ["Conversation", "Delivery", "Message", "Turn"]
+__all__ = ["Conversation", "Delivery", "Message", "PendingDeletion", "Turn"]

@@ -15,6 +15,7 @@ from billing.models import AuditEntry, Credit, Email
 from channels_app.models import ChannelEvent, DeadLetter, WebChat
 from config.lib import ids
 from extraction.models import Extraction
+from privacy.models import Erasure
 from tests import factories
 
 PASSWORD = "correct horse battery staple"
@@ -121,6 +122,11 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
     chat.set_secret(CANARY)
     chat.secret += CANARY
     chat.save()
+    erasure = Erasure.objects.create(
+        user=number.user, customer_id=ids.new("cus"), phone_number_id=number.pk, source="api", actor=name,
+        subject=CANARY,
+    )  # fmt: skip
+    erasure.refresh_from_db()
     prompt = Prompt.objects.get(pk=agent.prompt_id)
     audited = AuditEntry.objects.filter(user_id=number.user_id).first()
     return SimpleNamespace(
@@ -129,7 +135,7 @@ def furnish(*, name="Ann", text="Do you bake rye bread?"):
         key=key, plain=plain, archive=archive, lead=lead, business=number.user,
         prompt=prompt, version=prompt.versions.get(),
         credit=Credit.objects.get(user=number.user), told=number.user.events.get(),
-        endpoint=endpoint, sent=sent, email=email, chat=chat,
+        endpoint=endpoint, sent=sent, email=email, chat=chat, erasure=erasure,
         entry=number.user.credit_entries.first(), soon=now + timedelta(hours=1),
     )  # fmt: skip
 

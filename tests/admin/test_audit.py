@@ -53,11 +53,12 @@ AUDITED = {
     },
     "endpoint": {"enable-endpoint": {}, "disable-endpoint": {}},
     "message": {"refund": {"reason": "goodwill"}},
+    "customer": {"erase-customer": {"confirmation": "erase"}, "export-customer": {}},
 }  # fmt: skip
 # Buttons on rows that are no configuration, or that only send something.
 NOT_RECORDED = {
     *("reply", "pause", "resume", "close", "retry", "correct", "read-again", "read-lead", "replay"),
-    *("replay-span", "test-endpoint", "redeliver-failed", "redeliver", "send-again"),
+    *("replay-span", "test-endpoint", "redeliver-failed", "redeliver", "send-again", "diagnose"),
 }
 FILLED_IN = {name: said for named in AUDITED.values() for name, said in named.items()}
 PAGES = {"api_key": ApiKey, "user": User, "webhook_endpoint": WebhookEndpoint, "number": PhoneNumber}

@@ -87,13 +87,15 @@ class TestEveryTable:
     def test_has_a_page(self):
         from django.apps import apps
 
-        rooms = ("billing", "channels_app", "agents", "conversations", "extraction")
+        rooms = ("billing", "channels_app", "agents", "conversations", "extraction", "privacy")
         ours = {model for room in rooms for model in apps.get_app_config(room).get_models()}
 
         missing = {model.__name__ for model in ours if not admin.site.is_registered(model)}
 
-        # The shutdowns of models in use are on the dashboard; the others only prevent repetitions.
-        assert missing <= {"IdempotencyKey", "UnsentPicture", "Notice", "ModelShutdown"}
+        # Shown elsewhere: the shutdowns of models in use on the dashboard, the checks of a number on the page
+        # of its diagnosis, deletions as a count of an erasure. The others only prevent repetitions.
+        shown_elsewhere = {"ModelShutdown", "NumberCheck", "PendingDeletion", "DeletionRequest"}
+        assert missing <= shown_elsewhere | {"IdempotencyKey", "UnsentPicture", "Notice", "Tombstone"}
 
     def test_has_a_row_here(self, house):
         seen = {f"{row._meta.app_label}_{row._meta.model_name}" for row in rows(house)}

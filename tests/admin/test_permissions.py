@@ -19,11 +19,13 @@ OPERATORS = SUPPORT | {
     *("replay", "replay-span", "grant", "adjust", "create-key", "create-operator-key", "revoke"),
     *("publish", "rollback", "create-prompt", "create-agent", "change-agent", "relink", "delete-agent"),
     *("register-number", "change-number", "delete-number", "open-account", "change-business"),
-    *("refund", "import-prompt"),
+    *("refund", "import-prompt", "erase-customer", "export-customer"),
     *("enable-endpoint", "disable-endpoint", "change-web-chat", "rotate-web-chat-secret"),
 }
 MAY = {"support": SUPPORT, "operators": OPERATORS, "nobody": set()}
-UNSEEN_BY_SUPPORT = {"billing_credit", "billing_creditentry", "billing_apikey", "billing_auditentry"}
+UNSEEN_BY_SUPPORT = {
+    *("billing_credit", "billing_creditentry", "billing_apikey", "billing_auditentry", "privacy_erasure"),
+}
 
 
 def buttons() -> list:

@@ -21,6 +21,7 @@ from channels_app import spool
 from channels_app.models import ChannelEvent, DeadLetter, InboundMessage
 from config.lib import failpoints
 from config.lib.jobs import Job
+from conversations import pending_deletions
 from conversations.answering.open_turn import QUARANTINED_AFTER
 from conversations.models import Delivery
 from conversations.sweeper import MANY_FAILURES, Sweeper
@@ -97,6 +98,10 @@ def _write_email() -> None:
     mail.write(user_id=UserFactory().user_id, to="a@example.com", subject="A", body="A", reference="one")
 
 
+def _leave_file_to_be_deleted() -> None:
+    pending_deletions.add(pending_deletions.Kind.FILE, ["1/a.png"])
+
+
 def _leave_delivery_stuck() -> None:
     DeliveryFactory(
         state="sending", provider_message_id="stuck", lease_expires_at=timezone.now() - TWO_MINUTES
@@ -128,6 +133,7 @@ EFFECTS = {
     "ring_archives": Effect(_leave_archive_open, rung(Job.CLOSE_CONVERSATIONS)),
     "ring_webhooks": Effect(_record_event, rung(Job.DELIVER_WEBHOOKS)),
     "ring_emails": Effect(_write_email, rung(Job.SEND_EMAILS)),
+    "ring_deletions": Effect(_leave_file_to_be_deleted, rung(Job.DELETE_ELSEWHERE)),
     "give_up_stuck_deliveries": Effect(
         _leave_delivery_stuck,
         lambda _rings: Delivery.objects.get(provider_message_id="stuck").state == "unknown",

@@ -14,7 +14,12 @@ PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "documentation" / "configuration.md"
 EXAMPLE = PROJECT / ".env.example"
 SETTINGS = PROJECT / "config" / "settings.py"
-_READ_IN_PYTHON = (SETTINGS, PROJECT / "simulator" / "environment.py", PROJECT / "simulator" / "__main__.py")
+_READ_IN_PYTHON = (
+    SETTINGS,
+    PROJECT / "config" / "retention.py",
+    PROJECT / "simulator" / "environment.py",
+    PROJECT / "simulator" / "__main__.py",
+)
 # Another name of APP_ENV, told beside it.
 _ALIASES = {"NODE_ENV"}
 _SECRETS = {"DATABASE_URL", "REDIS_URL", "EMAIL_URL", "OPENAI_API_KEY"}

@@ -14,7 +14,9 @@ from config.celery import app
 from config.lib.jobs import Job
 from tests.rig import PROJECT
 
-ROOMS = ("agents", "billing", "channels_app", "config", "conversations", "extraction", "simulator")
+ROOMS = (
+    *("agents", "billing", "channels_app", "config", "conversations", "extraction", "privacy", "simulator"),
+)
 NOT_OURS = {".venv", ".data", ".git", "__pycache__", ".hypothesis", "staticfiles", "node_modules"}
 
 # Whoever adds a route here says why nobody needs to prove who they are.
@@ -25,6 +27,8 @@ PUBLIC_ROUTES = {
     "webchat/<slug:phone_number_id>/config": "what the widget shows to everybody; asks which page that is",
     "webchat/<slug:phone_number_id>/sessions": "where visitors get what they prove themselves with",
     "media/<slug:message_id>/<int:index>": "the link is signed, names one file and expires",
+    "meta/data_deletion": "Meta proves itself with a signed request",
+    "meta/data_deletion/<slug:code>": "for the person whose data was deleted; the code names nobody",
     "widget.js": "the web chat's script, the same for everybody",
     "webchat/<slug:phone_number_id>": "a web chat as a page, as empty as the script; the chat itself asks",
     "demo": "a page of a shop that does not exist, in development only",

@@ -1,0 +1,30 @@
+"""Deletes old readings of conversations, and the leads in them, in short batches."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from config.lib import ids, sql
+
+BATCH = 1000
+
+
+def purge(*, now: datetime) -> int:
+    """Delete readings that ended more than LEAD_RETENTION_DAYS ago; return how many."""
+    if not (days := settings.LEAD_RETENTION_DAYS):
+        return 0
+    before, deleted = now - timedelta(days=days), 0
+    found = {"first": ids.first("ext", before), "before": before, "most": BATCH}
+    while count := sql.execute(_DELETE_SQL, found):
+        deleted += count
+    return deleted
+
+
+_DELETE_SQL = """
+    DELETE FROM extractions
+     WHERE extraction_id = ANY(ARRAY(
+           SELECT extraction_id FROM extractions
+            WHERE extraction_id < %(first)s AND extracted_at < %(before)s
+              AND status NOT IN ('waiting', 'running')
+            ORDER BY extraction_id LIMIT %(most)s FOR UPDATE SKIP LOCKED))
+"""

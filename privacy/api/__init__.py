@@ -1,0 +1,1 @@
+"""Erasure and export in the API, and Meta's callback."""
