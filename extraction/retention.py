@@ -11,7 +11,8 @@ BATCH = 1000
 
 def purge(*, now: datetime) -> int:
     """Delete readings that ended more than LEAD_RETENTION_DAYS ago; return how many."""
-    if not (days := settings.LEAD_RETENTION_DAYS):
+    days = settings.LEAD_RETENTION_DAYS
+    if not days:
         return 0
     before, deleted = now - timedelta(days=days), 0
     found = {"first": ids.first("ext", before), "before": before, "most": BATCH}

@@ -21,7 +21,7 @@ from billing.audit import Action
 from channels_app import erasing as channel_erasing
 from channels_app import tombstones
 from channels_app.models import Customer, PhoneNumber
-from config.lib import actors, redis, sql
+from config.lib import actors, errors, redis, sql
 from config.lib.jobs import Job, ring
 from conversations import erasing as conversation_erasing
 from conversations import pending_deletions
@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 SETTLES_AFTER = timedelta(seconds=60)
 _RETRIES = 5
 _WAIT = timedelta(seconds=30)
+_AFTER_FAILURE = timedelta(minutes=5)
 
 
 def begin(*, customer_id: str, source: Erasure.Source) -> Erasure:
@@ -106,6 +107,24 @@ def due() -> list[str]:
     """Return the erasures that are to be gone on with."""
     found = Erasure.objects.filter(state=Erasure.State.RUNNING, due_at__lte=timezone.now())
     return list(found.order_by("due_at").values_list("pk", flat=True)[:100])
+
+
+def run_due() -> None:
+    """
+    Go on with all erasures that are due; one that fails holds up no other.
+
+    :raises Exception: for which `sql.is_unavailable` holds, if Postgres is away
+    """
+    for erasure_id in due():
+        try:
+            run(erasure_id)
+        except Exception as error:
+            if sql.is_unavailable(error):
+                raise
+            log.exception("erasure.failed", erasure_id=erasure_id)
+            Erasure.objects.filter(pk=erasure_id).update(
+                due_at=timezone.now() + _AFTER_FAILURE, error=errors.summary(error)[:255]
+            )
 
 
 def run(erasure_id: str) -> Erasure:

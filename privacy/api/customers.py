@@ -107,9 +107,9 @@ class EraseView(_CustomerView):
     @operation(
         summary="Erase a customer",
         description="Deletes everything that is stored of the customer: here, at OpenAI and in the storage "
-        "of files. It cannot be undone. The customer is gone at once; the rest is deleted in the background, "
-        "and the receipt says how far that is. Late webhooks bring nothing back. If the customer writes "
-        "again, they are a new customer. Asked for again, the same receipt is answered.",
+        "of files. It cannot be undone. From then on nothing says who the customer was; the rest is deleted "
+        "in the background, and the receipt says how far that is. Late webhooks bring nothing back. If the "
+        "customer writes again, they are a new customer. Asked for again, the same receipt is answered.",
         tag=TAG,
         operation_id="erase_customer",
         request=NothingInput,

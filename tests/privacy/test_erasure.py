@@ -236,6 +236,19 @@ class TestOutages:
         assert (away.state, away.error) == ("running", "redis")
         assert settle(row).state == "done"
 
+    def test_erasure_that_fails_holds_up_no_other(self, filled, openai):
+        broken = Erasure.objects.create(
+            customer_id="cus_broken", phone_number_id="1", source="api", actor="x", subject="v1.unknown.x"
+        )
+        erasure.begin(customer_id=filled.customer.pk, source=SOURCE)
+
+        erasure.run_due()
+
+        broken.refresh_from_db()
+        assert "DecryptionError" in broken.error
+        assert broken.due_at > timezone.now()
+        assert not Message.objects.exists()
+
     def test_erasure_that_was_interrupted_is_gone_on_with(self, filled, openai):
         row = erasure.begin(customer_id=filled.customer.pk, source=SOURCE)
 
