@@ -1,15 +1,17 @@
 """Deletes what this room need not keep: in short batches, oldest first, each a transaction of its own."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
 from channels_app.models import ChannelEvent
-from config.lib import sql
+from config.lib import progress, sql
 
 BATCH = 5000
 # Rows whose payload is emptied, or that hold whole bodies, at a time.
 SMALL_BATCH = 500
+_PAYLOADS = "retention:payloads"
 
 
 def purge(*, now: datetime) -> int:
@@ -47,7 +49,14 @@ def _channel_events(before: datetime) -> int:
 
 def _payloads(before: datetime) -> int:
     """Empty the payloads of messages that are neither waiting nor being answered."""
-    return _walk(_EMPTY_PAYLOADS_SQL, before, most=SMALL_BATCH)
+    came_to = progress.read(_PAYLOADS)
+    return _walk(
+        _EMPTY_PAYLOADS_SQL,
+        before,
+        most=SMALL_BATCH,
+        after=int(came_to) if came_to.isdigit() else 0,
+        note=lambda last: progress.note(_PAYLOADS, str(last)),
+    )
 
 
 def _inbox(before: datetime) -> int:
@@ -63,15 +72,24 @@ def _tombstones(before: datetime) -> int:
     return _repeat(_DELETE_TOMBSTONES_SQL, before, most=BATCH)
 
 
-def _walk(statement: str, before: datetime, *, most: int) -> int:
+def _walk(
+    statement: str,
+    before: datetime,
+    *,
+    most: int,
+    after: int = 0,
+    note: Callable[[int], None] = lambda _last: None,
+) -> int:
     """Go through a table by its key, in batches, up to the first younger row; return how many changed."""
-    changed, after = 0, 0
+    changed = 0
     while (row := sql.row(statement, {"after": after, "before": before, "most": most})) is not None:
         if row["last"] is None:
             break
         changed, after = changed + row["changed"], row["last"]
+        # The batch that ends with a young row is looked at again.
         if row["is_young"]:
             break
+        note(after)
     return changed
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from config.lib import ids, sql
+from config.lib import ids, progress, sql
 from conversations import pending_deletions
 from conversations.models import Message
 from conversations.pending_deletions import Kind
@@ -20,6 +20,9 @@ BATCH = 500
 # Batches of one run; the next run takes the rest.
 MOST_BATCHES = 400
 EXPIRED = "expired"
+# Messages that are looked through for files at a time.
+WALKED = 5000
+_FILES = "retention:files"
 
 
 def purge(*, now: datetime) -> dict[str, int]:
@@ -77,17 +80,18 @@ def _conversations(before: datetime) -> int:
 
 def _files(before: datetime) -> int:
     """Delete the files of old messages; the messages stay, and say that the file has expired."""
-    deleted, after = 0, ""
+    deleted, after = 0, progress.read(_FILES)
     for _ in range(MOST_BATCHES):
+        found = {"after": after, "first": ids.first("msg", before), "most": WALKED}
         with transaction.atomic():
-            rows = sql.rows(
-                _WITH_FILES_SQL, {"after": after, "first": ids.first("msg", before), "most": BATCH}
-            )
+            last = sql.row(_LAST_WALKED_SQL, found)
+            rows = sql.rows(_WITH_FILES_SQL, found)
             for message in Message.objects.filter(pk__in=[row["message_id"] for row in rows]).order_by("pk"):
                 deleted += _expire(message)
-        if len(rows) < BATCH:
+        if last is None or last["message_id"] is None:
             break
-        after = rows[-1]["message_id"]
+        after = last["message_id"]
+        progress.note(_FILES, after)
     return deleted
 
 
@@ -135,12 +139,16 @@ _DELETE_CONVERSATIONS_SQL = """
             ORDER BY conversation_id LIMIT %(most)s FOR UPDATE SKIP LOCKED))
     RETURNING openai_conversation_id
 """
-_WITH_FILES_SQL = """
+_WALKED = """
     SELECT message_id FROM messages
-     WHERE message_id > %(after)s AND message_id < %(first)s AND media <> '[]'
+     WHERE message_id > %(after)s AND message_id < %(first)s ORDER BY message_id LIMIT %(most)s
+"""
+_LAST_WALKED_SQL = f"SELECT max(message_id) AS message_id FROM ({_WALKED}) AS walked"  # noqa: S608
+_WITH_FILES_SQL = f"""
+    SELECT message_id FROM messages
+     WHERE message_id = ANY(ARRAY({_WALKED})) AND media <> '[]'
        AND EXISTS (SELECT 1 FROM jsonb_array_elements(media) AS entry
                     WHERE COALESCE(entry.value ->> 'name', '') <> '')
      ORDER BY message_id
-     LIMIT %(most)s
        FOR NO KEY UPDATE SKIP LOCKED
-"""
+"""  # noqa: S608  (our own words)

@@ -114,6 +114,16 @@ class TestFiles:
         assert Message.objects.get(sequence_no=1).media == [{"kind": "image", "missing": "expired"}]
         assert PendingDeletion.objects.get().target == "1/a.png"
 
+    def test_next_run_goes_on_where_the_last_one_ended(self, talk, settings, monkeypatch):
+        settings.MESSAGE_RETENTION_DAYS = 0
+        monkeypatch.setattr(retention, "MOST_BATCHES", 1)
+        monkeypatch.setattr(retention, "WALKED", 1)
+        Message.objects.filter(sequence_no=2).update(media=[{"kind": "image", "name": "1/b.png"}])
+
+        counts = [retention.purge(now=NOW)["files"] for _ in range(3)]
+
+        assert counts == [1, 1, 0]
+
 
 class TestPayloads:
     def test_payload_goes_and_the_message_stays(self, talk, settings):
