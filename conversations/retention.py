@@ -55,7 +55,7 @@ def _messages(before: datetime) -> int:
             _OLD_MESSAGES_SQL, {"first": ids.first("msg", before), "before": before, "most": BATCH}
         )
         message_ids = [row["message_id"] for row in rows]
-        files = [name for row in rows for name in sql.loaded(row["files"])]
+        files = [name for row in rows for name in sql.from_jsonb(row["files"])]
         pending_deletions.add(Kind.FILE, files)
         sql.execute("DELETE FROM deliveries WHERE message_id = ANY(%s)", [message_ids])
         sql.execute("DELETE FROM messages WHERE message_id = ANY(%s)", [message_ids])

@@ -48,7 +48,7 @@ def close_archived(*, archive_id: str) -> None:
 @shared_task(name=Job.DELETE_ELSEWHERE.value)
 def delete_elsewhere() -> None:
     """Delete at OpenAI and in the storage what was erased or given up here."""
-    with sql.may_be_away("delete_elsewhere"):
+    with sql.tolerating_outage("delete_elsewhere"):
         while pending_deletions.run():
             pass
 
@@ -56,5 +56,5 @@ def delete_elsewhere() -> None:
 @shared_task(name=Job.PURGE_CONVERSATIONS.value)
 def purge() -> None:
     """Delete the messages and files that are older than their settings say."""
-    with sql.may_be_away("purge_conversations"):
+    with sql.tolerating_outage("purge_conversations"):
         retention.purge(now=timezone.now())

@@ -25,5 +25,5 @@ def extract(*, conversation_id: str) -> None:
 @shared_task(name=Job.PURGE_LEADS.value)
 def purge() -> None:
     """Delete the readings that are older than LEAD_RETENTION_DAYS."""
-    with sql.may_be_away("purge_leads"):
+    with sql.tolerating_outage("purge_leads"):
         retention.purge(now=timezone.now())

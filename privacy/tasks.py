@@ -10,7 +10,7 @@ from privacy import erasure
 @shared_task(name=Job.ERASE.value)
 def erase(*, erasure_id: str = "") -> None:
     """Go on with an erasure, or with all that are due."""
-    with sql.may_be_away("erase"):
+    with sql.tolerating_outage("erase"):
         if erasure_id:
             erasure.run(erasure_id)
         else:

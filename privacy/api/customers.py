@@ -13,8 +13,8 @@ from config.lib.api.problems import not_found
 from config.lib.api.schema import operation
 from config.lib.api.serializers import NothingInput
 from conversations import customers
-from conversations.api.customer_shapes import EXAMPLE as CUSTOMER
-from conversations.api.customer_shapes import TAG
+from conversations.api.customer_serializers import EXAMPLE as CUSTOMER
+from conversations.api.customer_serializers import TAG
 from privacy import erasure, export
 from privacy.models import Erasure
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from billing import events, ledger
 from billing.events import EventType
 from billing.models import Email, IdempotencyKey
-from channels_app import dead_letters, intake, spool
+from channels_app import dead_letters, ingest, spool
 from channels_app.meta.types import Problem
 from channels_app.models import ChannelEvent, Customer, UnsentPicture
 from channels_app.webchat import files
@@ -67,7 +67,7 @@ def fill(agent=None) -> Filled:
     agent = agent or factories.AgentFactory()
     number, now = agent.phone_number, timezone.now()
     raw = webhook(number, WORDS)
-    intake.take(raw, now=now)
+    ingest.take(raw, now=now)
     customer = Customer.objects.get(wa_id=PHONE)
     Customer.objects.filter(pk=customer.pk).update(
         external_id="crm-zoe", username=NAME, due_at=None, pause_reason="x"

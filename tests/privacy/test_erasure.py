@@ -13,7 +13,7 @@ from agents import llm, openai_client
 from agents.openai_client import ConversationLostError
 from billing import reconciliation
 from billing.models import AuditEntry, CreditEntry, Event, WebhookDelivery
-from channels_app import intake, spool_drain
+from channels_app import ingest, spool_drain
 from channels_app.models import ChannelEvent, Customer, DeadLetter, InboundMessage, Tombstone
 from config.lib import event_loop, redis
 from conversations import replay
@@ -154,7 +154,7 @@ class TestComingBack:
         spool_drain.drain()
 
         for raw in filled.raws:
-            assert intake.take(raw, now=timezone.now()).messages == 0
+            assert ingest.take(raw, now=timezone.now()).messages == 0
 
         assert person.mentioning(filled.needles) == {}
         assert not Message.objects.exists()
@@ -177,7 +177,7 @@ class TestComingBack:
             "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}],
         }
 
-        assert intake.take(json.dumps(body).encode(), now=timezone.now()).events == 0
+        assert ingest.take(json.dumps(body).encode(), now=timezone.now()).events == 0
         assert not ChannelEvent.objects.exists()
 
     def test_person_who_writes_anew_is_a_new_customer(self, filled, openai):
@@ -185,7 +185,7 @@ class TestComingBack:
         spool_drain.drain()
         later = int(timezone.now().timestamp()) + 60
 
-        intake.take(
+        ingest.take(
             person.webhook(filled.agent.phone_number, "Hello again", timestamp=later),
             now=timezone.now() + timedelta(minutes=2),
         )
@@ -208,7 +208,7 @@ class TestComingBack:
             *settings.FIELD_ENCRYPTION_KEYS,
         ]
 
-        assert intake.take(filled.raws[0], now=timezone.now()).messages == 0
+        assert ingest.take(filled.raws[0], now=timezone.now()).messages == 0
 
 
 class TestOutages:
