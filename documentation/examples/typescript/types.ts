@@ -554,6 +554,72 @@ export interface paths {
         patch: operations["update_customer"];
         trace?: never;
     };
+    "/users/{user_id}/customers/{customer_id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase a customer
+         * @description Deletes everything that is stored of the customer: here, at OpenAI and in the storage of files. It cannot be undone. From then on nothing says who the customer was; the rest is deleted in the background, and the receipt says how far that is. Late webhooks bring nothing back. If the customer writes again, they are a new customer. Asked for again, the same receipt is answered.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        post: operations["erase_customer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/customers/{customer_id}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the receipt of an erasure
+         * @description Counts what was deleted, and says who asked for it and when.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{user_id}/customers/{customer_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a customer
+         * @description Answers everything that is stored of the customer, for a request under Article 15 or 20 of the GDPR. Files are signed links, which expire: download them right away. It is recorded in the audit log.
+         *
+         *     Rate limit: 1000 requests a minute per API key and 2000 per business, over all operations.
+         */
+        get: operations["export_customer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users/{user_id}/extractions": {
         parameters: {
             query?: never;
@@ -1660,6 +1726,39 @@ export interface components {
         DeliveryStateEnum: "pending" | "sending" | "sent" | "delivered" | "read" | "failed" | "unknown" | "cancelled";
         /** @enum {string} */
         EffortEnum: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+        /** @description The receipt of an erasure: it holds no personal data. */
+        Erasure: {
+            /** @description Who asked for it: a key, a login, a command, or Meta. */
+            actor: string;
+            /** @description How many rows, and conversations, responses and files elsewhere, were deleted, by kind. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description The customer who was erased. */
+            readonly customer_id: string;
+            /** @description The erasure. */
+            readonly erasure_id: string;
+            /** @description What could not be reached so far; it is tried again. */
+            error: string;
+            /**
+             * Format: date-time
+             * @description When nothing was left; null until then.
+             */
+            finished_at: string | null;
+            /** @description The phone number they wrote to. */
+            readonly phone_number_id: string;
+            /**
+             * Format: date-time
+             * @description When it was asked for.
+             */
+            requested_at: string;
+            /** @description How it was asked for. */
+            source: components["schemas"]["SourceEnum"];
+            /** @description `running` = something is left to be deleted, here or elsewhere; `done` = nothing is. */
+            state: components["schemas"]["ErasureStateEnum"];
+        };
+        /** @enum {string} */
+        ErasureStateEnum: "running" | "done";
         /** @enum {string} */
         EventType: "message.received" | "message.sent" | "message.delivered" | "message.read" | "message.failed" | "message.unknown" | "conversation.idle" | "conversation.handover" | "lead.created" | "lead.updated" | "credits.low" | "credits.exhausted" | "channel.error" | "number.unanswered" | "number.silent" | "prompt.ended" | "model.ending" | "endpoint.test";
         /** @description What bears a value out. */
@@ -1671,6 +1770,29 @@ export interface components {
             confidence: number;
             /** @description The ids of the messages that prove it. */
             messages: string[];
+        };
+        /** @description Everything that is stored of a customer. */
+        Export: {
+            /** @description Statuses, reactions, edits and the like. */
+            channel_events: {
+                [key: string]: unknown;
+            }[];
+            /** @description Each with its `messages`, which are message objects; files have signed links. */
+            conversations: {
+                [key: string]: unknown;
+            }[];
+            /** @description The customer object, and the ids the channel knows them by. */
+            customer: {
+                [key: string]: unknown;
+            };
+            /** @description What arrived, as the channel sent it, answered or not. */
+            inbox: {
+                [key: string]: unknown;
+            }[];
+            /** @description All readings for a lead. */
+            leads: {
+                [key: string]: unknown;
+            }[];
         };
         /** @description A reading of a conversation; the newest good one is its lead. */
         Extraction: {
@@ -2656,6 +2778,8 @@ export interface components {
             /** @description A JSON Web Token in which the business's server names the signed-in user. Without it the visitor is anonymous. */
             identity_token?: string;
         };
+        /** @enum {string} */
+        SourceEnum: "api" | "admin" | "command" | "meta";
         /** @description Which events are sent once more. */
         SpanInputRequest: {
             /** @description Only deliveries that failed. */
@@ -3056,8 +3180,11 @@ export type CustomerDetailPage = components['schemas']['CustomerDetailPage'];
 export type Delivery = components['schemas']['Delivery'];
 export type DeliveryStateEnum = components['schemas']['DeliveryStateEnum'];
 export type EffortEnum = components['schemas']['EffortEnum'];
+export type Erasure = components['schemas']['Erasure'];
+export type ErasureStateEnum = components['schemas']['ErasureStateEnum'];
 export type EventType = components['schemas']['EventType'];
 export type Evidence = components['schemas']['Evidence'];
+export type Export = components['schemas']['Export'];
 export type Extraction = components['schemas']['Extraction'];
 export type ExtractionPage = components['schemas']['ExtractionPage'];
 export type ExtractionStatusEnum = components['schemas']['ExtractionStatusEnum'];
@@ -3128,6 +3255,7 @@ export type SentWebhookDelivery = components['schemas']['SentWebhookDelivery'];
 export type ServiceTierEnum = components['schemas']['ServiceTierEnum'];
 export type Session = components['schemas']['Session'];
 export type SessionInputRequest = components['schemas']['SessionInputRequest'];
+export type SourceEnum = components['schemas']['SourceEnum'];
 export type SpanInputRequest = components['schemas']['SpanInputRequest'];
 export type State = components['schemas']['State'];
 export type Suggestion = components['schemas']['Suggestion'];
@@ -3166,7 +3294,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only this action. */
-                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
+                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "customer.erased" | "customer.exported" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
                 /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
                 /** @description The maximum number of entries on a page. */
@@ -3791,7 +3919,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only this action. */
-                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
+                action?: "api_key.created" | "api_key.rotated" | "api_key.revoked" | "user.created" | "user.updated" | "credits.granted" | "credits.adjusted" | "credits.refunded" | "prompt.created" | "prompt.updated" | "prompt.version_published" | "prompt.rolled_back" | "agent.created" | "agent.updated" | "agent.relinked" | "agent.deleted" | "phone_number.added" | "phone_number.updated" | "phone_number.token_rotated" | "phone_number.deleted" | "webchat.updated" | "webchat.secret_rotated" | "customer.erased" | "customer.exported" | "webhook_endpoint.created" | "webhook_endpoint.updated" | "webhook_endpoint.deleted" | "webhook_endpoint.secret_rotated";
                 /** @description `next_cursor` of the page before; leave it out for the first page. */
                 cursor?: string;
                 /** @description The maximum number of entries on a page. */
@@ -4271,6 +4399,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CustomerDetail"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_customer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A new value for each action, such as a UUID. Repeating a request with it within 24 hours does nothing and returns the first response again. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                customer_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NothingInputRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Erasure"];
+                };
+            };
+            /** @description An error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_customer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                customer_id: string;
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
                 };
             };
             /** @description An error. */
