@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from config.lib import errors, heartbeat, metrics
-from config.monitoring.service import ServiceCollector
+from config.monitoring.service_state import ServiceCollector
 
 log = structlog.get_logger(__name__)
 

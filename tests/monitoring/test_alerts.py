@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 from config.lib import metrics
-from config.monitoring import process, service
+from config.monitoring import process, service_state
 from tests.rig import PROJECT
 
 FOLDER = PROJECT / "deploy" / "monitoring"
@@ -52,7 +52,7 @@ def queries() -> list[str]:
 def known(db, valkey) -> set[str]:
     """The names of all metrics there are."""
     registry = CollectorRegistry()
-    registry.register(service.ServiceCollector())
+    registry.register(service_state.ServiceCollector())
     found: list[Metric] = [*metrics.REGISTRY.collect(), *registry.collect(), *process.Connections().collect()]
     return {family.name for family in found} | {"agents_process"}
 

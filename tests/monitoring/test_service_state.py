@@ -1,4 +1,4 @@
-"""The state of the service as metrics. Tests of `config/monitoring/service.py`."""
+"""The state of the service as metrics. Tests of `config/monitoring/service_state.py`."""
 
 import json
 from datetime import timedelta
@@ -13,7 +13,7 @@ from channels_app import spool
 from channels_app.models import ChannelEvent, DeadLetter
 from config.lib import heartbeat, ids
 from config.models import Heartbeat
-from config.monitoring import service
+from config.monitoring import service_state
 from config.monitoring.service_query import SERVICE_SQL
 from conversations.models import Message
 from tests.factories import (
@@ -55,7 +55,7 @@ def agent(db):
 def read(name: str, **labels: str) -> float | None:
     """Return a metric, read anew."""
     registry = CollectorRegistry()
-    registry.register(service.ServiceCollector())
+    registry.register(service_state.ServiceCollector())
     return registry.get_sample_value(f"agents_{name}", labels)
 
 
@@ -261,7 +261,7 @@ class TestParts:
 
 class TestCost:
     def test_repeated_reads_are_answered_from_memory(self, agent, django_assert_num_queries):
-        collector = service.ServiceCollector()
+        collector = service_state.ServiceCollector()
         list(collector.collect())
 
         with django_assert_num_queries(0):
