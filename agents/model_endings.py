@@ -115,18 +115,18 @@ def uses() -> list[Use]:
     Those of the current version of each prompt and of the versions that agents are held on, and the service's
     defaults for businesses with a live agent.
     """
-    found: dict[tuple[str, str], Use] = {}
+    uses: dict[tuple[str, str], Use] = {}
     for row in sql.rows(_USES_SQL):
         model = row["model"] or settings.OPENAI_MODEL
-        known = found.setdefault(
+        known = uses.setdefault(
             (row["user_id"], model), Use(row["user_id"], model, is_default=not row["model"])
         )
         if row["prompt_id"] not in known.prompt_ids:
             known.prompt_ids.append(row["prompt_id"])
     for row in sql.rows(_BUSINESSES_SQL):
         for model in (settings.OPENAI_MODEL, settings.OPENAI_TRANSCRIBE_MODEL):
-            found.setdefault((row["user_id"], model), Use(row["user_id"], model, is_default=True))
-    return sorted(found.values(), key=lambda use: (use.user_id, use.model))
+            uses.setdefault((row["user_id"], model), Use(row["user_id"], model, is_default=True))
+    return sorted(uses.values(), key=lambda use: (use.user_id, use.model))
 
 
 def ending(*, days: int = 60, today: date | None = None) -> list[dict[str, Any]]:

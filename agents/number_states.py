@@ -53,8 +53,8 @@ def states(phone_number_ids: Sequence[str]) -> dict[str, NumberState]:
     """Return the state of each number."""
     if not phone_number_ids:
         return {}
-    given = {"numbers": list(phone_number_ids), "price": settings.CREDITS_PER_REPLY, "most": MOST_WALKED}
-    return {row["phone_number_id"]: _state(row) for row in sql.rows(_STATES_SQL, given)}
+    parameters = {"numbers": list(phone_number_ids), "price": settings.CREDITS_PER_REPLY, "most": MOST_WALKED}
+    return {row["phone_number_id"]: _state(row) for row in sql.rows(_STATES_SQL, parameters)}
 
 
 def _state(row: dict[str, Any]) -> NumberState:

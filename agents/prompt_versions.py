@@ -39,7 +39,7 @@ def create(
     :raises InvalidPromptError: if a version cannot be made of this
     :raises ExtractionPromptExistsError: if it is the second one for extraction
     """
-    said = checked(
+    columns = checked(
         instructions=instructions, model=model, parameters=parameters or {}, variables=variables or {}
     )
     try:
@@ -49,7 +49,7 @@ def create(
         if "prompts_one_for_extraction" in str(error):
             raise ExtractionPromptExistsError from error
         raise
-    PromptVersion.objects.create(prompt=prompt, number=1, **said)
+    PromptVersion.objects.create(prompt=prompt, number=1, **columns)
     changes = audit.difference({}, audit.snapshot(prompt, ("name", "purpose")))
     audit.record(Action.PROMPT_CREATED, prompt.pk, user_id=user_id, changes=changes)
     return prompt
@@ -70,12 +70,12 @@ def publish(
     :raises PromptNotFoundError: if there is no such prompt
     :raises InvalidPromptError: if a version cannot be made of this
     """
-    said = checked(
+    columns = checked(
         instructions=instructions, model=model, parameters=parameters or {}, variables=variables or {}
     )
     prompt = _locked(prompt_id)
     latest = prompt.versions.aggregate(latest=Max("number"))["latest"] or 0
-    version = PromptVersion.objects.create(prompt=prompt, number=latest + 1, **said)
+    version = PromptVersion.objects.create(prompt=prompt, number=latest + 1, **columns)
     return _point(prompt, version, Action.PROMPT_VERSION_PUBLISHED)
 
 
@@ -87,7 +87,7 @@ def rollback(*, prompt_id: str, to: int) -> PromptVersion:
     :raises PromptNotFoundError: if there is no such prompt or version
     """
     prompt = _locked(prompt_id)
-    return _point(prompt, _found(prompt_id, to), Action.PROMPT_ROLLED_BACK)
+    return _point(prompt, _version(prompt_id, to), Action.PROMPT_ROLLED_BACK)
 
 
 @transaction.atomic
@@ -116,9 +116,9 @@ def preview(*, prompt_id: str, context: Context, version: int | None = None) -> 
     """
     if version is None:
         version = Prompt.objects.values_list("current_version", flat=True).filter(pk=prompt_id).first() or 0
-    found = _found(prompt_id, version)
+    prompt_version = _version(prompt_id, version)
     try:
-        return _filled(found.instructions, found.variables, context)
+        return _filled(prompt_version.instructions, prompt_version.variables, context)
     except prompt_variables.FilledTooLongError as error:
         raise InvalidPromptError("version", str(error)) from error
 
@@ -131,8 +131,8 @@ def preview_draft(
 
     :raises InvalidPromptError: if a version could not be made of this
     """
-    said = checked(instructions=instructions, model="", parameters={}, variables=variables or {})
-    return _filled(said["instructions"], said["variables"], context)
+    columns = checked(instructions=instructions, model="", parameters={}, variables=variables or {})
+    return _filled(columns["instructions"], columns["variables"], context)
 
 
 def _filled(instructions: str, variables: Mapping[str, Any], context: Context) -> str:
@@ -147,7 +147,7 @@ def _locked(prompt_id: str) -> Prompt:
     return prompt
 
 
-def _found(prompt_id: str, number: int) -> PromptVersion:
+def _version(prompt_id: str, number: int) -> PromptVersion:
     version = PromptVersion.objects.filter(prompt_id=prompt_id, number=number).first()
     if version is None:
         raise PromptNotFoundError(f"prompt {prompt_id} has no version {number}")

@@ -44,15 +44,15 @@ def _report(number: dict[str, Any]) -> bool:
     if habit is None or habit["messages"] < FEWEST or number["silence"] < 2 * habit["longest"]:
         return False
     with transaction.atomic():
-        found = sql.row(_MARK_SQL, {"number": number["phone_number_id"], "last": number["last_at"]})
-        if found is None:
+        row = sql.row(_MARK_SQL, {"number": number["phone_number_id"], "last": number["last_at"]})
+        if row is None:
             return False
         events.record(
-            user_id=found["user_id"],
+            user_id=row["user_id"],
             type=EventType.NUMBER_SILENT,
             data={
                 "phone_number_id": number["phone_number_id"],
-                "channel": found["type"],
+                "channel": row["type"],
                 "last_received_at": number["last_at"].isoformat(),
                 "longest_pause_seconds": int(habit["longest"].total_seconds()),
             },

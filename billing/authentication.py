@@ -125,17 +125,17 @@ def check_key(*, headers: Mapping[str, str], address: str) -> None:
 
 
 def _working(headers: Mapping[str, str], *, address: str, now: datetime) -> ApiKey:
-    given = _given(headers)
-    row = keys.find(given, now=now)
+    text = _key_of(headers)
+    row = keys.find(text, now=now)
     if row is None:
-        if given:
+        if text:
             _count_wrong(address)
         raise unauthorized()
     access_log.note(key_prefix=row.prefix, user_id=row.user_id)
     return row
 
 
-def _given(headers: Mapping[str, str]) -> str:
+def _key_of(headers: Mapping[str, str]) -> str:
     """Return the key in the headers; two that differ are none."""
     header = headers.get(settings.API_KEY_HEADER.lower(), "").strip()
     scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -9,17 +9,17 @@ from config.lib import sql
 def working(prefix: str) -> list[str]:
     """Return the prefixes of a key's descendants that work, in order."""
     now = timezone.now()
-    found = sql.rows(_DESCENDANTS_SQL, {"prefix": prefix})
-    rows = ApiKey.objects.filter(pk__in=[row["prefix"] for row in found])
-    return sorted(row.pk for row in rows if row.works(now))
+    descendants = sql.rows(_DESCENDANTS_SQL, {"prefix": prefix})
+    keys = ApiKey.objects.filter(pk__in=[row["prefix"] for row in descendants])
+    return sorted(key.pk for key in keys if key.works(now))
 
 
 def revoke(prefix: str) -> list[tuple[str, str | None]]:
     """Revoke a key's descendants; return the prefix and the business of each that was not revoked before."""
     ended: list[tuple[str, str | None]] = []
     # A key that is being made meanwhile holds its parent's row: looked for again until there is none.
-    while found := sql.rows(_REVOKE_SQL, {"prefix": prefix}):
-        ended += [(row["prefix"], row["user_id"]) for row in found]
+    while rows := sql.rows(_REVOKE_SQL, {"prefix": prefix}):
+        ended += [(row["prefix"], row["user_id"]) for row in rows]
     return ended
 
 

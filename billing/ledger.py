@@ -46,10 +46,10 @@ def charge(*, user_id: str, amount: int, reference: str) -> None:
     with transaction.atomic(savepoint=False):
         after = _enter(Kind.CHARGE, user_id=user_id, amount=-amount, reference=reference)
         is_done = after is not None or _is_entered(Kind.CHARGE, reference)
-        is_told = (
+        has_crossed = (
             thresholds.tell(user_id, after) if is_done else thresholds.tell_exhausted(user_id, price=amount)
         )
-    if is_told:
+    if has_crossed:
         cache.drop(_key(user_id))
     if not is_done:
         raise InsufficientCreditsError

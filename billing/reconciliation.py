@@ -29,8 +29,8 @@ def faults(*, user_id: str | None = None) -> list[Fault]:
     with transaction.atomic():
         # The whole ledger may take longer than a statement of the service may.
         sql.execute("SET LOCAL statement_timeout = 0")
-        found = sql.rows(_FAULTS, {"user": user_id})
-    return [Fault(**row) for row in found]
+        rows = sql.rows(_FAULTS, {"user": user_id})
+    return [Fault(**row) for row in rows]
 
 
 # `drift` is how far a line stands from the sum of all up to it: it may change nowhere. A line whose balance

@@ -19,5 +19,5 @@ def of(customer: Customer) -> dict[str, Any]:
 
 def find(customer_ids: list[str]) -> dict[str, dict[str, Any]]:
     """Return the customer objects of several customers by their ids, in one query."""
-    found = Customer.objects.select_related("phone_number").filter(pk__in=customer_ids)
-    return {customer.pk: of(customer) for customer in found}
+    customers = Customer.objects.select_related("phone_number").filter(pk__in=customer_ids)
+    return {customer.pk: of(customer) for customer in customers}

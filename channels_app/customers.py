@@ -21,20 +21,20 @@ def resolve(people: Iterable[Key], *, doubles: list[Key] | None = None) -> dict[
     """
     wanted = list(dict.fromkeys(people))
     known = _Known(wanted)
-    found: dict[Key, Customer] = {}
+    customers: dict[Key, Customer] = {}
     for phone_number_id, person in wanted:
         owners = known.owners(phone_number_id, person)
         customer = owners[0] if owners else known.add(phone_number_id, person)
         for other in owners[1:]:
             if _is_new(other) and _agree(customer, other):
                 known.merge(other, into=customer)
-                found |= {key: customer for key, owner in found.items() if owner is other}
+                customers |= {key: customer for key, owner in customers.items() if owner is other}
         known.learn(customer, person)
         if doubles is not None and _is_double(customer, person):
             doubles.append((phone_number_id, person))
-        found[phone_number_id, person] = customer
+        customers[phone_number_id, person] = customer
     known.insert()
-    return {key: customer.customer_id for key, customer in found.items()}
+    return {key: customer.customer_id for key, customer in customers.items()}
 
 
 class _Known:

@@ -107,8 +107,8 @@ class _Graph:
         self._token = token
 
     def whatsapp(self) -> GraphHealth:
-        found = self._get(self._number.pk, fields=_WHATSAPP_FIELDS)
-        health = _dictionary(found.get("health_status"))
+        fields = self._get(self._number.pk, fields=_WHATSAPP_FIELDS)
+        health = _dictionary(fields.get("health_status"))
         entities = [_dictionary(entity) for entity in _listed(health.get("entities"))]
         debugged = self._debugged()
         scopes = debugged.get("scopes")
@@ -122,9 +122,9 @@ class _Graph:
             is_subscribed=self._is_account_subscribed(_id_of(entities, "WABA"), _id_of(entities, "APP")),
             token_expires_at=_moment(expires),
             missing_permissions=missing,
-            status=str(found.get("status") or ""),
-            quality_rating=str(found.get("quality_rating") or ""),
-            messaging_limit=str(found.get("whatsapp_business_manager_messaging_limit") or ""),
+            status=str(fields.get("status") or ""),
+            quality_rating=str(fields.get("quality_rating") or ""),
+            messaging_limit=str(fields.get("whatsapp_business_manager_messaging_limit") or ""),
             can_send_message=str(health.get("can_send_message") or ""),
             obstacles=_obstacles(entities),
         )
@@ -168,13 +168,17 @@ class _Graph:
 
 def _obstacles(entities: list[dict[str, Any]]) -> tuple[str, ...]:
     """Return Meta's words on why something may not be sent."""
-    found = []
+    obstacles = []
     for entity in entities:
         for error in _listed(entity.get("errors")):
-            said = _dictionary(error)
-            words = (said.get("error_code"), said.get("error_description"), said.get("possible_solution"))
-            found.append(" ".join(str(word) for word in words if word)[:500])
-    return tuple(found[:10])
+            fields = _dictionary(error)
+            words = (
+                fields.get("error_code"),
+                fields.get("error_description"),
+                fields.get("possible_solution"),
+            )
+            obstacles.append(" ".join(str(word) for word in words if word)[:500])
+    return tuple(obstacles[:10])
 
 
 def _id_of(entities: list[dict[str, Any]], kind: str) -> str:

@@ -40,11 +40,11 @@ class Stored:
 def store(*webhooks: Parsed) -> Stored:
     """Store the messages and events of webhooks that were not stored before, and ring for them on commit."""
     inbound = [(message, webhook) for webhook in webhooks for message in webhook.inbound]
-    told = [(event, webhook) for webhook in webhooks for event in webhook.events]
+    channel_events = [(event, webhook) for webhook in webhooks for event in webhook.events]
     # Inside a transaction a savepoint would cost two round trips, and whatever fails fails it all anyway.
     with transaction.atomic(savepoint=False):
-        messages = _store_messages(_without_taken_back(inbound, told))
-        events = _store_events(told)
+        messages = _store_messages(_without_taken_back(inbound, channel_events))
+        events = _store_events(channel_events)
         failpoints.reach("P0")
     return Stored(messages=messages, events=events)
 
@@ -67,10 +67,12 @@ _STORED = """
 
 
 def _without_taken_back(
-    inbound: list[tuple[Inbound, Parsed]], told: list[tuple[Event, Parsed]]
+    inbound: list[tuple[Inbound, Parsed]], channel_events: list[tuple[Event, Parsed]]
 ) -> list[tuple[Inbound, Parsed]]:
     """Empty the messages that their customers take back in the same webhooks."""
-    gone = {(one.phone_number_id, one.provider_message_id) for one, _ in told if one.kind == "revoke"}
+    gone = {
+        (one.phone_number_id, one.provider_message_id) for one, _ in channel_events if one.kind == "revoke"
+    }
     return [
         (taken_back.emptied(one) if (one.phone_number_id, one.provider_message_id) in gone else one, webhook)
         for one, webhook in inbound
@@ -142,8 +144,8 @@ def _row(message: Inbound, known: dict[customers.Key, str], correlation_id: str)
 
 def _reference(media: Media) -> dict[str, str]:
     """Return a file's reference; only a stored one has a name already."""
-    found = asdict(media)
-    return found if media.name else {key: value for key, value in found.items() if key != "name"}
+    fields = asdict(media)
+    return fields if media.name else {key: value for key, value in fields.items() if key != "name"}
 
 
 # A message that was taken back before it came is stored without its content.

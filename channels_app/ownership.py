@@ -16,7 +16,12 @@ class NotTheOwnerError(Exception):
 
 
 def require(
-    *, channel: str, phone_number_id: str, access_token: str, api_base_url: str = "", is_asked: bool = False
+    *,
+    channel: str,
+    phone_number_id: str,
+    access_token: str,
+    api_base_url: str = "",
+    is_requested: bool = False,
 ) -> None:
     """
     Check with Graph whose number it is: in production always, elsewhere on request.
@@ -30,7 +35,7 @@ def require(
     numbers.check(
         type=channel, phone_number_id=phone_number_id, access_token=access_token, api_base_url=api_base_url
     )
-    if (is_asked or settings.IS_PRODUCTION) and channel != PhoneNumber.Type.WEBCHAT:
+    if (is_requested or settings.IS_PRODUCTION) and channel != PhoneNumber.Type.WEBCHAT:
         verify(
             phone_number_id=phone_number_id,
             channel=channel,

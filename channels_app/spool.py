@@ -134,8 +134,8 @@ def entries(position: int, *, most: int) -> list[bytes]:
 
     :raises RedisUnavailableError: if Redis does not answer
     """
-    found = redis.call(redis.client().eval, _ENTRIES, 1, KEY, position, most, MOST_BYTES)
-    return [entry.encode() if isinstance(entry, str) else entry for entry in found]
+    entries = redis.call(redis.client().eval, _ENTRIES, 1, KEY, position, most, MOST_BYTES)
+    return [entry.encode() if isinstance(entry, str) else entry for entry in entries]
 
 
 def decode(entry: bytes) -> Waiting:
@@ -145,12 +145,12 @@ def decode(entry: bytes) -> Waiting:
     :raises UndecodableError: if it is damaged, or was written by a version that writes another form
     """
     try:
-        found = json.loads(entry)
+        fields = json.loads(entry)
         return Waiting(
-            raw=base64.b64decode(found["raw"], validate=True),
-            received_at=datetime.fromisoformat(found["received_at"]),
-            correlation_id=str(found["correlation_id"]),
-            source=str(found.get("source", META)),
+            raw=base64.b64decode(fields["raw"], validate=True),
+            received_at=datetime.fromisoformat(fields["received_at"]),
+            correlation_id=str(fields["correlation_id"]),
+            source=str(fields.get("source", META)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UndecodableError(type(error).__name__) from error

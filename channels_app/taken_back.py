@@ -25,9 +25,13 @@ def wipe(*, phone_number_id: str, provider_message_id: str) -> bool:
 
     It is not answered if that has not begun yet, nor retried or replayed.
     """
-    found = {"number": phone_number_id, "message": provider_message_id, "reason": IgnoredReason.TAKEN_BACK}
-    is_known = bool(sql.execute(_WIPE, found))
-    sql.execute(_WIPE_EDITS, found)
+    parameters = {
+        "number": phone_number_id,
+        "message": provider_message_id,
+        "reason": IgnoredReason.TAKEN_BACK,
+    }
+    is_known = bool(sql.execute(_WIPE, parameters))
+    sql.execute(_WIPE_EDITS, parameters)
     return is_known
 
 

@@ -121,8 +121,8 @@ class MetaWebhookView(APIView):
         https://developers.facebook.com/docs/graph-api/webhooks/getting-started
         """
         expected = settings.WEBHOOK_VERIFY_TOKEN.encode()
-        given = request.query_params.get("hub.verify_token", "").encode("utf-8", "replace")
-        is_known = bool(expected) and hmac.compare_digest(expected, given)
+        token = request.query_params.get("hub.verify_token", "").encode("utf-8", "replace")
+        is_known = bool(expected) and hmac.compare_digest(expected, token)
         if request.query_params.get("hub.mode") != "subscribe" or not is_known:
             log.warning("webhook.handshake_refused")
             return HttpResponse(status=403)

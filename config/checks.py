@@ -60,33 +60,33 @@ def refuse_to_start_half_configured() -> None:
 
     :raises ImproperlyConfigured: with everything that is missing or wrong
     """
-    found = check_environment()
-    if not any(message.is_serious() for message in found) and demo_guard.is_needed():
-        found += [*servers.check_postgres(), *servers.check_redis()]
-    if faults := [message.msg for message in found if message.is_serious()]:
+    messages = check_environment()
+    if not any(message.is_serious() for message in messages) and demo_guard.is_needed():
+        messages += [*servers.check_postgres(), *servers.check_redis()]
+    if faults := [message.msg for message in messages if message.is_serious()]:
         raise ImproperlyConfigured(" ".join(faults))
-    for message in found:
+    for message in messages:
         log.warning("start.check_warned", check=message.id, problem=message.msg)
-    if any(message.id == servers.POSTGRES_AWAY for message in found):
+    if any(message.id == servers.POSTGRES_AWAY for message in messages):
         demo_guard.check_with_first_connection()
 
 
 def _check_choices() -> list[CheckMessage]:
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if settings.APP_ENV not in _ENVIRONMENTS:
-        found.append(Error(f"APP_ENV must be one of {', '.join(_ENVIRONMENTS)}.", id="config.E001"))
+        messages.append(Error(f"APP_ENV must be one of {', '.join(_ENVIRONMENTS)}.", id="config.E001"))
     if settings.LOG_FORMAT not in _LOG_FORMATS:
-        found.append(Error(f"LOG_FORMAT must be one of {', '.join(_LOG_FORMATS)}.", id="config.E002"))
+        messages.append(Error(f"LOG_FORMAT must be one of {', '.join(_LOG_FORMATS)}.", id="config.E002"))
     if settings.ADMIN_SECOND_FACTOR not in _SECOND_FACTORS:
-        found.append(
+        messages.append(
             Error(f"ADMIN_SECOND_FACTOR must be one of {', '.join(_SECOND_FACTORS)}.", id="config.E030")
         )
     if unknown := sorted(set(settings.HEALTH_ROLES) - set(roles.ROLES)):
         text = f"HEALTH_ROLES names unknown roles: {', '.join(unknown)}. Known: {', '.join(roles.ROLES)}."
-        found.append(Error(text, id="config.E031"))
+        messages.append(Error(text, id="config.E031"))
     if not settings.WEBHOOK_PATH.startswith("/"):
-        found.append(Error("WEBHOOK_PATH must begin with a slash.", id="config.E003"))
-    return found
+        messages.append(Error("WEBHOOK_PATH must begin with a slash.", id="config.E003"))
+    return messages
 
 
 def _check_numbers() -> list[CheckMessage]:
@@ -146,20 +146,20 @@ def _check_production() -> list[CheckMessage]:
         "REDIS_URL": settings.REDIS_URL,
         "DJANGO_ALLOWED_HOSTS": settings.ALLOWED_HOSTS,
     }
-    found: list[CheckMessage] = [
+    messages: list[CheckMessage] = [
         Error(f"{name} must be set in production.", id="config.E006")
         for name, value in needed.items()
         if not value
     ]
-    found += [
+    messages += [
         Error(f"{name} still has its development value.", id="config.E007") for name in published.names()
     ]
     if os.environ.get("FAILPOINTS"):
-        found.append(Error("FAILPOINTS is for tests: it kills processes.", id="config.E010"))
+        messages.append(Error("FAILPOINTS is for tests: it kills processes.", id="config.E010"))
     if settings.DEBUG:
-        found.append(Error("DJANGO_DEBUG must be off in production.", id="config.E008"))
+        messages.append(Error("DJANGO_DEBUG must be off in production.", id="config.E008"))
     if "*" in settings.ALLOWED_HOSTS:
-        found.append(Error("DJANGO_ALLOWED_HOSTS must name hosts, not '*'.", id="config.E009"))
+        messages.append(Error("DJANGO_ALLOWED_HOSTS must name hosts, not '*'.", id="config.E009"))
     if settings.LOG_LEVEL == "DEBUG":
-        found.append(Warning("LOG_LEVEL is debug in production.", id="config.W001"))
-    return found
+        messages.append(Warning("LOG_LEVEL is debug in production.", id="config.W001"))
+    return messages

@@ -54,8 +54,8 @@ class Environment(environ.Env):  # type: ignore[misc]  # django-environ has no t
                 self._require_false(var)
         except ValueError:
             # JSON may hold passwords, such as a storage's.
-            shown = "" if cast is json.loads else f", not {self.ENVIRON.get(var)!r}"
-            self.faults.append(f"{var} must be {_KINDS.get(cast, 'readable')}{shown}.")
+            value_text = "" if cast is json.loads else f", not {self.ENVIRON.get(var)!r}"
+            self.faults.append(f"{var} must be {_KINDS.get(cast, 'readable')}{value_text}.")
             return default
         return value
 
@@ -66,18 +66,18 @@ class Environment(environ.Env):  # type: ignore[misc]  # django-environ has no t
     def email_url(self, var: str, default: str) -> dict[str, Any]:
         """Return Django's settings for a mail server's URL."""
         try:
-            found: dict[str, Any] = super().email_url(var, default=default)
+            settings: dict[str, Any] = super().email_url(var, default=default)
         except (ImproperlyConfigured, ValueError):
             self.faults.append(f"{var} must be of the form {_EMAIL_FORM}.")
-            found = self.email_url_config(default)
-        return found
+            settings = self.email_url_config(default)
+        return settings
 
     def database(self, var: str, url: str) -> dict[str, Any]:
         """Return Django's settings for the database at `url`, the value of `var`."""
         try:
             if url.partition("://")[0] in self.POSTGRES_FAMILY:
-                found: dict[str, Any] = self.db_url_config(url)
-                return found
+                settings: dict[str, Any] = self.db_url_config(url)
+                return settings
         except ValueError:
             pass
         if url:

@@ -14,8 +14,8 @@ def exposed_by(allowed_hosts: Iterable[str], **base_urls: str) -> list[str]:
 
     :param base_urls: Graph's base URLs by variable: Meta delivers webhooks only to a public address
     """
-    found = [] if all(map(is_private, allowed_hosts)) else ["DJANGO_ALLOWED_HOSTS"]
-    return found + [name for name, url in base_urls.items() if not _is_loopback(urlsplit(url).hostname or "")]
+    names = [] if all(map(is_private, allowed_hosts)) else ["DJANGO_ALLOWED_HOSTS"]
+    return names + [name for name, url in base_urls.items() if not _is_loopback(urlsplit(url).hostname or "")]
 
 
 def is_private(host: str) -> bool:

@@ -88,8 +88,8 @@ async def _answer(
     try:
         _require_method(scope)
         if scope["path"] in _HEALTH:
-            status, found = await _process.health(is_ready=scope["path"] == "/health/ready")
-            await asgi.send_json(send, status, found, named)
+            status, health = await _process.health(is_ready=scope["path"] == "/health/ready")
+            await asgi.send_json(send, status, health, named)
         else:
             await _serve(_call(scope, headers), scope, receive, send, named)
     except ProblemError as problem:
@@ -119,11 +119,11 @@ def _require_method(scope: Scope) -> None:
 
 
 def _call(scope: Scope, headers: Mapping[str, str]) -> Call:
-    found = _EVENTS.fullmatch(scope["path"])
-    if found is None:
+    match = _EVENTS.fullmatch(scope["path"])
+    if match is None:
         raise no_such_path(scope["path"])
     address = asgi.address_of(scope, headers, proxies=settings.TRUSTED_PROXIES)
-    return Call(found[1], scope["method"], headers, networks.rate_limit_key(address))
+    return Call(match[1], scope["method"], headers, networks.rate_limit_key(address))
 
 
 async def _serve(call: Call, scope: Scope, receive: Receive, send: Send, named: dict[str, str]) -> None:
@@ -161,8 +161,8 @@ def _later(problem: ProblemError, admitted: Admitted) -> ProblemError:
 
 def _cursor(scope: Scope, headers: Mapping[str, str]) -> str | None:
     query = parse_qs(scope["query_string"].decode("latin1"))
-    given = headers.get("last-event-id") or query.get("after", [""])[-1]
-    return feed.usable(given) if given else None
+    cursor = headers.get("last-event-id") or query.get("after", [""])[-1]
+    return feed.usable(cursor) if cursor else None
 
 
 async def _follow(

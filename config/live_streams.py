@@ -113,12 +113,12 @@ class StreamWriter:
     async def _tell(self, reading: Reading) -> None:
         self._stream.mark = reading.mark.text
         self._know(reading.mark)
-        parts = [event("message", one.told()) for one in reading.messages]
+        parts = [event("message", one.as_json()) for one in reading.messages]
         if parts:
             # The cursor is behind all of them: with the last of them the reader has it.
             parts[-1] = b"id: %b\n%b" % (reading.cursor.encode(), parts[-1])
         if reading.state != self._state:
-            parts.append(event("state", reading.state.told()))
+            parts.append(event("state", reading.state.as_json()))
         if parts:
             await self._write(b"".join(parts))
         self._cursor, self._state = reading.cursor, reading.state

@@ -14,8 +14,8 @@ PATIENCE = 10
 def close_archived(*, archive_id: str) -> int:
     """Close the talks that an archive says have ended, and say how many; doing it again closes no more."""
     closed = 0
-    while found := sql.execute(_CLOSE, {"archive": archive_id, "most": BATCH}):
-        closed += found
+    while rows := sql.execute(_CLOSE, {"archive": archive_id, "most": BATCH}):
+        closed += rows
     ConversationArchive.objects.filter(pk=archive_id, closed_at=None).update(closed_at=Now())
     return closed
 

@@ -11,9 +11,9 @@ def close(*, conversation_id: str) -> bool:
 
     :raises Conversation.DoesNotExist: if there is no such conversation
     """
-    found = Conversation.objects.filter(pk=conversation_id)
-    if found.filter(is_active=True).update(is_active=False, handover_at=None):
+    conversation = Conversation.objects.filter(pk=conversation_id)
+    if conversation.filter(is_active=True).update(is_active=False, handover_at=None):
         return True
-    if not found.exists():
+    if not conversation.exists():
         raise Conversation.DoesNotExist
     return False

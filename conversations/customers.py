@@ -40,8 +40,10 @@ def find(*, user_id: str, customer_id: str | None = None, external_id: str | Non
 
     :raises TenantMissingError: if `user_id` is empty
     """
-    given = {"pk": customer_id, "external_id": external_id}
-    rows = _on_numbers(user_id).filter(**{name: value for name, value in given.items() if value is not None})
+    changes = {"pk": customer_id, "external_id": external_id}
+    rows = _on_numbers(user_id).filter(
+        **{name: value for name, value in changes.items() if value is not None}
+    )
     return list(rows.values_list("pk", flat=True))
 
 
@@ -50,8 +52,8 @@ def _on_numbers(user_id: str, phone_number_id: str | None = None) -> QuerySet[Cu
     if phone_number_id is not None:
         numbers = numbers.filter(pk=phone_number_id)
     # As values, and with the condition of customers_by_number: lists are read in the order of that index.
-    found = list(numbers.values_list("pk", flat=True))
-    return Customer.objects.filter(phone_number__in=found, customer_id__gt="")
+    customer = list(numbers.values_list("pk", flat=True))
+    return Customer.objects.filter(phone_number__in=customer, customer_id__gt="")
 
 
 @transaction.atomic

@@ -47,13 +47,13 @@ def move(event: ChannelEvent) -> bool:
     return True
 
 
-def _ids(told: object) -> dict[str, str]:
-    found = told if isinstance(told, dict) else {}
-    return {name: str(found[name]) for name in _IDS if found.get(name)}
+def _ids(data: object) -> dict[str, str]:
+    ids_ = data if isinstance(data, dict) else {}
+    return {name: str(ids_[name]) for name in _IDS if ids_.get(name)}
 
 
-def _external_id(told: object) -> str | None:
-    return str(told.get("external_id") or "") or None if isinstance(told, dict) else None
+def _external_id(data: object) -> str | None:
+    return str(data.get("external_id") or "") or None if isinstance(data, dict) else None
 
 
 def _known_as(phone_number_id: str, *ids: dict[str, str]) -> list[Customer]:
@@ -61,8 +61,8 @@ def _known_as(phone_number_id: str, *ids: dict[str, str]) -> list[Customer]:
     by_any = Q(pk__in=[])
     for name, value in (item for each in ids for item in each.items()):
         by_any |= Q(**{name: value})
-    found = Customer.objects.filter(by_any, phone_number_id=phone_number_id)
-    return list(found.order_by("pk").select_for_update())
+    customers = Customer.objects.filter(by_any, phone_number_id=phone_number_id)
+    return list(customers.order_by("pk").select_for_update())
 
 
 def _merge(other: Customer, *, into: Customer) -> None:
@@ -75,12 +75,12 @@ def _merge(other: Customer, *, into: Customer) -> None:
     Turn.objects.filter(customer=other).update(customer=into)
     agents = set()
     both = Conversation.objects.filter(customer__in=[other, into])
-    talks = sorted(
+    conversations = sorted(
         both.order_by("pk").select_for_update(no_key=True),
-        key=lambda talk: talk.last_message_at,
+        key=lambda conversation: conversation.last_message_at,
         reverse=True,
     )
-    for conversation in talks:
+    for conversation in conversations:
         if conversation.is_active and conversation.agent_id in agents:
             conversation.is_active = False
             conversation.save(update_fields=["is_active"])

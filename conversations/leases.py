@@ -98,9 +98,9 @@ class _Keeper:
             tokens = list(self._held)
         if not tokens:
             return True
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         try:
-            self._renewed(renew(tokens), asked_at)
+            self._renewed(renew(tokens), requested_at)
         except Error as error:
             sql.discard_if_read_only(error)
             log.warning("leases.not_renewed", held=len(tokens), reason=type(error).__name__)
@@ -109,11 +109,11 @@ class _Keeper:
             connection.close()
         return True
 
-    def _renewed(self, tokens: list[str], asked_at: float) -> None:
+    def _renewed(self, tokens: list[str], requested_at: float) -> None:
         with self._lock:
             for token in tokens:
                 if token in self._held:
-                    self._held[token] = _lease_from(asked_at)
+                    self._held[token] = _lease_from(requested_at)
 
 
 def _renewal_pause() -> float:

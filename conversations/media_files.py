@@ -91,7 +91,7 @@ def download(
     )
 
 
-def record(message: Message, index: int, found: dict[str, str]) -> dict[str, Any] | None:
+def record(message: Message, index: int, changes: dict[str, str]) -> dict[str, Any] | None:
     """
     Store what was found out about a file of a message; return its entry, None if it was taken back.
 
@@ -101,13 +101,13 @@ def record(message: Message, index: int, found: dict[str, str]) -> dict[str, Any
         rows = Message.objects.select_for_update(no_key=True).filter(pk=message.pk, deleted_at=None)
         stored = rows.only("media").first()
         if stored is None:
-            taken_back.delete_files([found["name"]] if "name" in found else [])
+            taken_back.delete_files([changes["name"]] if "name" in changes else [])
             return None
         entry: dict[str, Any] = stored.media[index]
-        if entry.get("name") and found.get("name", entry["name"]) != entry["name"]:
-            taken_back.delete_files([found["name"]])
-            found = {name: value for name, value in found.items() if name not in {"name", "mime_type"}}
-        entry.update(found)
+        if entry.get("name") and changes.get("name", entry["name"]) != entry["name"]:
+            taken_back.delete_files([changes["name"]])
+            changes = {name: value for name, value in changes.items() if name not in {"name", "mime_type"}}
+        entry.update(changes)
         stored.save(update_fields=["media"])
         return entry
 
@@ -134,8 +134,8 @@ def _fetch(message: Message, index: int) -> dict[str, Any]:
         if error.code in _FINAL:
             record(message, index, {"error": str(error)[:200], "missing": error.code})
         raise FileMissingError from error
-    found = {"name": media.store(fetched, name_prefix=number.pk), "mime_type": fetched.mime_type}
-    entry = record(message, index, found)
+    changes = {"name": media.store(fetched, name_prefix=number.pk), "mime_type": fetched.mime_type}
+    entry = record(message, index, changes)
     if entry is None:
         raise FileMissingError
     return entry
@@ -154,8 +154,8 @@ def _one_of_few() -> Iterator[None]:
 def _filename(entry: dict[str, Any]) -> str:
     """Return the customer's name for a file, with our extension where its type is known."""
     extension = PurePosixPath(entry["name"]).suffix
-    given = str(entry.get("filename") or "").replace("\\", "/").rpartition("/")[2]
-    given = "".join(letter for letter in given if letter.isprintable())[:150].strip(". ")
+    filename = str(entry.get("filename") or "").replace("\\", "/").rpartition("/")[2]
+    filename = "".join(letter for letter in filename if letter.isprintable())[:150].strip(". ")
     if media.stored_type(entry["name"]) == media.OPAQUE:
-        return given or f"{entry['kind']}{extension}"
-    return f"{PurePosixPath(given).stem or entry['kind']}{extension}"
+        return filename or f"{entry['kind']}{extension}"
+    return f"{PurePosixPath(filename).stem or entry['kind']}{extension}"

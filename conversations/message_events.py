@@ -37,14 +37,14 @@ def record(*changes: tuple[str, EventType]) -> None:
     """
     if not changes:
         return
-    found = _messages([message_id for message_id, _ in changes])
+    messages = _messages([message_id for message_id, _ in changes])
     events.record_all(
         [
             NewEvent(
-                user_id=found[message_id].user_id,
+                user_id=messages[message_id].user_id,
                 type=type_,
-                data=_data(type_, found[message_id]),
-                conversation_id=found[message_id].conversation_id,
+                data=_data(type_, messages[message_id]),
+                conversation_id=messages[message_id].conversation_id,
             )
             for message_id, type_ in changes
         ]
@@ -61,11 +61,11 @@ def record_not_answered(*, turn_id: str, user_id: str, conversation_id: str, rea
     """Record that no reply could be made: `message` is the newest of the messages that stay unanswered."""
     unanswered = Message.objects.filter(turn=turn_id, author=Message.Author.CUSTOMER)
     newest = message_object.rows(unanswered).order_by("-sequence_no").first()
-    shown = {"message": message_object.of(newest)} if newest else {}
+    about = {"message": message_object.of(newest)} if newest else {}
     events.record(
         user_id=user_id,
         type=EventType.MESSAGE_FAILED,
-        data={"turn_id": turn_id, "reason": reason, **shown},
+        data={"turn_id": turn_id, "reason": reason, **about},
         conversation_id=conversation_id,
     )
 
@@ -93,15 +93,15 @@ def raised_by(*, before: str, after: str, wanted: Sequence[str]) -> list[EventTy
 
 
 def _messages(message_ids: list[str]) -> dict[str, Message]:
-    found = message_object.rows(Message.objects.filter(pk__in=set(message_ids)))
-    return {message.pk: message for message in found}
+    rows = message_object.rows(Message.objects.filter(pk__in=set(message_ids)))
+    return {message.pk: message for message in rows}
 
 
 def _data(type_: EventType, message: Message) -> dict[str, Any]:
-    shown = message_object.of(message)
-    data: dict[str, Any] = {"message": shown, **{name: shown[name] for name in _COPIED[type_]}}
+    described = message_object.of(message)
+    data: dict[str, Any] = {"message": described, **{name: described[name] for name in _COPIED[type_]}}
     if type_ in _ALWAYS_KEPT:
-        data["reason"] = shown["failure_reason"]
+        data["reason"] = described["failure_reason"]
     if type_ is EventType.MESSAGE_UNKNOWN:
-        data["unknown_since"] = shown["unknown_at"]
+        data["unknown_since"] = described["unknown_at"]
     return data

@@ -65,9 +65,9 @@ def rows(messages: QuerySet[Message]) -> QuerySet[Message]:
 
     What stands in other tables is read by queries of its own: joins would have Postgres sort long lists.
     """
-    talks = Conversation.objects.select_related("customer__phone_number").only(*_READ_OF_CONVERSATION)
+    conversations = Conversation.objects.select_related("customer__phone_number").only(*_READ_OF_CONVERSATION)
     related = (
-        Prefetch("conversation", talks),
+        Prefetch("conversation", conversations),
         Prefetch("inbound", InboundMessage.objects.only("reason")),
     )
     return messages.only(*_READ).annotate(in_reply_to=_IN_REPLY_TO).prefetch_related(*related)
@@ -75,15 +75,15 @@ def rows(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 def of(message: Message) -> dict[str, Any]:
     """Return the message object of a row that `rows` has read."""
-    talk, reason = message.conversation, _reason(message)
-    customer = customer_object.of(talk.customer)
+    conversation, reason = message.conversation, _reason(message)
+    customer = customer_object.of(conversation.customer)
     return {
         "message_id": message.message_id,
         "conversation_id": message.conversation_id,
-        "agent_id": talk.agent_id,
+        "agent_id": conversation.agent_id,
         "phone_number_id": message.phone_number_id,
         "channel": customer["channel"],
-        "customer_phone": talk.customer_phone,
+        "customer_phone": conversation.customer_phone,
         "customer": customer,
         "sender": message.sender,
         "author": message.author,

@@ -9,10 +9,10 @@ from conversations.models import Message
 
 def react(event: ChannelEvent) -> bool:
     """Note a reaction, or that it was taken back, on a message of either side."""
-    found = _said(event)
+    messages = _messages_about(event)
     emoji = str(event.data.get("emoji") or "")[:50]
     return bool(
-        Message.objects.filter(pk__in=[message.pk for message in found]).update(
+        Message.objects.filter(pk__in=[message.pk for message in messages]).update(
             reaction=emoji, reacted_at=event.received_at, reaction_known=not emoji
         )
     )
@@ -25,8 +25,10 @@ def edit(event: ChannelEvent) -> bool:
         return True
     text = str(event.data.get("text") or "")
     waiting = _waiting(event).update(text=text)
-    said = Message.objects.filter(pk__in=[message.pk for message in _said(event)], sender=Message.Sender.USER)
-    return bool(said.update(text=text, edited_at=event.occurred_at) or waiting)
+    messages = Message.objects.filter(
+        pk__in=[message.pk for message in _messages_about(event)], sender=Message.Sender.USER
+    )
+    return bool(messages.update(text=text, edited_at=event.occurred_at) or waiting)
 
 
 def revoke(event: ChannelEvent) -> bool:
@@ -38,10 +40,10 @@ def revoke(event: ChannelEvent) -> bool:
     is_known = taken_back.wipe(
         phone_number_id=event.phone_number_id, provider_message_id=event.provider_message_id
     )
-    said = Message.objects.select_for_update(no_key=True).filter(
-        pk__in=[message.pk for message in _said(event)], sender=Message.Sender.USER
+    messages = Message.objects.select_for_update(no_key=True).filter(
+        pk__in=[message.pk for message in _messages_about(event)], sender=Message.Sender.USER
     )
-    for message in said:
+    for message in messages:
         taken_back.delete_files([entry["name"] for entry in message.media if entry.get("name")])
         message.text, message.context, message.media = "", "", []
         message.deleted_at = event.occurred_at
@@ -67,11 +69,13 @@ def _waiting(event: ChannelEvent) -> QuerySet[InboundMessage]:
     )
 
 
-def _said(event: ChannelEvent) -> list[Message]:
+def _messages_about(event: ChannelEvent) -> list[Message]:
     """Find the message an event speaks of, within its number."""
-    told = Q(provider_message_id=event.provider_message_id, inbound__phone_number_id=event.phone_number_id)
+    received = Q(
+        provider_message_id=event.provider_message_id, inbound__phone_number_id=event.phone_number_id
+    )
     sent = Q(
         deliveries__provider_message_id=event.provider_message_id,
         deliveries__phone_number_id=event.phone_number_id,
     )
-    return list(Message.objects.filter(told)[:1]) or list(Message.objects.filter(sent)[:1])
+    return list(Message.objects.filter(received)[:1]) or list(Message.objects.filter(sent)[:1])

@@ -82,7 +82,7 @@ def words(message: Message) -> str:
     return "\n".join(lines) or f"[The {sender} sent something that cannot be shown here: {message.kind}]"
 
 
-def said(message: Message) -> str:
+def own_text(message: Message) -> str:
     """Return the author's own text, without context that we or the channel added."""
     spoken = [media.get("transcript") or "" for media in message.media]
     return "\n".join(part for part in (*spoken, message.text) if part)

@@ -30,7 +30,7 @@ class ChannelGoneError(Exception):
     """The number was deleted, or nothing can be sent on its channel."""
 
 
-class NothingSaidError(ValueError):
+class EmptyTextError(ValueError):
     """The text is empty."""
 
 
@@ -57,7 +57,7 @@ def send(
     :raises NothingSaidError: if the text is empty
     """
     if not text.strip():
-        raise NothingSaidError("the text is empty")
+        raise EmptyTextError("the text is empty")
     known = Conversation.objects.select_related("customer__phone_number").get(pk=conversation_id)
     parts = _parts(text, known.customer)
     service_window.check(known.customer)
@@ -68,8 +68,8 @@ def send(
     if not conversation.is_active:
         raise ConversationClosedError(_active_id(conversation))
     message_id = message_id or ids.new("msg")
-    if said := Message.objects.filter(pk=message_id, conversation=conversation).first():
-        return said
+    if existing := Message.objects.filter(pk=message_id, conversation=conversation).first():
+        return existing
     message = _store(conversation, message_id, number=known.customer.phone_number_id, text=text, actor=actor)
     Delivery.objects.bulk_create(
         Delivery(message=message, phone_number_id=known.customer.phone_number_id, part=number, text=part)

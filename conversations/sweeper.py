@@ -157,11 +157,11 @@ def lead() -> bool:
 
 def waiting_numbers() -> list[str]:
     """List the numbers with a due customer and a free slot, or with a turn whose lease ran out."""
-    found = sql.rows(
+    rows = sql.rows(
         _WAITING,
         {"concurrency": settings.PHONE_NUMBER_CONCURRENCY, "quarantined_after": QUARANTINED_AFTER},
     )
-    return [row["phone_number_id"] for row in found]
+    return [row["phone_number_id"] for row in rows]
 
 
 _WAITING = """

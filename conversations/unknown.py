@@ -25,9 +25,9 @@ def give_up(message_id: str, *, expired_only: bool = False) -> int:
     In a web chat nothing is posted, so nothing is unknown: they are sent again.
     """
     statuses.lock([message_id])
-    found = {"message": message_id, "expired_only": expired_only, "error": SENDER_DIED}
-    sql.execute(_SEND_AGAIN_IN_WEB_CHAT, found)
-    given_up = sql.execute(_GIVE_UP, found)
+    parameters = {"message": message_id, "expired_only": expired_only, "error": SENDER_DIED}
+    sql.execute(_SEND_AGAIN_IN_WEB_CHAT, parameters)
+    given_up = sql.execute(_GIVE_UP, parameters)
     if given_up:
         statuses.refresh([message_id])
     return given_up

@@ -29,14 +29,14 @@ def daily(
         "permitted": tenancy.permitted_numbers(),
     }
     days: dict[tuple[date, str], dict[str, Any]] = {}
-    for row in (*sql.rows(_SAID, span), *sql.rows(_SPENT, span)):
+    for row in (*sql.rows(_MESSAGES_SQL, span), *sql.rows(_SPENT, span)):
         key = (row["day"], row["phone_number_id"])
         empty = dict(zip(("day", "phone_number_id"), key, strict=True)) | dict.fromkeys(_COUNTED, 0)
         days.setdefault(key, empty).update(row)
     return [days[key] for key in sorted(days)]
 
 
-_SAID = """
+_MESSAGES_SQL = """
     SELECT (said.timestamp AT TIME ZONE 'UTC')::date AS day, said.phone_number_id,
            count(*) FILTER (WHERE said.author = 'customer') AS messages_received,
            count(*) FILTER (WHERE said.author = 'ai' AND said.status <> 'failed') AS replies_sent,

@@ -44,37 +44,37 @@ class Cursor:
         if len(text) > _LONGEST or not text.isascii():
             raise InvalidCursorError("no cursor")
         try:
-            said = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            places = {_name(name): _place(place) for name, place in said["c"].items()}
-            return cls(places, _number(said["i"], most=2**63 - 1))
+            fields = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+            places = {_name(name): _place(place) for name, place in fields["c"].items()}
+            return cls(places, _number(fields["i"], most=2**63 - 1))
         except (binascii.Error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InvalidCursorError("no cursor") from error
 
     def text(self) -> str:
         """Write it down."""
-        said = {
+        fields = {
             "c": {
                 name: [place.sequence_no, {str(n): _LETTERS[how] for n, how in place.open.items()}]
                 for name, place in self.places.items()
             },
             "i": self.inbox,
         }
-        raw = json.dumps(said, separators=(",", ":")).encode()
+        raw = json.dumps(fields, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _name(given: str) -> str:
-    if not _CONVERSATION.fullmatch(given):
+def _name(name: str) -> str:
+    if not _CONVERSATION.fullmatch(name):
         raise ValueError
-    return given
+    return name
 
 
-def _place(given: Any) -> Place:
-    sequence_no, still_open = given
+def _place(place: Any) -> Place:
+    sequence_no, still_open = place
     return Place(_number(sequence_no), {_number(int(n)): _WORDS[how] for n, how in still_open.items()})
 
 
-def _number(given: Any, *, most: int = _MOST) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= most:
+def _number(number: Any, *, most: int = _MOST) -> int:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= most:
         raise ValueError
-    return given
+    return number

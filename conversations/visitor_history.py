@@ -59,15 +59,15 @@ class State:
     is_available: bool
     is_paused: bool
 
-    def told(self) -> dict[str, bool]:
+    def as_json(self) -> dict[str, bool]:
         """Return the JSON object of the API."""
         return {"is_available": self.is_available, "is_paused": self.is_paused}
 
 
 def customer_id(*, phone_number_id: str, visitor_id: str) -> str | None:
     """Return the row of a visitor; None until their first message."""
-    found = Customer.objects.filter(phone_number_id=phone_number_id, visitor_id=visitor_id)
-    return found.values_list("pk", flat=True).first()
+    rows = Customer.objects.filter(phone_number_id=phone_number_id, visitor_id=visitor_id)
+    return rows.values_list("pk", flat=True).first()
 
 
 def has_sent(*, customer_id: str | None, name: str) -> bool:
@@ -91,19 +91,19 @@ def page(*, customer_id: str | None, after: str | None = None, limit: int = 50) 
         return Page([], cursor.text(), has_more=False)
     limit = min(max(limit, 1), MOST)
     is_first = after is None
-    talks, are_all = _talks(customer_id, cursor, is_first=is_first)
-    rows = _rows(list(talks), cursor, limit=limit, is_first=is_first)
+    conversations, are_all = _conversations(customer_id, cursor, is_first=is_first)
+    rows = _rows(list(conversations), cursor, limit=limit, is_first=is_first)
     if are_all:
         rows += sql.rows(_WAITING, {"customer": customer_id, "waiting": cursor.inbox, "most": limit + 1})
     # The newest page leaves out what is older for good; any other goes on where it ends.
     is_full = len(rows) > limit and not is_first
     passed = rows[:limit] if is_full else rows
-    shown = [message_of(row) for row in passed if status_of(row)][-limit:]
-    behind = _advanced(cursor, talks, passed, is_full=is_full)
-    return Page(shown, behind.text(), has_more=is_full or not are_all)
+    messages = [message_of(row) for row in passed if status_of(row)][-limit:]
+    behind = _advanced(cursor, conversations, passed, is_full=is_full)
+    return Page(messages, behind.text(), has_more=is_full or not are_all)
 
 
-def _talks(customer_id: str, cursor: Cursor, *, is_first: bool) -> tuple[dict[str, bool], bool]:
+def _conversations(customer_id: str, cursor: Cursor, *, is_first: bool) -> tuple[dict[str, bool], bool]:
     """Return the conversations of a page, in order, whether each goes on, and whether these are all."""
     facts = {
         "customer": customer_id,
@@ -112,8 +112,8 @@ def _talks(customer_id: str, cursor: Cursor, *, is_first: bool) -> tuple[dict[st
         "newest": NEWEST_CONVERSATIONS,
         "most": _MOST_CONVERSATIONS + 1,
     }
-    found = {row["conversation_id"]: row["is_active"] for row in sql.rows(_CONVERSATIONS, facts)}
-    return dict(list(found.items())[:_MOST_CONVERSATIONS]), len(found) <= _MOST_CONVERSATIONS
+    rows = {row["conversation_id"]: row["is_active"] for row in sql.rows(_CONVERSATIONS, facts)}
+    return dict(list(rows.items())[:_MOST_CONVERSATIONS]), len(rows) <= _MOST_CONVERSATIONS
 
 
 # Their ids are in the order in which they began: whatever began after all that the cursor names is new.
@@ -142,8 +142,8 @@ def _rows(conversations: list[str], cursor: Cursor, *, limit: int, is_first: boo
         # Of those that were open, all may be as they were.
         "most": limit + (MOST_OPEN if is_first else 1 + len(still_open)),
     }
-    said = sql.rows(_NEWEST if is_first else _SINCE, facts) if conversations else []
-    return [row for row in said if _has_changed(row, cursor)]
+    rows = sql.rows(_NEWEST if is_first else _SINCE, facts) if conversations else []
+    return [row for row in rows if _has_changed(row, cursor)]
 
 
 # What a visitor wrote is what stands in the inbox of it: its status tells whether it was answered.
@@ -198,9 +198,11 @@ def _has_changed(row: dict[str, Any], cursor: Cursor) -> bool:
     return row["sequence_no"] > place.sequence_no or status_of(row) != place.open.get(row["sequence_no"])
 
 
-def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]], *, is_full: bool) -> Cursor:
+def _advanced(
+    cursor: Cursor, conversations: dict[str, bool], rows: list[dict[str, Any]], *, is_full: bool
+) -> Cursor:
     """Return the cursor behind these rows; `is_full` if there are more than these."""
-    places = {name: cursor.places.get(name, Place()) for name in talks}
+    places = {name: cursor.places.get(name, Place()) for name in conversations}
     inbox = cursor.inbox
     for row in rows:
         if row["conversation_id"] is None:
@@ -213,13 +215,13 @@ def _advanced(cursor: Cursor, talks: dict[str, bool], rows: list[dict[str, Any]]
         still_open = dict(sorted(still_open.items())[-MOST_OPEN:])
         places[row["conversation_id"]] = Place(max(place.sequence_no, row["sequence_no"]), still_open)
     last = rows[-1]["conversation_id"] if is_full else None
-    names = list(talks)
+    names = list(conversations)
     passed = names[: names.index(last) + 1] if last else names
     to_come = [name for name in names[len(passed) :] if name in cursor.places]
     older, newest = passed[:-NEWEST_CONVERSATIONS], passed[-NEWEST_CONVERSATIONS:]
     # Of the older ones, those that go on and the newest of those in which something may still change.
     may_change_in = [name for name in older if places[name].open][-NEWEST_CONVERSATIONS:]
-    kept = [name for name in older if talks[name] or name in may_change_in]
+    kept = [name for name in older if conversations[name] or name in may_change_in]
     return Cursor({name: places[name] for name in [*kept, *newest, *to_come]}, inbox)
 
 

@@ -30,7 +30,7 @@ class Message:
     client_id: str | None
     status: str
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return the JSON object of the API."""
         return {
             "id": self.id,

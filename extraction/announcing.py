@@ -7,23 +7,23 @@ from billing import events
 from billing.events import EventType
 from channels_app import customer_object
 from extraction.models import FIELDS, Extraction
-from extraction.values import shown
+from extraction.values import as_json
 
 
 def values(extraction: Extraction) -> dict[str, Any]:
     """Return a lead's fields as JSON values, times in UTC."""
-    return {name: shown(getattr(extraction, name)) for name in FIELDS}
+    return {name: as_json(getattr(extraction, name)) for name in FIELDS}
 
 
 def data(extraction: Extraction, *, changed: Sequence[str], source: str) -> dict[str, Any]:
     """Return the data of an event about a lead; `source` of the change is `extraction`, `api` or `admin`."""
-    talk = extraction.conversation
+    conversation = extraction.conversation
     return {
         "extraction_id": extraction.extraction_id,
-        "phone_number_id": talk.customer.phone_number_id,
-        "agent_id": talk.agent_id,
-        "customer_phone": talk.customer_phone,
-        "customer": customer_object.of(talk.customer),
+        "phone_number_id": conversation.customer.phone_number_id,
+        "agent_id": conversation.agent_id,
+        "customer_phone": conversation.customer_phone,
+        "customer": customer_object.of(conversation.customer),
         "lead": {**values(extraction), "demo_source_text": extraction.demo_source_text},
         "changed": list(changed),
         "smart_notification": extraction.smart_notification,

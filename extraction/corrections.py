@@ -77,15 +77,15 @@ def correct(*, extraction_id: str, changes: Mapping[str, Any], actor: str, sourc
 
 def _locked(extraction_id: str) -> Extraction:
     """Lock a lead, and before it its conversation, as whoever ends a reading does."""
-    talk_id = Extraction.objects.values_list("conversation_id", flat=True).get(pk=extraction_id)
-    Conversation.objects.select_for_update(no_key=True).get(pk=talk_id)
+    conversation_id = Extraction.objects.values_list("conversation_id", flat=True).get(pk=extraction_id)
+    Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
     lead = (
         Extraction.objects.select_for_update(no_key=True, of=("self",))
         .select_related("user", "conversation__customer__phone_number")
         .get(pk=extraction_id)
     )
     if not lead.is_current:
-        current = Extraction.objects.current().filter(conversation_id=talk_id)
+        current = Extraction.objects.current().filter(conversation_id=conversation_id)
         raise NotCurrentError(current.values_list("pk", flat=True).first())
     return lead
 

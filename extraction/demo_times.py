@@ -30,15 +30,15 @@ def moment(text: str, *, timezone: str) -> datetime:
         raise UnfitValueError("not_a_time", "The value must be a date with a time of day.") from error
 
 
-def agreed(text: str, *, timezone: str, said_at: datetime) -> datetime:
+def agreed(text: str, *, timezone: str, written_at: datetime) -> datetime:
     """
     Read the time of a demo that was named at some time.
 
     :raises UnfitValueError: if it is no time, or one before it was named or years after
     """
     at = moment(text, timezone=timezone)
-    if at <= said_at:
+    if at <= written_at:
         raise UnfitValueError("in_the_past", "The time is before the message that names it.")
-    if at - said_at > _FARTHEST:
+    if at - written_at > _FARTHEST:
         raise UnfitValueError("too_far_ahead", "The time is more than two years ahead.")
     return at

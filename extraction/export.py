@@ -15,9 +15,9 @@ from extraction.models import FIELDS, Extraction
 
 # At the end, so that the columns before them keep their places.
 _OF_CUSTOMER = ("customer_id", "external_id", "customer_name", "customer_username", "customer_address")
-_OF_TALK = ("agent_id", "phone_number_id", "channel", "customer_phone")
+_CONVERSATION_COLUMNS = ("agent_id", "phone_number_id", "channel", "customer_phone")
 COLUMNS = (
-    *("extraction_id", "conversation_id", *_OF_TALK, "status", "trigger", "is_current", *FIELDS),
+    *("extraction_id", "conversation_id", *_CONVERSATION_COLUMNS, "status", "trigger", "is_current", *FIELDS),
     *("demo_source_text", "smart_notification", "notified_at", "evidence", "corrected", "suggestions"),
     *("refused", "changed", "reason", "prompt_id", "prompt_version", "model", "tokens_used"),
     *("upto_sequence_no", "created_at", "extracted_at", *_OF_CUSTOMER),
@@ -27,10 +27,10 @@ _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _PHONE = re.compile(r"\+[0-9]+")
 
 
-def chunks(found: Listing[Extraction]) -> Iterator[bytes]:
+def chunks(extractions: Listing[Extraction]) -> Iterator[bytes]:
     """Return a whole list as CSV in UTF-8: the names of the columns, then a chunk for each page."""
     yield _lines([COLUMNS])
-    for rows in listing.pages(found):
+    for rows in listing.pages(extractions):
         if rows:
             yield _lines([[cell(value) for value in _values(row)] for row in rows])
 
@@ -55,21 +55,21 @@ def _text(value: Any) -> str:
 
 
 def _values(row: Extraction) -> Iterator[Any]:
-    talk = row.conversation
-    number = talk.customer.phone_number
-    of_talk = {
-        "agent_id": talk.agent_id,
+    conversation = row.conversation
+    number = conversation.customer.phone_number
+    of_conversation = {
+        "agent_id": conversation.agent_id,
         "phone_number_id": number.phone_number_id,
         "channel": number.type,
-        "customer_phone": talk.customer_phone,
-        "customer_id": talk.customer.customer_id,
-        "external_id": talk.customer.external_id,
-        "customer_name": talk.customer.name,
-        "customer_username": talk.customer.username,
-        "customer_address": talk.customer.address,
+        "customer_phone": conversation.customer_phone,
+        "customer_id": conversation.customer.customer_id,
+        "external_id": conversation.customer.external_id,
+        "customer_name": conversation.customer.name,
+        "customer_username": conversation.customer.username,
+        "customer_address": conversation.customer.address,
     }
     for name in COLUMNS:
-        yield of_talk[name] if name in of_talk else getattr(row, name)
+        yield of_conversation[name] if name in of_conversation else getattr(row, name)
 
 
 def _lines(rows: list[Any]) -> bytes:

@@ -26,7 +26,7 @@ Proof = Callable[[str], bool]
 
 
 @dataclass(slots=True)
-class Found:
+class Findings:
     """
     What a reading found, by field.
 
@@ -43,45 +43,47 @@ class Found:
     nothing_found: str | None = None
 
 
-def check(answer: Lead, transcript: Transcript) -> Found:
+def check(answer: Lead, transcript: Transcript) -> Findings:
     """Take of an answer what it may hold and what was said; all else is null, with the reason."""
-    found = Found(
+    findings = Findings(
         smart_notification=cleaning.sentence(answer.smart_notification or "", longest=LONGEST_NOTIFICATION)
         or None,
         nothing_found=cleaning.sentence(answer.nothing_found or "", longest=LONGEST_REASON) or None,
     )
     for name in FIELDS:
-        told: Text | Score | Demo | None = getattr(answer, name)
-        if told is None:
+        answered: Text | Score | Demo | None = getattr(answer, name)
+        if answered is None:
             continue
-        cited = transcript.cited(told.messages)
+        cited = transcript.cited(answered.messages)
         try:
-            value = _value(name, told, cited, transcript)
+            value = _value(name, answered, cited, transcript)
         except UnfitValueError as error:
-            found.refused[name] = error.detail
+            findings.refused[name] = error.detail
             continue
         if value is None:
             continue
-        found.values[name] = value
-        found.evidence[name] = {
-            "confidence": _clamped(told.confidence),
+        findings.values[name] = value
+        findings.evidence[name] = {
+            "confidence": _clamped(answered.confidence),
             "messages": [line.message_id for line in cited],
         }
-        found.newest[name] = max(line.number for line in cited if line.is_customers)
-        if isinstance(told, Demo):
-            found.demo_source_text = cleaning.one_line(told.source_text)[:LONGEST_SOURCE]
-    return found
+        findings.newest[name] = max(line.number for line in cited if line.is_customers)
+        if isinstance(answered, Demo):
+            findings.demo_source_text = cleaning.one_line(answered.source_text)[:LONGEST_SOURCE]
+    return findings
 
 
-def _value(name: str, told: Text | Score | Demo, cited: tuple[Line, ...], transcript: Transcript) -> Value:
+def _value(
+    name: str, answered: Text | Score | Demo, cited: tuple[Line, ...], transcript: Transcript
+) -> Value:
     """
     Return the field's value from the model's answer.
 
     :raises UnfitValueError: if it can hold nothing of it
     """
-    if isinstance(told, Demo):
-        return _demo(told, cited, transcript)
-    value = _taken(name, told, transcript)
+    if isinstance(answered, Demo):
+        return _demo(answered, cited, transcript)
+    value = _taken(name, answered, transcript)
     if value is None:
         return None
     _newest_of_customer(cited)
@@ -91,29 +93,29 @@ def _value(name: str, told: Text | Score | Demo, cited: tuple[Line, ...], transc
     return value
 
 
-def _taken(name: str, told: Text | Score, transcript: Transcript) -> Value:
-    if isinstance(told, Score):
-        return values.score(told.value)
+def _taken(name: str, answered: Text | Score, transcript: Transcript) -> Value:
+    if isinstance(answered, Score):
+        return values.score(answered.value)
     place = Place(phone=transcript.customer_phone, region=transcript.region)
-    return values.text_rules(place)[name](told.value)
+    return values.text_rules(place)[name](answered.value)
 
 
 def _proofs(transcript: Transcript, cited: tuple[Line, ...]) -> dict[str, Proof]:
     """Return the check that a field's value occurs in the transcript; other fields have none."""
     return {
-        "name": partial(provenance.is_name_said, transcript=transcript, cited=cited),
-        "email": partial(provenance.is_email_said, transcript=transcript),
-        "phone": partial(provenance.is_phone_said, transcript=transcript),
-        "company": partial(provenance.are_words_said, transcript=transcript),
+        "name": partial(provenance.is_name_written, transcript=transcript, cited=cited),
+        "email": partial(provenance.is_email_written, transcript=transcript),
+        "phone": partial(provenance.is_phone_written, transcript=transcript),
+        "company": partial(provenance.are_words_written, transcript=transcript),
     }
 
 
-def _demo(told: Demo, cited: tuple[Line, ...], transcript: Transcript) -> datetime | None:
-    if not cleaning.meant(told.value):
+def _demo(answered: Demo, cited: tuple[Line, ...], transcript: Transcript) -> datetime | None:
+    if not cleaning.meant(answered.value):
         return None
-    said_at = _newest_of_customer(cited).at
-    at = demo_times.agreed(told.value, timezone=transcript.timezone, said_at=said_at)
-    if not provenance.is_quoted(told.source_text, cited):
+    written_at = _newest_of_customer(cited).at
+    at = demo_times.agreed(answered.value, timezone=transcript.timezone, written_at=written_at)
+    if not provenance.is_quoted(answered.source_text, cited):
         raise UnfitValueError(
             "not_said", "The quoted words do not occur in any message that the model cited."
         )

@@ -18,9 +18,9 @@ from billing.models import User
 from config.lib import shutdown, sql
 from config.lib.errors import ForeignError, UnavailableError
 from extraction import announcing, fields, merging, notification, prompting, runs, schema, transcripts
-from extraction.fields import Found
+from extraction.fields import Findings
 from extraction.models import Extraction
-from extraction.prompting import Said
+from extraction.prompting import ModelRequest
 from extraction.runs import LeaseLostError, Run
 from extraction.transcripts import Transcript
 
@@ -59,12 +59,12 @@ def _read(run: Run) -> None:
         timezone=transcript.timezone,
     )
     try:
-        said = prompting.arguments(user_id=run.user_id, context=context)
+        model_request = prompting.arguments(user_id=run.user_id, context=context)
         items = transcripts.items(transcript, lead=lead.values() if lead else None, now=timezone.now())
         # No connection is held while a foreign API is called.
         connection.close()
         answer = structured.ask(
-            arguments=said.arguments,
+            arguments=model_request.arguments,
             items=items,
             text_format=schema.Lead,
             safety_identifier=hashlib.sha256(transcript.customer_id.encode()).hexdigest(),
@@ -73,8 +73,8 @@ def _read(run: Run) -> None:
     except ForeignError as error:
         _not_read(run, error)
     else:
-        found = fields.check(answer.answer, transcript)
-        sql.retry_until(lambda: _keep(run, transcript, said, answer, found), until=run.deadline)
+        findings = fields.check(answer.answer, transcript)
+        sql.retry_until(lambda: _keep(run, transcript, model_request, answer, findings), until=run.deadline)
 
 
 def _not_read(run: Run, error: ForeignError) -> None:
@@ -91,12 +91,16 @@ def _not_read(run: Run, error: ForeignError) -> None:
 
 @transaction.atomic
 def _keep(
-    run: Run, transcript: Transcript, said: Said, answer: Structured[schema.Lead], found: Found
+    run: Run,
+    transcript: Transcript,
+    model_request: ModelRequest,
+    answer: Structured[schema.Lead],
+    findings: Findings,
 ) -> None:
     """Write down what was found; what a person corrected in the meantime stays."""
     row = runs.held(run)
     current = Extraction.objects.current().filter(conversation_id=run.conversation_id).first()
-    merged = merging.merge(found, current)
+    merged = merging.merge(findings, current)
     known: dict[str, Any] = {
         **merged.values,
         "evidence": merged.evidence,
@@ -104,28 +108,28 @@ def _keep(
         "suggestions": merged.suggestions,
         "refused": merged.refused,
         "demo_source_text": merged.demo_source_text,
-        "prompt_id": said.prompt_id,
-        "prompt_version": said.version,
+        "prompt_id": model_request.prompt_id,
+        "prompt_version": model_request.version,
         "model": answer.model[:100],
         "openai_response_id": answer.response_id[:100],
         "tokens_used": answer.tokens_used,
     }
     if current is None and not merging.is_lead(merged.values, transcript):
-        runs.end(row, status=Extraction.Status.EMPTY, reason=found.nothing_found or NOTHING, **known)
+        runs.end(row, status=Extraction.Status.EMPTY, reason=findings.nothing_found or NOTHING, **known)
         log.info("extraction.empty")
         return
     if current is not None:
         Extraction.objects.filter(pk=current.pk).update(is_current=False)
-    told = list(current.told) if current else []
-    news = notification.news(merged.values, told)
+    notified = list(current.told) if current else []
+    news = notification.news(merged.values, notified)
     runs.end(
         row,
         status=Extraction.Status.SUCCEEDED,
         **known,
         is_current=True,
         changed=merged.changed,
-        smart_notification=notification.sentence(merged.values, found.smart_notification),
-        told=[*told, *news],
+        smart_notification=notification.sentence(merged.values, findings.smart_notification),
+        told=[*notified, *news],
         notified_at=timezone.now() if news else None,
     )
     if current is None or merged.changed:

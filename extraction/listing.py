@@ -54,7 +54,7 @@ class ExtractionFilters(TypedDict, total=False):
 
 
 def extractions(
-    *, user_id: str, history: bool = False, **asked: Unpack[ExtractionFilters]
+    *, user_id: str, history: bool = False, **filters: Unpack[ExtractionFilters]
 ) -> Listing[Extraction]:
     """
     List a business's leads, newest first; with `history` every reading, whatever became of it.
@@ -63,42 +63,42 @@ def extractions(
 
     :raises TenantMissingError: if `user_id` is empty
     """
-    scope = _scope(user_id, asked)
+    scope = _scope(user_id, filters)
     if not history:
         scope = scope.current()
     narrow: dict[str, Any] = {
-        lookup: value for name, value in asked.items() if (lookup := _WALKED.get(name)) is not None
+        lookup: value for name, value in filters.items() if (lookup := _WALKED.get(name)) is not None
     }
     narrow |= {
-        f"{column}__isnull": not asked[name]  # type: ignore[literal-required]
+        f"{column}__isnull": not filters[name]  # type: ignore[literal-required]
         for name, column in _PRESENT.items()
-        if name in asked
+        if name in filters
     }
-    return Listing(shown(scope.filter(**narrow)), _NEWEST, scope if narrow else None)
+    return Listing(with_conversation(scope.filter(**narrow)), _NEWEST, scope if narrow else None)
 
 
-def _scope(user_id: str, asked: ExtractionFilters) -> ExtractionQuerySet:
+def _scope(user_id: str, filters: ExtractionFilters) -> ExtractionQuerySet:
     """Return the readings of the business, or of what it asks for; none of what is not theirs."""
     theirs = Extraction.objects.of(user_id)
     named = (
-        (Conversation.objects.of(user_id), asked.get("conversation_id")),
-        (Agent.objects.of(user_id), asked.get("agent_id")),
-        (PhoneNumber.objects.of(user_id), asked.get("phone_number_id")),
+        (Conversation.objects.of(user_id), filters.get("conversation_id")),
+        (Agent.objects.of(user_id), filters.get("agent_id")),
+        (PhoneNumber.objects.of(user_id), filters.get("phone_number_id")),
     )
     if not all(rows.filter(pk=key).exists() for rows, key in named if key is not None):
         return theirs.none()
-    if (people := customers_of(user_id, asked)) is not None:
-        talks = Conversation.objects.of(user_id).filter(customer__in=people)
-        if "conversation_id" in asked:
-            talks = talks.filter(pk=asked["conversation_id"])
-        return Extraction.objects.filter(conversation__in=list(talks.values_list("pk", flat=True)))
-    if "conversation_id" in asked:
+    if (people := customers_of(user_id, filters)) is not None:
+        conversations = Conversation.objects.of(user_id).filter(customer__in=people)
+        if "conversation_id" in filters:
+            conversations = conversations.filter(pk=filters["conversation_id"])
+        return Extraction.objects.filter(conversation__in=list(conversations.values_list("pk", flat=True)))
+    if "conversation_id" in filters:
         # Known to be theirs: to name the business as well might have Postgres look through all it has.
-        return Extraction.objects.filter(conversation_id=asked["conversation_id"])
+        return Extraction.objects.filter(conversation_id=filters["conversation_id"])
     return theirs
 
 
-def shown(rows: ExtractionQuerySet) -> ExtractionQuerySet:
+def with_conversation(rows: ExtractionQuerySet) -> ExtractionQuerySet:
     """Read along what is shown of a reading's conversation."""
     unseen = ("conversation__openai_owed", "conversation__openai_surplus")
     return rows.select_related("conversation__customer__phone_number").defer(*unseen)
@@ -118,6 +118,6 @@ def pages(listing: Listing[Extraction]) -> Iterator[list[Extraction]]:
         if not keys:
             return
         last = keys[-1]
-        found = list(listing.rows.filter(pk__lte=keys[0], pk__gte=last).order_by(*listing.order))
+        page = list(listing.rows.filter(pk__lte=keys[0], pk__gte=last).order_by(*listing.order))
         sql.release_connection()
-        yield found
+        yield page

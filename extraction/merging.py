@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from extraction import provenance
-from extraction.fields import Found
+from extraction.fields import Findings
 from extraction.models import FIELDS, Extraction
 from extraction.transcripts import Transcript
-from extraction.values import Value, shown
+from extraction.values import Value, as_json
 
 # With any of these somebody can be called a lead.
 _TELLING = ("name", "email", "phone", "company", "intent", "demo_datetime")
@@ -27,7 +27,7 @@ class Merged:
     changed: list[str] = field(default_factory=list)
 
 
-def merge(found: Found, current: Extraction | None) -> Merged:
+def merge(findings: Findings, current: Extraction | None) -> Merged:
     """
     Put what a reading found to the lead as it is.
 
@@ -40,19 +40,19 @@ def merge(found: Found, current: Extraction | None) -> Merged:
         evidence=dict(current.evidence) if current else {},
         corrected=dict(current.corrected) if current else {},
         suggestions=dict(current.suggestions) if current else {},
-        refused=dict(found.refused),
+        refused=dict(findings.refused),
         demo_source_text=current.demo_source_text if current else "",
     )
     for name in FIELDS:
-        value = found.values[name]
+        value = findings.values[name]
         if value is None:
             continue
         if name in merged.corrected:
-            _suggest(merged, name, found)
-        elif known[name] is None or _is_better(name, found, current):
-            merged.values[name], merged.evidence[name] = value, found.evidence[name]
+            _suggest(merged, name, findings)
+        elif known[name] is None or _is_better(name, findings, current):
+            merged.values[name], merged.evidence[name] = value, findings.evidence[name]
             if name == "demo_datetime":
-                merged.demo_source_text = found.demo_source_text
+                merged.demo_source_text = findings.demo_source_text
     merged.changed = [name for name in FIELDS if merged.values[name] != known[name]]
     return merged
 
@@ -70,19 +70,19 @@ def is_lead(values: Mapping[str, Value], transcript: Transcript, *, corrected: C
     )
 
 
-def _is_better(name: str, found: Found, current: Extraction | None) -> bool:
-    if current is None or found.newest[name] > current.upto_sequence_no:
+def _is_better(name: str, findings: Findings, current: Extraction | None) -> bool:
+    if current is None or findings.newest[name] > current.upto_sequence_no:
         return True
     earlier: Any = current.evidence.get(name) or {}
-    return bool(found.evidence[name]["confidence"] >= earlier.get("confidence", 0.0))
+    return bool(findings.evidence[name]["confidence"] >= earlier.get("confidence", 0.0))
 
 
-def _suggest(merged: Merged, name: str, found: Found) -> None:
+def _suggest(merged: Merged, name: str, findings: Findings) -> None:
     """Keep what would stand where a person has set something else."""
-    if found.values[name] == merged.values[name]:
+    if findings.values[name] == merged.values[name]:
         merged.suggestions.pop(name, None)
     else:
-        merged.suggestions[name] = {"value": shown(found.values[name]), **found.evidence[name]}
+        merged.suggestions[name] = {"value": as_json(findings.values[name]), **findings.evidence[name]}
 
 
 def _is_from_channel(name: str, values: Mapping[str, Value], transcript: Transcript) -> bool:
@@ -92,4 +92,4 @@ def _is_from_channel(name: str, values: Mapping[str, Value], transcript: Transcr
     if name != "name":
         return False
     is_in_profile = provenance.is_written(value, transcript.customer_name)
-    return is_in_profile and not provenance.are_words_said(value, transcript)
+    return is_in_profile and not provenance.are_words_written(value, transcript)

@@ -18,19 +18,19 @@ _LABELS = {"email": "E-mail", "demo_datetime": "Demo"}
 def facts(values: Mapping[str, Value]) -> set[str]:
     """Return the facts worth a notification: contact data, a demo, great urgency, a fit with a budget."""
     at = values["demo_datetime"]
-    told = {f"{name}:{values[name]}" for name in ("email", "phone") if values[name]}
+    worth_notifying = {f"{name}:{values[name]}" for name in ("email", "phone") if values[name]}
     if isinstance(at, datetime):
-        told.add(f"demo:{at.astimezone(UTC).isoformat()}")
+        worth_notifying.add(f"demo:{at.astimezone(UTC).isoformat()}")
     if values["urgency"] == _HIGHEST:
-        told.add("urgency:3")
+        worth_notifying.add("urgency:3")
     if values["fit"] == values["budget"] == _HIGHEST:
-        told.add("fit+budget:3")
-    return told
+        worth_notifying.add("fit+budget:3")
+    return worth_notifying
 
 
-def news(values: Mapping[str, Value], told: Collection[str]) -> list[str]:
+def news(values: Mapping[str, Value], notified: Collection[str]) -> list[str]:
     """Return the facts worth a notification that were in none so far."""
-    return sorted(facts(values) - {*told})
+    return sorted(facts(values) - {*notified})
 
 
 def sentence(values: Mapping[str, Value], smart_notification: str | None) -> str:
@@ -45,7 +45,7 @@ def email(lead: Extraction, transcript: Transcript) -> tuple[str, str]:
     subject = f"Lead: {who or _line(values['email'] or values['phone'] or 'somebody')}"
     changed = [_label(name) for name in FIELDS if name in lead.changed and values[name] is not None]
     known = [
-        f"{_label(name)}: {_shown(name, values[name], transcript)}"
+        f"{_label(name)}: {_display(name, values[name], transcript)}"
         for name in FIELDS
         if values[name] is not None
     ]
@@ -71,7 +71,7 @@ def _made(values: Mapping[str, Value]) -> str:
     return f"{who}{company} {wants}.{demo}"[:LONGEST_NOTIFICATION]
 
 
-def _shown(name: str, value: Value, transcript: Transcript) -> str:
+def _display(name: str, value: Value, transcript: Transcript) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(zone(transcript.timezone)):%A, %Y-%m-%d %H:%M} ({transcript.timezone})"
     return f"{value} of {_HIGHEST}" if name in SCORES else _line(value)

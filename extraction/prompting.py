@@ -71,7 +71,7 @@ _NOT_TAKEN = {"max_output_tokens", "text"}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ModelRequest:
     """Who the model is: arguments of `responses.parse`, and their prompt (none = the shipped one)."""
 
     prompt_id: str
@@ -79,7 +79,7 @@ class Said:
     arguments: dict[str, object]
 
 
-def arguments(*, user_id: str, context: Context) -> Said:
+def arguments(*, user_id: str, context: Context) -> ModelRequest:
     """
     Return the model's instructions for a business: its own extraction prompt, else the default.
 
@@ -91,11 +91,15 @@ def arguments(*, user_id: str, context: Context) -> Said:
     if prompt is None:
         pieces = prompt_variables.template(DEFAULT_INSTRUCTIONS)
         filled = prompt_variables.fill(pieces, own={}, context=context)
-        return Said("", DEFAULT_VERSION, {"model": settings.OPENAI_MODEL, "instructions": _framed(filled)})
-    found = prompts.arguments(prompt_id=prompt.prompt_id, version=prompt.current_version, context=context)
-    taken = {name: value for name, value in found.items() if name not in _NOT_TAKEN}
-    taken["instructions"] = _framed(str(found["instructions"]))
-    return Said(prompt.prompt_id, prompt.current_version, taken)
+        return ModelRequest(
+            "", DEFAULT_VERSION, {"model": settings.OPENAI_MODEL, "instructions": _framed(filled)}
+        )
+    parameters = prompts.arguments(
+        prompt_id=prompt.prompt_id, version=prompt.current_version, context=context
+    )
+    taken = {name: value for name, value in parameters.items() if name not in _NOT_TAKEN}
+    taken["instructions"] = _framed(str(parameters["instructions"]))
+    return ModelRequest(prompt.prompt_id, prompt.current_version, taken)
 
 
 def _framed(instructions: str) -> str:

@@ -28,7 +28,7 @@ _DASH = re.compile(r" ?(?<!\w)(?:dash|hyphen|minus|bindestrich)(?!\w) ?")
 _SPELLED = re.compile(r"(?<!\w)\w(?:[ -]\w(?!\w)){2,}")
 
 
-def is_email_said(email: str, transcript: Transcript) -> bool:
+def is_email_written(email: str, transcript: Transcript) -> bool:
     """Return whether the customer wrote an address, `ada at example dot com` counting as well."""
     wanted = re.compile(rf"(?<![\w.+-]){re.escape(email.casefold())}(?![\w-]|\.\w)")
     return any(
@@ -36,7 +36,7 @@ def is_email_said(email: str, transcript: Transcript) -> bool:
     )
 
 
-def is_phone_said(phone: str, transcript: Transcript) -> bool:
+def is_phone_written(phone: str, transcript: Transcript) -> bool:
     """Return whether the customer wrote a number (`+…`), with or without prefix, or writes from it."""
     if phone == transcript.customer_phone:
         return True
@@ -49,21 +49,21 @@ def is_phone_said(phone: str, transcript: Transcript) -> bool:
     )
 
 
-def is_name_said(name: str, transcript: Transcript, cited: Iterable[Line]) -> bool:
+def is_name_written(name: str, transcript: Transcript, cited: Iterable[Line]) -> bool:
     """
     Return whether a name is the one in the profile, or occurs in a message of the customer.
 
     Its parts may stand apart where they are cited ("I'm Ada" … "Lovelace, by the way").
     """
-    if is_written(name, transcript.customer_name) or are_words_said(name, transcript):
+    if is_written(name, transcript.customer_name) or are_words_written(name, transcript):
         return True
-    told = {*_words(transcript.customer_name)}
+    known_words = {*_words(transcript.customer_name)}
     for line in cited:
-        told.update(_words(line.own) if line.is_customers else ())
-    return bool(_words(name)) and told.issuperset(_words(name))
+        known_words.update(_words(line.own) if line.is_customers else ())
+    return bool(_words(name)) and known_words.issuperset(_words(name))
 
 
-def are_words_said(words: str, transcript: Transcript) -> bool:
+def are_words_written(words: str, transcript: Transcript) -> bool:
     """Return whether words occur, in this order, in a message of the customer."""
     return any(is_written(words, line.own) for line in transcript.customer_lines)
 

@@ -60,16 +60,16 @@ def want(*, conversation_id: str) -> Extraction:
     :raises Conversation.DoesNotExist: if there is no such conversation
     :raises NothingWrittenError: if there is nothing of the customer in it
     """
-    talk = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
-    opened = Extraction.objects.filter(conversation=talk, status__in=Extraction.OPEN).first()
+    conversation = Conversation.objects.select_for_update(no_key=True).get(pk=conversation_id)
+    opened = Extraction.objects.filter(conversation=conversation, status__in=Extraction.OPEN).first()
     if opened is None:
-        if not talk.messages.filter(author=Message.Author.CUSTOMER).exists():
+        if not conversation.messages.filter(author=Message.Author.CUSTOMER).exists():
             raise NothingWrittenError
         opened = Extraction.objects.create(
-            user_id=talk.user_id,
-            conversation=talk,
+            user_id=conversation.user_id,
+            conversation=conversation,
             trigger=Extraction.Trigger.MANUAL,
-            upto_sequence_no=talk.last_sequence_no,
+            upto_sequence_no=conversation.last_sequence_no,
         )
     ring(Job.EXTRACT, conversation_id=conversation_id)
     return opened
@@ -156,9 +156,9 @@ def held(run: Run) -> Extraction:
     return row
 
 
-def end(row: Extraction, *, status: str, reason: str = "", **found: Any) -> None:
+def end(row: Extraction, *, status: str, reason: str = "", **changes: Any) -> None:
     """End a reading that the caller holds, with what it found."""
-    for name, value in found.items():
+    for name, value in changes.items():
         setattr(row, name, value)
     row.status, row.reason, row.extracted_at = status, reason[:255], timezone.now()
     row.lease_token = None

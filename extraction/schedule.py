@@ -46,15 +46,15 @@ def _look_at_some() -> bool:
     due = sql.rows(_DUE, {"interval": settings.EXTRACTION_INTERVAL, "most": BATCH})
     if not due:
         return False
-    quiet = [talk for talk in due if talk["is_quiet"] and not talk["is_busy"]]
+    quiet = [conversation for conversation in due if conversation["is_quiet"] and not conversation["is_busy"]]
     facts = {
-        "due": [talk["conversation_id"] for talk in due],
-        "quiet": [talk["conversation_id"] for talk in quiet],
+        "due": [conversation["conversation_id"] for conversation in due],
+        "quiet": [conversation["conversation_id"] for conversation in quiet],
         "interval": settings.EXTRACTION_INTERVAL,
         "soonest": settings.EXTRACTION_LOOK_INTERVAL / 1000,
     }
     sql.execute(_LOOK_AGAIN, facts)
-    _open([talk for talk in quiet if not talk["is_known"]])
+    _open([conversation for conversation in quiet if not conversation["is_known"]])
     return len(due) == BATCH
 
 
@@ -94,20 +94,20 @@ _LOOK_AGAIN = f"""
 """  # noqa: S608  (our own words)
 
 
-def _open(talks: list[dict[str, Any]]) -> None:
+def _open(conversations: list[dict[str, Any]]) -> None:
     rows = [
         {
             "extraction_id": ids.new("ext"),
-            "conversation_id": talk["conversation_id"],
-            "user_id": talk["user_id"],
-            "upto": talk["last_sequence_no"],
+            "conversation_id": conversation["conversation_id"],
+            "user_id": conversation["user_id"],
+            "upto": conversation["last_sequence_no"],
         }
-        for talk in talks
+        for conversation in conversations
     ]
     opened = {row["conversation_id"] for row in sql.rows(_OPEN, [Jsonb(rows)])}
-    idle = [talk for talk in talks if talk["conversation_id"] in opened]
-    customers = customer_object.find([talk["customer_id"] for talk in idle])
-    events.record_all([_idle(talk, customers[talk["customer_id"]]) for talk in idle])
+    idle = [conversation for conversation in conversations if conversation["conversation_id"] in opened]
+    customers = customer_object.find([conversation["customer_id"] for conversation in idle])
+    events.record_all([_idle(conversation, customers[conversation["customer_id"]]) for conversation in idle])
 
 
 # Whoever looks at the same moment opens none: each quiet period has one.
@@ -120,16 +120,16 @@ _OPEN = """
 """
 
 
-def _idle(talk: dict[str, Any], customer: dict[str, Any]) -> NewEvent:
+def _idle(conversation: dict[str, Any], customer: dict[str, Any]) -> NewEvent:
     return NewEvent(
-        user_id=talk["user_id"],
+        user_id=conversation["user_id"],
         type=EventType.CONVERSATION_IDLE,
         data={
-            "phone_number_id": talk["phone_number_id"],
-            "agent_id": talk["agent_id"],
-            "customer_phone": talk["customer_phone"],
+            "phone_number_id": conversation["phone_number_id"],
+            "agent_id": conversation["agent_id"],
+            "customer_phone": conversation["customer_phone"],
             "customer": customer,
-            "last_message_at": talk["last_message_at"].isoformat(),
+            "last_message_at": conversation["last_message_at"].isoformat(),
         },
-        conversation_id=talk["conversation_id"],
+        conversation_id=conversation["conversation_id"],
     )

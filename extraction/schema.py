@@ -19,7 +19,7 @@ LEVELS = {
 _SCORE: dict[str, Any] = {"enum": [1, 2, 3]}
 
 
-class _Told(BaseModel):
+class _Field(BaseModel):
     """Something that was said, and where."""
 
     model_config = ConfigDict(extra="forbid")
@@ -34,19 +34,19 @@ class _Told(BaseModel):
     ]
 
 
-class Text(_Told):
+class Text(_Field):
     """A text."""
 
     value: str
 
 
-class Score(_Told):
+class Score(_Field):
     """A score."""
 
     value: Annotated[int, Field(json_schema_extra=_SCORE)]
 
 
-class Demo(_Told):
+class Demo(_Field):
     """A demo that the customer wants or agreed to."""
 
     value: Annotated[

@@ -85,16 +85,18 @@ def read(*, conversation_id: str, upto: int) -> Transcript:
 
     :raises Conversation.DoesNotExist: if there is none
     """
-    found = Conversation.objects.select_related("user", "customer__phone_number").get(pk=conversation_id)
-    phone, region = origin(found.customer)
+    conversation = Conversation.objects.select_related("user", "customer__phone_number").get(
+        pk=conversation_id
+    )
+    phone, region = origin(conversation.customer)
     return Transcript(
-        customer_id=found.customer_id,
-        channel=found.customer.phone_number.type,
+        customer_id=conversation.customer_id,
+        channel=conversation.customer.phone_number.type,
         customer_phone=phone,
-        customer_name=found.customer.name,
+        customer_name=conversation.customer.name,
         region=region,
-        timezone=found.user.timezone,
-        business_name=found.user.company_name,
+        timezone=conversation.user.timezone,
+        business_name=conversation.user.company_name,
         lines=_lines(conversation_id, upto),
     )
 
@@ -116,9 +118,9 @@ def region_of(phone: str) -> str:
 
 
 def _lines(conversation_id: str, upto: int) -> tuple[Line, ...]:
-    said = Message.objects.filter(conversation_id=conversation_id, sequence_no__lte=upto, deleted_at=None)
+    messages = Message.objects.filter(conversation_id=conversation_id, sequence_no__lte=upto, deleted_at=None)
     # A reply that did not arrive was not said.
-    arrived = said.exclude(sender=Message.Sender.AGENT, status=Message.Status.FAILED)
+    arrived = messages.exclude(sender=Message.Sender.AGENT, status=Message.Status.FAILED)
     lines: list[Line] = []
     room = LONGEST_TEXT
     for message in arrived.only(*_READ).order_by("-sequence_no")[:MOST_MESSAGES]:
@@ -127,7 +129,7 @@ def _lines(conversation_id: str, upto: int) -> tuple[Line, ...]:
             message_id=message.message_id,
             author=message.author,
             text=_fitted(rendering.words(message)),
-            own=_fitted(rendering.said(message)),
+            own=_fitted(rendering.own_text(message)),
             at=message.timestamp,
         )
         room -= _size(line.text)
@@ -181,9 +183,9 @@ def _context(transcript: Transcript, now: datetime) -> dict[str, Any]:
 
 def _lead(lead: dict[str, Any], transcript: Transcript) -> dict[str, Any]:
     """Return its fields and nothing else of it."""
-    found = {field: lead.get(field) for field in FIELDS}
-    at = found["demo_datetime"]
-    return {**found, "demo_datetime": _local(at, transcript) if isinstance(at, datetime) else at}
+    values = {field: lead.get(field) for field in FIELDS}
+    at = values["demo_datetime"]
+    return {**values, "demo_datetime": _local(at, transcript) if isinstance(at, datetime) else at}
 
 
 def _line(line: Line, transcript: Transcript) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Place:
     region: str = ""
 
 
-def shown(value: Value) -> str | int | None:
+def as_json(value: Value) -> str | int | None:
     """Return a value as JSON, a time in UTC."""
     return timestamp(value) if isinstance(value, datetime) else value
 
@@ -86,10 +86,10 @@ def email(text: str) -> str | None:
     if not line:
         return None
     try:
-        found = validate_email(line, check_deliverability=False, allow_smtputf8=False).normalized
+        address = validate_email(line, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError as error:
         raise UnfitValueError("not_an_email", "This is not a valid e-mail address.") from error
-    return _short("email", found)
+    return _short("email", address)
 
 
 def phone(text: str, place: Place) -> str | None:

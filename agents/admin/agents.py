@@ -33,13 +33,13 @@ _ERRORS: dict[type[Exception], str] = {
 
 def _prompts(user_id: str, *, present: str = "") -> list[tuple[str, str]]:
     """List a business's prompts, and the present one even if it is one of OpenAI's dashboard."""
-    found = {
+    choices = {
         prompt.pk: f"{prompt.name} ({prompt.pk})"
         for prompt in Prompt.objects.of(user_id).filter(purpose="reply").order_by("name")[:_MOST_CHOICES]
     }
     if present:
-        found.setdefault(present, present)
-    return list(found.items())
+        choices.setdefault(present, present)
+    return list(choices.items())
 
 
 def _numbers(user_id: str) -> list[tuple[str, str]]:

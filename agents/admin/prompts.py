@@ -44,10 +44,10 @@ class VersionForm(ButtonForm):
         return self._object("variables")
 
     def _object(self, name: str) -> dict[str, Any]:
-        given = self.cleaned_data[name]
-        if given is not None and not isinstance(given, dict):
+        value = self.cleaned_data[name]
+        if value is not None and not isinstance(value, dict):
             self.add_error(name, "This must be a JSON object: {…}")
-        return given if isinstance(given, dict) else {}
+        return value if isinstance(value, dict) else {}
 
 
 class PromptForm(VersionForm):

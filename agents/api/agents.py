@@ -154,7 +154,7 @@ class _AgentsOfTenant(TenantView):
         """Return the live agents of the business."""
         return Agent.objects.of(self.user_id).live()
 
-    def found(self, agent_id: str, *, to_change: bool = False) -> Agent:
+    def agent(self, agent_id: str, *, to_change: bool = False) -> Agent:
         """
         Return an agent, with its row locked if it is to be changed.
 
@@ -182,9 +182,9 @@ class AgentsView(_AgentsOfTenant):
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer a page."""
         query = self.read_query(AgentListQuery)
-        asked = {name: query[name] for name in ("phone_number_id", "prompt_id") if name in query}
+        filters = {name: query[name] for name in ("phone_number_id", "prompt_id") if name in query}
         return self.page(
-            self.rows().filter(**asked), query=query, order=("-agent_id",), serializer=AgentSerializer
+            self.rows().filter(**filters), query=query, order=("-agent_id",), serializer=AgentSerializer
         )
 
     @operation(
@@ -205,7 +205,7 @@ class AgentsView(_AgentsOfTenant):
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
-        with _told():
+        with _as_problems():
             agent = lifecycle.create(
                 user_id=user_id, **{"phone_number_id": None, **self.read_body(AgentInput)}
             )
@@ -229,7 +229,7 @@ class AgentView(_AgentsOfTenant):
     )
     def get(self, _request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
         """Answer the agent."""
-        return etags.tagged(AgentSerializer(self.found(agent_id)).data)
+        return etags.tagged(AgentSerializer(self.agent(agent_id)).data)
 
     @operation(
         summary="Change or relink an agent",
@@ -248,20 +248,20 @@ class AgentView(_AgentsOfTenant):
     )
     def patch(self, request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
         """Change it."""
-        asked = self.read_body(AgentChangesInput, partial=True)
-        self.found(agent_id)
-        is_moved, replace = "phone_number_id" in asked, asked.pop("replace", False)
-        number = asked.pop("phone_number_id", None)
-        with _told(), transaction.atomic():
+        changes = self.read_body(AgentChangesInput, partial=True)
+        self.agent(agent_id)
+        is_moved, replace = "phone_number_id" in changes, changes.pop("replace", False)
+        number = changes.pop("phone_number_id", None)
+        with _as_problems(), transaction.atomic():
             if number:
                 # Before the agent's own row, so that two moves never wait for each other.
                 relinking.locked(agent_id, number)
-            etags.check(request, AgentSerializer(self.found(agent_id, to_change=True)).data)
-            if asked:
-                lifecycle.change(agent_id=agent_id, **asked)
+            etags.check(request, AgentSerializer(self.agent(agent_id, to_change=True)).data)
+            if changes:
+                lifecycle.change(agent_id=agent_id, **changes)
             if is_moved:
                 _move(agent_id, number, replace=replace)
-            return etags.tagged(AgentSerializer(self.found(agent_id)).data)
+            return etags.tagged(AgentSerializer(self.agent(agent_id)).data)
 
     @operation(
         summary="Delete an agent",
@@ -272,7 +272,7 @@ class AgentView(_AgentsOfTenant):
     )
     def delete(self, _request: Request, user_id: str, agent_id: str) -> Response:  # noqa: ARG002
         """Delete it."""
-        lifecycle.delete(agent_id=self.found(agent_id).agent_id)
+        lifecycle.delete(agent_id=self.agent(agent_id).agent_id)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -285,7 +285,7 @@ def _move(agent_id: str, number: str | None, *, replace: bool) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_problems() -> Iterator[None]:
     """Translate domain errors into problems."""
     try:
         yield

@@ -117,7 +117,7 @@ class PhoneNumberSerializer(serializers.ModelSerializer[PhoneNumber]):
     @extend_schema_field(WebChatSerializer(allow_null=True))
     def get_webchat(self, number: PhoneNumber) -> dict[str, Any] | None:
         """Show how it looks."""
-        return webchat_serializers.shown(number)
+        return webchat_serializers.serialized(number)
 
     @extend_schema_field(NumberStateSerializer)
     def get_state(self, number: PhoneNumber) -> dict[str, Any]:
@@ -201,6 +201,6 @@ class NumberListQuery(PageQuery):
     )
 
 
-def version(shown: dict[str, Any]) -> dict[str, Any]:
+def version(representation: dict[str, Any]) -> dict[str, Any]:
     """Return what the ETag is made of: all but the state, which each message changes."""
-    return {name: value for name, value in shown.items() if name != "state"}
+    return {name: value for name, value in representation.items() if name != "state"}

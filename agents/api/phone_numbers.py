@@ -53,7 +53,7 @@ class _NumbersOfTenant(TenantView):
         live = PhoneNumber.objects.of(self.user_id).live().select_related("web_chat")
         return live.annotate(agent_id=Subquery(answering[:1]))
 
-    def shown(self, phone_number_id: str) -> dict[str, Any]:
+    def serialized(self, phone_number_id: str) -> dict[str, Any]:
         """
         Show one as it is now.
 
@@ -66,7 +66,7 @@ class _NumbersOfTenant(TenantView):
 
     def tagged(self, phone_number_id: str) -> Response:
         """Answer a number with its ETag."""
-        number = self.shown(phone_number_id)
+        number = self.serialized(phone_number_id)
         return etags.tagged(number, version=number_serializers.version(number))
 
 
@@ -120,13 +120,13 @@ class PhoneNumbersView(_NumbersOfTenant):
         fields = {"external_number": "", **self.read_body(NumberInput)}
         del fields["verify"]
         chat = fields.pop("webchat", None)
-        with _told(), transaction.atomic():
+        with _as_problems(), transaction.atomic():
             number = numbers.register(user_id=user_id, **fields)
             _set_up(number.phone_number_id, number.type, chat)
-        shown = self.shown(number.phone_number_id)
+        number_data = self.serialized(number.phone_number_id)
         return etags.tagged(
-            {**shown, "webchat_secret": number.new_secret or None},
-            version=number_serializers.version(shown),
+            {**number_data, "webchat_secret": number.new_secret or None},
+            version=number_serializers.version(number_data),
             status=HTTPStatus.CREATED,
             Location=f"/users/{user_id}/phone_numbers/{number.phone_number_id}",
         )
@@ -134,16 +134,16 @@ class PhoneNumbersView(_NumbersOfTenant):
     def prepare_post(self, request: Request, **kwargs: str) -> None:  # noqa: ARG002
         """Verify the access token with Graph, where it has to be."""
         fields = self.read_body(NumberInput)
-        is_asked = fields["verify"]
-        if not (fields.get("access_token") or is_asked):
+        is_requested = fields["verify"]
+        if not (fields.get("access_token") or is_requested):
             return
-        with _told():
+        with _as_problems():
             _verify(
                 type=fields["type"],
                 phone_number_id=fields.get("phone_number_id", ""),
                 access_token=fields.get("access_token", ""),
                 api_base_url=fields.get("api_base_url", ""),
-                is_asked=is_asked,
+                is_requested=is_requested,
             )
 
 
@@ -179,30 +179,30 @@ class PhoneNumberView(_NumbersOfTenant):
     )
     def patch(self, request: Request, user_id: str, phone_number_id: str) -> Response:  # noqa: ARG002
         """Change it; Graph is asked before there is a transaction."""
-        asked = self.read_body(NumberChangesInput, partial=True)
-        is_asked, chat = asked.pop("verify", False), asked.pop("webchat", None)
-        with _told():
-            self._verify_new(phone_number_id, asked, is_asked=is_asked)
+        changes = self.read_body(NumberChangesInput, partial=True)
+        is_requested, chat = changes.pop("verify", False), changes.pop("webchat", None)
+        with _as_problems():
+            self._verify_new(phone_number_id, changes, is_requested=is_requested)
             with transaction.atomic():
                 self.rows().select_for_update(no_key=True, of=("self",)).filter(pk=phone_number_id).first()
-                etags.check(request, number_serializers.version(self.shown(phone_number_id)))
-                number = numbers.change(phone_number_id=phone_number_id, **asked)
+                etags.check(request, number_serializers.version(self.serialized(phone_number_id)))
+                number = numbers.change(phone_number_id=phone_number_id, **changes)
                 _set_up(phone_number_id, number.type, chat)
                 return self.tagged(phone_number_id)
 
-    def _verify_new(self, phone_number_id: str, asked: dict[str, Any], *, is_asked: bool) -> None:
+    def _verify_new(self, phone_number_id: str, changes: dict[str, Any], *, is_requested: bool) -> None:
         number = self.rows().filter(pk=phone_number_id).first()
         if number is None:
             raise not_found("phone_number_id")
-        if is_asked and "access_token" not in asked:
+        if is_requested and "access_token" not in changes:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
-        if "access_token" in asked:
+        if "access_token" in changes:
             _verify(
                 type=number.type,
                 phone_number_id=phone_number_id,
-                access_token=asked["access_token"],
-                api_base_url=asked.get("api_base_url", number.api_base_url),
-                is_asked=is_asked,
+                access_token=changes["access_token"],
+                api_base_url=changes.get("api_base_url", number.api_base_url),
+                is_requested=is_requested,
             )
 
     @operation(
@@ -248,13 +248,13 @@ class WebChatSecretView(_NumbersOfTenant):
         return Response({"webchat_secret": secret})
 
 
-def _set_up(phone_number_id: str, channel: str, given: dict[str, Any] | None) -> None:
+def _set_up(phone_number_id: str, channel: str, settings: dict[str, Any] | None) -> None:
     """Set what was given of a web chat."""
-    if given is None:
+    if settings is None:
         return
     if channel != PhoneNumber.Type.WEBCHAT:
         raise unprocessable(*_NOT_A_WEB_CHAT, field="webchat")
-    chats.change(phone_number_id=phone_number_id, **given)
+    chats.change(phone_number_id=phone_number_id, **settings)
 
 
 def _verify(
@@ -263,11 +263,11 @@ def _verify(
     phone_number_id: str,
     access_token: str,
     api_base_url: str,
-    is_asked: bool,
+    is_requested: bool,
 ) -> None:
     """Check with Graph whose number it is, after checking where the token would be sent."""
     if type == PhoneNumber.Type.WEBCHAT:
-        if is_asked:
+        if is_requested:
             raise unprocessable(*_NOTHING_TO_VERIFY, field="verify")
         return
     ownership.require(
@@ -275,12 +275,12 @@ def _verify(
         phone_number_id=phone_number_id,
         access_token=access_token,
         api_base_url=api_base_url,
-        is_asked=is_asked,
+        is_requested=is_requested,
     )
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_problems() -> Iterator[None]:
     """Translate domain errors into problems; none of them repeats a token."""
     try:
         yield

@@ -142,11 +142,11 @@ class VariablesField(DictField):
         if isinstance(data, dict) and len(data) <= MOST_VARIABLES:
             wrong = [name for name in data if not re.fullmatch(_NAME, name)]
             if wrong:
-                told = field_error(
+                error = field_error(
                     "invalid",
                     _NAME_RULE,
                 )
-                raise serializers.ValidationError({name: [told] for name in wrong})
+                raise serializers.ValidationError({name: [error] for name in wrong})
         return super().to_internal_value(data)
 
 

@@ -19,8 +19,8 @@ from agents.api.prompts import (
     PromptDetailSerializer,
     PromptsOfTenant,
     PromptVersionSerializer,
-    shown,
-    told,
+    as_problems,
+    serialized,
 )
 from agents.prompt_variables import Context
 from agents.prompt_versions import PromptNotFoundError
@@ -51,7 +51,7 @@ class RollbackInput(StrictSerializer):
     version = IntegerField(min_value=1, max_value=HIGHEST_VERSION, help_text="An older version's number.")
 
 
-class TalkInput(StrictSerializer):
+class ConversationInput(StrictSerializer):
     """A talk to fill built-in variables from."""
 
     customer_name = TextField(
@@ -79,7 +79,7 @@ class PreviewInput(StrictSerializer):
         help_text="A draft, in place of a version.",
     )
     variables = VariablesField(required=False, help_text="The draft's own variables, by name.")
-    context = TalkInput(
+    context = ConversationInput(
         required=False, help_text="An example conversation that fills the built-in variables."
     )  # type: ignore[assignment]
 
@@ -107,7 +107,7 @@ class PromptVersionsView(PromptsOfTenant):
         """Answer a page."""
         query = self.read_query(PageQuery)
         return self.page(
-            self.found(prompt_id).versions.all(),
+            self.prompt(prompt_id).versions.all(),
             query={**query, "limit": min(query["limit"], MOST_VERSIONS)},
             order=("-number",),
             serializer=PromptVersionSerializer,
@@ -127,10 +127,10 @@ class PromptVersionsView(PromptsOfTenant):
     )
     def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
         """Publish it."""
-        asked = self.read_body(VersionInput)
-        self.found(prompt_id)
-        with told():
-            version = prompt_versions.publish(prompt_id=prompt_id, **asked)
+        data = self.read_body(VersionInput)
+        self.prompt(prompt_id)
+        with as_problems():
+            version = prompt_versions.publish(prompt_id=prompt_id, **data)
         return Response(PromptVersionSerializer(version).data, status=HTTPStatus.CREATED)
 
 
@@ -152,12 +152,12 @@ class PromptRollbackView(PromptsOfTenant):
     def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
         """Go back."""
         version = self.read_body(RollbackInput)["version"]
-        self.found(prompt_id)
+        self.prompt(prompt_id)
         try:
             prompt_versions.rollback(prompt_id=prompt_id, to=version)
         except PromptNotFoundError as error:
             raise unprocessable(*_NO_VERSION, field="version") from error
-        return etags.tagged(shown(self.found(prompt_id)))
+        return etags.tagged(serialized(self.prompt(prompt_id)))
 
 
 class PromptPreviewView(PromptsOfTenant):
@@ -177,12 +177,12 @@ class PromptPreviewView(PromptsOfTenant):
     )
     def post(self, _request: Request, user_id: str, prompt_id: str) -> Response:
         """Fill them in."""
-        asked = self.read_body(PreviewInput)
-        self.found(prompt_id)
+        data = self.read_body(PreviewInput)
+        self.prompt(prompt_id)
         user = User.objects.get(pk=user_id)
-        context = Context(business_name=user.company_name, timezone=user.timezone, **asked.pop("context", {}))
+        context = Context(business_name=user.company_name, timezone=user.timezone, **data.pop("context", {}))
         try:
-            return Response({"instructions": _filled(prompt_id, context, **asked)})
+            return Response({"instructions": _filled(prompt_id, context, **data)})
         except OverflowError as error:
             raise unprocessable(*_OUT_OF_RANGE, field="context.now") from error
 
@@ -197,7 +197,7 @@ def _filled(
     is_draft = instructions is not None or variables is not None
     if is_draft and version is not None:
         raise unprocessable(*_EITHER, field="version")
-    with told():
+    with as_problems():
         if is_draft:
             return prompt_versions.preview_draft(
                 instructions=instructions or "", variables=variables, context=context

@@ -106,7 +106,7 @@ class PromptChangesInput(StrictSerializer):
 class PromptsOfTenant(TenantView):
     """Finds the prompts of a user."""
 
-    def found(self, prompt_id: str, *, to_change: bool = False) -> Prompt:
+    def prompt(self, prompt_id: str, *, to_change: bool = False) -> Prompt:
         """
         Return a prompt, with its row locked if it is to be changed.
 
@@ -121,14 +121,14 @@ class PromptsOfTenant(TenantView):
         return prompt
 
 
-def shown(prompt: Prompt) -> dict[str, Any]:
+def serialized(prompt: Prompt) -> dict[str, Any]:
     """Show a prompt as `PromptDetailSerializer` says."""
     version = prompt.versions.get(number=prompt.current_version)
     return {**PromptSerializer(prompt).data, "version": PromptVersionSerializer(version).data}
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_problems() -> Iterator[None]:
     """Translate errors about a prompt version into problems."""
     try:
         yield
@@ -176,10 +176,10 @@ class PromptsView(PromptsOfTenant):
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
-        with told():
+        with as_problems():
             prompt = prompt_versions.create(user_id=user_id, **self.read_body(PromptInput))
         return etags.tagged(
-            shown(prompt),
+            serialized(prompt),
             status=HTTPStatus.CREATED,
             Location=f"/users/{user_id}/prompts/{prompt.prompt_id}",
         )
@@ -198,7 +198,7 @@ class PromptView(PromptsOfTenant):
     )
     def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer the prompt."""
-        return etags.tagged(shown(self.found(prompt_id)))
+        return etags.tagged(serialized(self.prompt(prompt_id)))
 
     @operation(
         summary="Rename a prompt",
@@ -214,8 +214,8 @@ class PromptView(PromptsOfTenant):
     @transaction.atomic
     def patch(self, request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002
         """Change it."""
-        prompt = self.found(prompt_id, to_change=True)
-        etags.check(request, shown(prompt))
+        prompt = self.prompt(prompt_id, to_change=True)
+        etags.check(request, serialized(prompt))
         for name in self.read_body(PromptChangesInput, partial=True).values():
             prompt = prompt_versions.rename(prompt_id=prompt_id, name=name)
-        return etags.tagged(shown(prompt))
+        return etags.tagged(serialized(prompt))

@@ -125,7 +125,7 @@ class WebChatSecretSerializer(serializers.Serializer[Any]):
     )
 
 
-def shown(number: PhoneNumber) -> dict[str, Any] | None:
+def serialized(number: PhoneNumber) -> dict[str, Any] | None:
     """Show a number's web chat; None if it has none."""
     chat: WebChat | None = getattr(number, "web_chat", None)
     return dict(WebChatSerializer(chat).data) if chat is not None else None

@@ -28,7 +28,7 @@ class _KindFilter(admin.SimpleListFilter):
 class AuditEntryPage(Page):
     """Changes of the configuration, by key, staff member or command."""
 
-    list_display = ("id", "created_at", "action", "object_id", "actor", "business", "shown_changes")
+    list_display = ("id", "created_at", "action", "object_id", "actor", "business", "change_list")
     list_filter = (CreatedSince, "actor_kind", _KindFilter)
     list_select_related = ("user",)
     looked_up_by = ("id", "object_id", "user_id", "actor_id", "correlation_id")
@@ -41,7 +41,7 @@ class AuditEntryPage(Page):
         return f"{row.actor_kind} {row.actor_id}{named}"
 
     @admin.display(description="changes")
-    def shown_changes(self, row: AuditEntry) -> Any:
+    def change_list(self, row: AuditEntry) -> Any:
         """Return a line for each field that changed."""
         lines = format_html_join("", "<div>{}</div>", ((_line(*item),) for item in row.changes.items()))
         return format_html("{}", lines) if row.changes else "-"

@@ -66,9 +66,9 @@ class RevokeForm(ButtonForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        found = key_descendants.working(self.row.pk) if self.row else []
+        descendants = key_descendants.working(self.row.pk) if self.row else []
         self.fields["descendants"].help_text = (
-            f"{', '.join(found[:20])} …"[:300] if found else "It made none."
+            f"{', '.join(descendants[:20])} …"[:300] if descendants else "It made none."
         )
 
 

@@ -57,15 +57,15 @@ class AdjustForm(_EntryForm):
 
 def _grant(press: Press) -> str:
     entered = ledger.grant(user_id=press.row.pk, actor=press.actor, **press.data)
-    return _said(f"{press.data['amount']:,} credits granted", press, is_new=entered)
+    return _summary(f"{press.data['amount']:,} credits granted", press, is_new=entered)
 
 
 def _adjust(press: Press) -> str:
     entered = ledger.adjust(user_id=press.row.pk, actor=press.actor, **press.data)
-    return _said(f"balance adjusted by {press.data['amount']:+,}", press, is_new=entered)
+    return _summary(f"balance adjusted by {press.data['amount']:+,}", press, is_new=entered)
 
 
-def _said(what: str, press: Press, *, is_new: bool) -> str:
+def _summary(what: str, press: Press, *, is_new: bool) -> str:
     return f"{what}: {press.data['reason']}" if is_new else "was already entered; nothing was changed"
 
 

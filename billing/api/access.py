@@ -161,8 +161,8 @@ class ApiView(APIView):
         """
         checked = serializer(data=self.request.data, partial=partial, context={"request": self.request})
         checked.is_valid(raise_exception=True)
-        found: dict[str, Any] = checked.validated_data
-        return found
+        data: dict[str, Any] = checked.validated_data
+        return data
 
     def read_query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """
@@ -170,8 +170,8 @@ class ApiView(APIView):
 
         :raises ValidationError: if they do not fit, or one is given twice
         """
-        given = self.request.query_params
-        twice = [name for name, values in given.lists() if len(values) > 1]
+        parameters = self.request.query_params
+        twice = [name for name, values in parameters.lists() if len(values) > 1]
         if twice:
             raise ProblemError(
                 HTTPStatus.BAD_REQUEST,
@@ -179,10 +179,10 @@ class ApiView(APIView):
                 "Send each query parameter only once.",
                 field=twice[0],
             )
-        checked = serializer(data=given.dict(), context={"kind": "query parameter"})
+        checked = serializer(data=parameters.dict(), context={"kind": "query parameter"})
         checked.is_valid(raise_exception=True)
-        found: dict[str, Any] = checked.validated_data
-        return found
+        data: dict[str, Any] = checked.validated_data
+        return data
 
     def page(
         self,
@@ -210,9 +210,9 @@ class TenantView(ApiView):
 
         :raises ProblemError: 404 if they are not the caller's, or there is no such user
         """
-        asked = kwargs["user_id"]
-        is_theirs = self.caller.user_id == asked
-        if not is_theirs and not (self.caller.is_operator and User.objects.filter(pk=asked).exists()):
+        user_id = kwargs["user_id"]
+        is_theirs = self.caller.user_id == user_id
+        if not is_theirs and not (self.caller.is_operator and User.objects.filter(pk=user_id).exists()):
             raise not_found("user_id")
-        access_log.note(user_id=asked)
-        self.user_id = asked
+        access_log.note(user_id=user_id)
+        self.user_id = user_id

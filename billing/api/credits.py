@@ -128,9 +128,9 @@ class CreditsView(TenantView):
     )
     def post(self, request: Request, user_id: str) -> Response:
         """Enter a line."""
-        asked = self.read_body(CreditInput)
+        data = self.read_body(CreditInput)
         reference = _reference(user_id, request.headers[HEADER])
-        kind, amount, reason = asked["kind"], asked["amount"], asked["reason"]
+        kind, amount, reason = data["kind"], data["amount"], data["reason"]
         if amount == 0 or (kind == "grant" and amount < 0):
             raise unprocessable(*_OUT_OF_RANGE, field="amount")
         enter = {"grant": ledger.grant, "adjustment": ledger.adjust}[kind]

@@ -91,8 +91,8 @@ class WebhookDeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         """Return the time of the next attempt."""
         if row.state != WebhookDelivery.State.PENDING:
             return None
-        shown: str | None = serializers.DateTimeField().to_representation(row.due_at)
-        return shown
+        next_attempt: str | None = serializers.DateTimeField().to_representation(row.due_at)
+        return next_attempt
 
     @extend_schema_field(AttemptSerializer(allow_null=True))
     def get_last_attempt(self, row: WebhookDelivery) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ EXAMPLE: dict[str, Any] = {
     "revoked_at": None,
     "last_used_at": "2026-11-24T12:03:00Z",
 }
-SHOWN_ONCE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
+KEY_EXAMPLE = {"key": "mcak_9f2c41ab_<43 characters>", **EXAMPLE, "last_used_at": None}
 LONGEST_GRACE = timedelta(days=7)
 MOST_NUMBERS = 100
 _IN_THE_PAST = ("expires_in_the_past", "`expires_at` is in the past. Send a time in the future.")
@@ -106,7 +106,7 @@ class KeySerializer(KeyInfoSerializer):
         read_only_fields = fields
 
 
-def shown_once(row: ApiKey, key: str) -> dict[str, Any]:
+def with_key(row: ApiKey, key: str) -> dict[str, Any]:
     """Show a new key as `KeySerializer` says."""
     return {"key": key, **KeyInfoSerializer(row).data}
 
@@ -197,14 +197,14 @@ class KeysView(TenantView):
         errors={422: [_IN_THE_PAST, _EXCEEDED, _NUMBER_NOT_FOUND]},
         request_example={"name": "crm", "scope": "write", "phone_number_ids": ["109876543210987"]},
         shows_secret=True,
-        response_example=SHOWN_ONCE,
+        response_example=KEY_EXAMPLE,
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Create it."""
-        given = self.read_body(KeyInput)
-        _refuse_the_past(given)
+        data = self.read_body(KeyInput)
+        _refuse_the_past(data)
         with _problems():
-            return _shown(*keys.create(user_id=user_id, **given))
+            return _created(*keys.create(user_id=user_id, **data))
 
 
 class KeyView(TenantView):
@@ -242,21 +242,21 @@ class KeyRotationView(TenantView):
         errors={409: list(_ENDED.items()), 422: [_IN_THE_PAST, _EXCEEDED]},
         request_example={"grace_seconds": 3600},
         shows_secret=True,
-        response_example={**SHOWN_ONCE, "replaces": "0b7d9e13"},
+        response_example={**KEY_EXAMPLE, "replaces": "0b7d9e13"},
     )
     def post(self, _request: Request, user_id: str, prefix: str) -> Response:
         """Rotate it."""
-        given = self.read_body(RotationInput)
-        _refuse_the_past(given)
-        grace = timedelta(seconds=given["grace_seconds"])
+        data = self.read_body(RotationInput)
+        _refuse_the_past(data)
+        grace = timedelta(seconds=data["grace_seconds"])
         with _problems():
-            return _shown(
-                *keys.rotate(user_id=user_id, prefix=prefix, grace=grace, expires_at=given.get("expires_at"))
+            return _created(
+                *keys.rotate(user_id=user_id, prefix=prefix, grace=grace, expires_at=data.get("expires_at"))
             )
 
 
-def _refuse_the_past(given: dict[str, Any]) -> None:
-    expires_at = given.get("expires_at")
+def _refuse_the_past(data: dict[str, Any]) -> None:
+    expires_at = data.get("expires_at")
     if expires_at and expires_at <= timezone.now():
         raise unprocessable(*_IN_THE_PAST, field="expires_at")
 
@@ -276,5 +276,5 @@ def _problems() -> Iterator[None]:
         raise unprocessable(*_NUMBER_NOT_FOUND, field="phone_number_ids") from error
 
 
-def _shown(row: ApiKey, key: str) -> Response:
-    return Response(shown_once(row, key), status=HTTPStatus.CREATED)
+def _created(row: ApiKey, key: str) -> Response:
+    return Response(with_key(row, key), status=HTTPStatus.CREATED)

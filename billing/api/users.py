@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from billing import accounts
 from billing.accounts import EmailTakenError
 from billing.api.access import ApiView, TenantView
-from billing.api.keys import SHOWN_ONCE, KeySerializer, shown_once
+from billing.api.keys import KEY_EXAMPLE, KeySerializer, with_key
 from billing.models import User
 from config.lib.api import etags
 from config.lib.api.problems import conflict, field_error
@@ -147,7 +147,7 @@ class UsersView(ApiView):
         operators_only=True,
         request_example={"email": "owner@example.com", "company_name": "Example Bakery"},
         shows_secret=True,
-        response_example={**EXAMPLE, "api_key": SHOWN_ONCE},
+        response_example={**EXAMPLE, "api_key": KEY_EXAMPLE},
     )
     def post(self, _request: Request) -> Response:
         """Make one."""
@@ -155,7 +155,7 @@ class UsersView(ApiView):
             user, key, text = accounts.open_account(**self.read_body(UserInput))
         except EmailTakenError as error:
             raise conflict(*_TAKEN) from error
-        data = {**UserSerializer(user).data, "api_key": shown_once(key, text)}
+        data = {**UserSerializer(user).data, "api_key": with_key(key, text)}
         return Response(data, status=HTTPStatus.CREATED, headers={"Location": f"/users/{user.user_id}"})
 
 

@@ -16,7 +16,7 @@ from billing.api.delivery_serializers import (
     WebhookDeliveryListQuery,
     WebhookDeliverySerializer,
 )
-from billing.api.webhook_endpoints import DISABLED, TAG, EndpointView, told
+from billing.api.webhook_endpoints import DISABLED, TAG, EndpointView, as_problems
 from billing.models import WebhookDelivery
 from billing.webhooks import endpoints, redelivery
 from billing.webhooks.redelivery import TooManyEventsError
@@ -40,7 +40,7 @@ class DeliveriesOfEndpointView(EndpointView):
 
         :raises ProblemError: 404 if there is no such endpoint
         """
-        endpoint = self.found(endpoint_id)
+        endpoint = self.endpoint(endpoint_id)
         return WebhookDelivery.objects.filter(endpoint=endpoint).select_related("event", "endpoint")
 
     def delivery(self, endpoint_id: str, delivery_id: str) -> WebhookDelivery:
@@ -49,10 +49,10 @@ class DeliveriesOfEndpointView(EndpointView):
 
         :raises ProblemError: 404 if there is none
         """
-        found = self.rows(endpoint_id).filter(pk=delivery_id).first()
-        if found is None:
+        delivery = self.rows(endpoint_id).filter(pk=delivery_id).first()
+        if delivery is None:
             raise not_found("delivery_id")
-        return found
+        return delivery
 
 
 class EndpointTestView(EndpointView):
@@ -72,9 +72,9 @@ class EndpointTestView(EndpointView):
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Send it."""
-        endpoint = self.found(endpoint_id)
+        endpoint = self.endpoint(endpoint_id)
         self.read_body(NothingInput)
-        with told():
+        with as_problems():
             delivery = endpoints.send_test(endpoint)
         return Response(WebhookDeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)
 
@@ -102,15 +102,15 @@ class WebhookDeliveriesView(DeliveriesOfEndpointView):
             "since": "created_at__gte",
             "until": "created_at__lt",
         }
-        asked = {column: query[name] for name, column in columns.items() if name in query}
+        filters = {column: query[name] for name, column in columns.items() if name in query}
         rows = self.rows(endpoint_id)
         return self.page(
-            rows.filter(**asked),
+            rows.filter(**filters),
             query=query,
             order=("-delivery_id",),
             serializer=WebhookDeliverySerializer,
             # No index follows these.
-            walked=WebhookDelivery.objects.filter(endpoint_id=endpoint_id) if asked else None,
+            walked=WebhookDelivery.objects.filter(endpoint_id=endpoint_id) if filters else None,
         )
 
 
@@ -161,7 +161,7 @@ class RedeliveryView(DeliveriesOfEndpointView):
         """Redeliver the event."""
         delivery = self.delivery(endpoint_id, delivery_id)
         self.read_body(NothingInput)
-        with told():
+        with as_problems():
             redelivery.again(delivery)
         return Response(WebhookDeliverySerializer(delivery).data, status=HTTPStatus.ACCEPTED)
 
@@ -188,13 +188,13 @@ class SpanRedeliveryView(EndpointView):
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
         """Redeliver the events."""
-        endpoint = self.found(endpoint_id)
-        asked = self.read_body(SpanInput)
-        if asked["until"] <= asked["since"]:
+        endpoint = self.endpoint(endpoint_id)
+        span = self.read_body(SpanInput)
+        if span["until"] <= span["since"]:
             raise unprocessable(*_NO_SPAN, field="until")
         try:
-            with told():
-                count = redelivery.span(endpoint, **asked)
+            with as_problems():
+                count = redelivery.span(endpoint, **span)
         except TooManyEventsError as error:
             raise unprocessable(*_TOO_MANY, field="until") from error
         return Response({"count": count}, status=HTTPStatus.ACCEPTED)

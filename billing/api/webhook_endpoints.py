@@ -41,8 +41,8 @@ EXAMPLE: dict[str, Any] = {
     "previous_secret_expires_at": None,
     "created_at": "2026-11-24T12:00:00Z",
 }
-_SHOWN_ONCE = {**EXAMPLE, "secret": "whsec_<44 characters>"}
-_ROTATED = {**_SHOWN_ONCE, "previous_secret_expires_at": "2026-11-25T12:00:00Z"}
+_NEW_EXAMPLE = {**EXAMPLE, "secret": "whsec_<44 characters>"}
+_ROTATED = {**_NEW_EXAMPLE, "previous_secret_expires_at": "2026-11-25T12:00:00Z"}
 _TOO_MANY = ("too_many_endpoints", f"You already have {endpoints.MOST} endpoints. Delete one first.")
 _BAD_URLS = [addresses.INVALID, addresses.HTTPS_REQUIRED, addresses.NOT_PUBLIC]
 _DAY = 24 * 60 * 60
@@ -137,7 +137,7 @@ class SecretRotationInput(StrictSerializer):
 class EndpointView(TenantView):
     """Finds endpoints for the views below."""
 
-    def found(self, endpoint_id: str, *, to_change: bool = False) -> WebhookEndpoint:
+    def endpoint(self, endpoint_id: str, *, to_change: bool = False) -> WebhookEndpoint:
         """
         Return a live endpoint of the business, with its row locked if it is to be changed.
 
@@ -186,18 +186,18 @@ class WebhookEndpointsView(EndpointView):
             "description": "CRM",
         },
         shows_secret=True,
-        response_example=_SHOWN_ONCE,
+        response_example=_NEW_EXAMPLE,
     )
     def post(self, _request: Request, user_id: str) -> Response:
         """Make one."""
-        with told():
+        with as_problems():
             endpoint, secret = endpoints.create(user_id=user_id, **self.read_body(WebhookEndpointInput))
-        shown = WebhookEndpointSerializer(endpoint).data
+        representation = WebhookEndpointSerializer(endpoint).data
         location = f"/users/{user_id}/webhook_endpoints/{endpoint.endpoint_id}"
         return Response(
-            {**shown, "secret": secret},
+            {**representation, "secret": secret},
             status=HTTPStatus.CREATED,
-            headers={"Location": location, "ETag": etags.of(shown)},
+            headers={"Location": location, "ETag": etags.of(representation)},
         )
 
 
@@ -214,7 +214,7 @@ class WebhookEndpointView(EndpointView):
     )
     def get(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer it."""
-        return etags.tagged(WebhookEndpointSerializer(self.found(endpoint_id)).data)
+        return etags.tagged(WebhookEndpointSerializer(self.endpoint(endpoint_id)).data)
 
     @operation(
         summary="Change a webhook endpoint",
@@ -232,9 +232,9 @@ class WebhookEndpointView(EndpointView):
     @transaction.atomic
     def patch(self, request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
         """Change it."""
-        endpoint = self.found(endpoint_id, to_change=True)
+        endpoint = self.endpoint(endpoint_id, to_change=True)
         etags.check(request, WebhookEndpointSerializer(endpoint).data)
-        with told():
+        with as_problems():
             endpoints.change(endpoint, **self.read_body(WebhookEndpointChangesInput, partial=True))
         return etags.tagged(WebhookEndpointSerializer(endpoint).data)
 
@@ -247,8 +247,8 @@ class WebhookEndpointView(EndpointView):
     )
     def delete(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
         """Delete it."""
-        with told():
-            endpoints.remove(self.found(endpoint_id))
+        with as_problems():
+            endpoints.remove(self.endpoint(endpoint_id))
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -269,15 +269,15 @@ class SecretRotationView(EndpointView):
     )
     def post(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
         """Rotate it."""
-        endpoint = self.found(endpoint_id)
+        endpoint = self.endpoint(endpoint_id)
         grace = timedelta(seconds=self.read_body(SecretRotationInput)["grace_seconds"])
-        with told():
+        with as_problems():
             secret = endpoints.rotate_secret(endpoint, grace)
         return Response({**WebhookEndpointSerializer(endpoint).data, "secret": secret})
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def as_problems() -> Iterator[None]:
     """Translate domain errors into problems."""
     try:
         yield

@@ -132,11 +132,11 @@ class WebhookEndpoint(models.Model):
 
         :raises DecryptionError: if the key they were encrypted with is gone
         """
-        found = [crypto.decrypt(self.secret, context=self._context)]
+        secrets = [crypto.decrypt(self.secret, context=self._context)]
         expires_at = self.previous_secret_expires_at
         if self.previous_secret and expires_at and now < expires_at:
-            found.append(crypto.decrypt(self.previous_secret, context=self._context))
-        return found
+            secrets.append(crypto.decrypt(self.previous_secret, context=self._context))
+        return secrets
 
     @property
     def _context(self) -> str:

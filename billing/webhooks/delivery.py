@@ -155,8 +155,8 @@ def _claim(endpoint_id: str, *, is_slow: bool = False) -> _Claimed | None:
     row = sql.row(_CLAIM, facts)
     if row is None:
         return None
-    found = WebhookDelivery.objects.select_related("event", "endpoint").get(pk=row["delivery_id"])
-    return _Claimed(found, row["is_more"])
+    delivery = WebhookDelivery.objects.select_related("event", "endpoint").get(pk=row["delivery_id"])
+    return _Claimed(delivery, row["is_more"])
 
 
 # What is leased is not due before its lease ends. So what is flying is due within a lease's time, and the

@@ -39,7 +39,7 @@ BY_HAND = "switched off by hand"
 _AUDITED = ("url", "types", "description", "disabled_at", "disabled_reason")
 # What an endpoint may ask for.
 TYPES = [kind.value for kind in Event.Type if kind is not Event.Type.ENDPOINT_TEST]
-_SAID = "This is a test. Respond with 2xx to receive events here."
+_TEST_MESSAGE = "This is a test. Respond with 2xx to receive events here."
 
 
 class EndpointNotFoundError(Exception):
@@ -184,7 +184,7 @@ def send_test(endpoint: WebhookEndpoint) -> WebhookDelivery:
     event = Event.objects.create(
         user_id=row.user_id,
         type=Event.Type.ENDPOINT_TEST,
-        data={"endpoint_id": row.endpoint_id, "message": _SAID},
+        data={"endpoint_id": row.endpoint_id, "message": _TEST_MESSAGE},
     )
     sql.execute(_DELIVERY, {"event": event.event_id, "endpoint": row.endpoint_id})
     return WebhookDelivery.objects.select_related("event").get(endpoint=row, event=event)

@@ -84,13 +84,13 @@ def _posted(event: Event, endpoint: WebhookEndpoint) -> outbound.Posted:
 
 def _wait(posted: outbound.Posted, *, now: datetime) -> float:
     """Read how many seconds to wait, from a number or a date; an hour at most."""
-    said = posted.retry_after.strip()
-    if posted.status not in _ASKS_TO_WAIT or not said:
+    retry_after = posted.retry_after.strip()
+    if posted.status not in _ASKS_TO_WAIT or not retry_after:
         return 0
-    if said.isascii() and said.isdigit():
-        return min(int(said[:_MOST_DIGITS]), LONGEST_RETRY_AFTER)
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(int(retry_after[:_MOST_DIGITS]), LONGEST_RETRY_AFTER)
     try:
-        moment = email.utils.parsedate_to_datetime(said)
+        moment = email.utils.parsedate_to_datetime(retry_after)
         seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return 0

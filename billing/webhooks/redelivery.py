@@ -50,7 +50,7 @@ def span(
     :raises EndpointNotFoundError: if it was deleted
     """
     row = endpoints.require_enabled(endpoint)
-    asked = {
+    parameters = {
         "endpoint": row.endpoint_id,
         "user": row.user_id,
         "wanted": row.types or endpoints.TYPES,
@@ -60,10 +60,10 @@ def span(
         "only_failed": only_failed,
         "most": MOST,
     }
-    counted = sql.row(_COUNT, asked)
+    counted = sql.row(_COUNT, parameters)
     if counted is None or counted["count"] > MOST:
         raise TooManyEventsError(f"There are more than {MOST:,} events in this period. Choose a shorter one.")
-    return sql.execute(_SPAN, asked)
+    return sql.execute(_SPAN, parameters)
 
 
 _NEW_START = """

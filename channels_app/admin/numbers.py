@@ -32,10 +32,10 @@ _MOST_NUMBERS = 5000
 def known_as(term: str) -> Q:
     """Return the customers with this phone number or id, by the existing indexes."""
     numbers = list(PhoneNumber.objects.values_list("pk", flat=True)[:_MOST_NUMBERS])
-    said = Q(pk=term)
+    condition = Q(pk=term)
     for name in _NAMES:
-        said |= Q(phone_number__in=numbers, **{name: term.lstrip("+") if name == "wa_id" else term})
-    return said
+        condition |= Q(phone_number__in=numbers, **{name: term.lstrip("+") if name == "wa_id" else term})
+    return condition
 
 
 class ChangeForm(ButtonForm):
@@ -69,10 +69,10 @@ class RegisterForm(ChangeForm):
 
 
 def _register(press: Press) -> Done:
-    said = press.data
-    if not (said["type"] == PhoneNumber.Type.WEBCHAT and not said["phone_number_id"]):
-        _confirm(said["type"], said["phone_number_id"], said)
-    number = numbers.register(user_id=press.row.pk, **said)
+    data = press.data
+    if not (data["type"] == PhoneNumber.Type.WEBCHAT and not data["phone_number_id"]):
+        _confirm(data["type"], data["phone_number_id"], data)
+    number = numbers.register(user_id=press.row.pk, **data)
     return Done(f"{number.phone_number_id} was registered", secret=number.new_secret, row=number)
 
 
@@ -87,12 +87,12 @@ def _change(press: Press) -> str:
     return "saved, with a new access token" if token else "saved"
 
 
-def _confirm(channel: str, phone_number_id: str, said: dict[str, Any]) -> None:
+def _confirm(channel: str, phone_number_id: str, data: dict[str, Any]) -> None:
     ownership.require(
         channel=channel,
         phone_number_id=phone_number_id,
-        access_token=said["access_token"],
-        api_base_url=said["api_base_url"],
+        access_token=data["access_token"],
+        api_base_url=data["api_base_url"],
     )
 
 
@@ -171,7 +171,7 @@ class CustomerPage(Page):
 class InboundMessagePage(Page):
     """The inbox."""
 
-    list_display = ("id", "shown_status", "reason", "kind", "phone_number_id", "customer_link", "received_at")
+    list_display = ("id", "status_label", "reason", "kind", "phone_number_id", "customer_link", "received_at")
     list_filter = ("status", ReceivedSince)
     looked_up_by = ("id", "turn_id", "customer_id")
     search_help_text = "Id of a row, a turn or a customer"
@@ -180,7 +180,7 @@ class InboundMessagePage(Page):
     readonly_fields = ("phone_number_id",)
 
     @display(description="status", label=_STATUS_LABELS)
-    def shown_status(self, row: InboundMessage) -> str:
+    def status_label(self, row: InboundMessage) -> str:
         """Show the status."""
         return row.status
 

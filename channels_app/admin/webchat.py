@@ -48,18 +48,18 @@ class SettingsForm(ButtonForm):
 
 
 def _initial(chat: WebChat) -> dict[str, Any]:
-    found = {name: getattr(chat, name) for name in chats.Settings.__annotations__}
-    return found | {"allowed_origins": "\n".join(chat.allowed_origins)}
+    values = {name: getattr(chat, name) for name in chats.Settings.__annotations__}
+    return values | {"allowed_origins": "\n".join(chat.allowed_origins)}
 
 
 def _change(press: Press) -> str:
-    said = dict(press.data)
-    said["allowed_origins"] = said["allowed_origins"].split()
-    texts = said["texts"] or {}
+    settings = dict(press.data)
+    settings["allowed_origins"] = settings["allowed_origins"].split()
+    texts = settings["texts"] or {}
     if not isinstance(texts, dict):
         raise InvalidSettingError("texts", 'The texts must be a JSON object, for example {"send": "Go"}.')
-    said["texts"] = texts
-    chats.change(phone_number_id=press.row.pk, **said)
+    settings["texts"] = texts
+    chats.change(phone_number_id=press.row.pk, **settings)
     return "saved"
 
 

@@ -51,23 +51,23 @@ def each(value: dict[str, object], name: str, parsed: Parsed, *, of: str = "") -
 
     No list at all is none; `of` is the phone_number_id the problems belong to.
     """
-    found = value.get(name)
-    if found is not None and not isinstance(found, list):
-        parsed.problems.append(Problem(reason=f"{name}: not a list", item=found, phone_number_id=of))
+    items = value.get(name)
+    if items is not None and not isinstance(items, list):
+        parsed.problems.append(Problem(reason=f"{name}: not a list", item=items, phone_number_id=of))
         return
-    for item in found or ():
+    for item in items or ():
         if isinstance(item, dict):
             yield item
         else:
             parsed.problems.append(Problem(reason=f"{name}: not an object", item=item, phone_number_id=of))
 
 
-def moment(given: object, *, now: datetime) -> datetime:
+def moment(value: object, *, now: datetime) -> datetime:
     """Read unix seconds or milliseconds, as text or number; garbage, and what is to come, becomes now."""
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return now
     try:
-        seconds = float(given)
+        seconds = float(value)
         if seconds > _MILLISECONDS:
             seconds /= 1000
         when = datetime.fromtimestamp(seconds, tz=UTC)

@@ -62,14 +62,14 @@ def _read(
     if name is None or (name == "message_edit" and instagram_events.is_no_edit(item)):
         return
     try:
-        told = _told(name, item, sides(item, account_id=account_id, now=now))
+        parsed_item = _parsed(name, item, sides(item, account_id=account_id, now=now))
     except Exception as error:  # noqa: BLE001  (whatever it is, its neighbours are read)
         parsed.problems.append(Problem(f"{name}: {reason(error)}", item, phone_number_id=account_id))
         return
-    if isinstance(told, Inbound):
-        parsed.inbound.append(replace(told, ignored=told.ignored or ignored))
-    elif told is not None:
-        parsed.events.append(told)
+    if isinstance(parsed_item, Inbound):
+        parsed.inbound.append(replace(parsed_item, ignored=parsed_item.ignored or ignored))
+    elif parsed_item is not None:
+        parsed.events.append(parsed_item)
 
 
 def _subject(item: dict[str, object]) -> str | None:
@@ -77,7 +77,7 @@ def _subject(item: dict[str, object]) -> str | None:
     return next((name for name in named if item[name] is not None), named[0] if named else None)
 
 
-def _told(name: str, item: dict[str, object], about: Sides) -> Inbound | Event | None:
+def _parsed(name: str, item: dict[str, object], about: Sides) -> Inbound | Event | None:
     content = item[name]
     if not isinstance(content, dict):
         raise UnfitError("not an object")

@@ -44,9 +44,9 @@ class Attached:
 
 def read(attachment: Attachment | None) -> Attached:
     """Put an attachment into words; None is one that could not be read."""
-    found = attachment or Attachment()
-    kind = found.type or ""
-    payload = found.payload or Payload()
+    parsed = attachment or Attachment()
+    kind = parsed.type or ""
+    payload = parsed.payload or Payload()
     if file := _FILES.get(kind):
         return Attached(file, media=(Media(kind=file, url=payload.url),) if payload.url else ())
     if what := _SHARES.get(kind):

@@ -72,36 +72,36 @@ class Content:
     context: str = ""
 
 
-def read(found: Message) -> Content:
+def read(message: Message) -> Content:
     """Put a message into words."""
-    attached = [instagram_attachments.read(attachment) for attachment in found.attachments or ()]
-    kind = _kind(found, attached)
-    text = found.text or (found.quick_reply and found.quick_reply.payload) or ""
-    is_unseen = kind == "unknown" or (found.is_unsupported and not attached)
+    attached = [instagram_attachments.read(attachment) for attachment in message.attachments or ()]
+    kind = _kind(message, attached)
+    text = message.text or (message.quick_reply and message.quick_reply.payload) or ""
+    is_unseen = kind == "unknown" or (message.is_unsupported and not attached)
     return Content(
         kind=kind,
         text="\n".join(part for part in (text, *(each.text for each in attached)) if part),
         media=tuple(media for each in attached for media in each.media),
         context=sentences(
-            _story_words(found.reply_to),
-            referral_words(found.referral),
+            _story_words(message.reply_to),
+            referral_words(message.referral),
             *dict.fromkeys(each.context for each in attached),
-            unshowable("unsupported" if found.is_unsupported else "unknown") if is_unseen else "",
+            unshowable("unsupported" if message.is_unsupported else "unknown") if is_unseen else "",
         ),
     )
 
 
-def _kind(found: Message, attached: list[Attached]) -> str:
-    if found.quick_reply and (found.text or found.quick_reply.payload):
+def _kind(message: Message, attached: list[Attached]) -> str:
+    if message.quick_reply and (message.text or message.quick_reply.payload):
         return "choice"
-    if found.reply_to and found.reply_to.story:
+    if message.reply_to and message.reply_to.story:
         return "story_reply"
     if attached:
         # What can be shown says more than what cannot.
         return next((each.kind for each in attached if each.kind != "unsupported"), "unsupported")
-    if found.is_unsupported:
+    if message.is_unsupported:
         return "unsupported"
-    return "unknown" if found.text is None else "text"
+    return "unknown" if message.text is None else "text"
 
 
 def _story_words(reply_to: ReplyTo | None) -> str:

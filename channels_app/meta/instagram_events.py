@@ -34,17 +34,17 @@ class Edit(Shape):
 
 def reaction(item: dict[str, object], sides: Sides) -> Event | None:
     """Read a reaction; whoever reacts may do so again, so the time tells one from another."""
-    found = Reaction.model_validate(item)
-    emoji = "" if found.action == "unreact" else found.emoji or found.reaction or ""
+    parsed = Reaction.model_validate(item)
+    emoji = "" if parsed.action == "unreact" else parsed.emoji or parsed.reaction or ""
     person_id = sides.person.ig_id if sides.person else ""
-    key = f"{found.mid}:{person_id}:{found.action}:{emoji}:{sides.payload.get('timestamp')}"
-    return _event("reaction", found.mid, key, sides, {"emoji": emoji})
+    key = f"{parsed.mid}:{person_id}:{parsed.action}:{emoji}:{sides.payload.get('timestamp')}"
+    return _event("reaction", parsed.mid, key, sides, {"emoji": emoji})
 
 
 def read(item: dict[str, object], sides: Sides) -> Event | None:
     """Read up to which message of ours the customer has seen."""
-    found = Read.model_validate(item)
-    return _event("read", found.mid, found.mid, sides, {})
+    receipt = Read.model_validate(item)
+    return _event("read", receipt.mid, receipt.mid, sides, {})
 
 
 def is_no_edit(item: dict[str, object]) -> bool:
@@ -56,9 +56,9 @@ def is_no_edit(item: dict[str, object]) -> bool:
 
 def edit(item: dict[str, object], sides: Sides) -> Event | None:
     """Read what a message says now."""
-    found = Edit.model_validate(item)
-    key = f"{found.mid}:{sides.payload.get('timestamp') if found.num_edit is None else found.num_edit}"
-    return _event("edit", found.mid, key, sides, {"text": found.text})
+    parsed = Edit.model_validate(item)
+    key = f"{parsed.mid}:{sides.payload.get('timestamp') if parsed.num_edit is None else parsed.num_edit}"
+    return _event("edit", parsed.mid, key, sides, {"text": parsed.text})
 
 
 def _event(kind: str, mid: str, key: str, sides: Sides, data: dict[str, object]) -> Event | None:

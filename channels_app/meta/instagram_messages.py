@@ -29,14 +29,14 @@ def message(item: dict[str, object], sides: Sides) -> Inbound | Event:
 
     :raises ValueError: if it has no id, or holds what no message should
     """
-    found = Message.model_validate(item)
-    if found.is_deleted:
-        return _event("revoke", found, sides)
-    content = instagram_contents.read(found)
+    parsed = Message.model_validate(item)
+    if parsed.is_deleted:
+        return _event("revoke", parsed, sides)
+    content = instagram_contents.read(parsed)
     if sides.is_ours and not sides.is_self:
-        return _event("echo", found, sides, data={"kind": content.kind, "text": content.text})
-    quoted = found.reply_to.mid if found.reply_to else None
-    return _inbound(found.mid, content, sides, quoted_id=quoted or "")
+        return _event("echo", parsed, sides, data={"kind": content.kind, "text": content.text})
+    quoted = parsed.reply_to.mid if parsed.reply_to else None
+    return _inbound(parsed.mid, content, sides, quoted_id=quoted or "")
 
 
 def postback(item: dict[str, object], sides: Sides) -> Inbound:
@@ -45,12 +45,12 @@ def postback(item: dict[str, object], sides: Sides) -> Inbound:
 
     :raises ValueError: if it has no id, or nothing stood on the button
     """
-    found = Postback.model_validate(item)
-    text = found.title or found.payload
+    parsed = Postback.model_validate(item)
+    text = parsed.title or parsed.payload
     if not text:
         raise UnfitError("postback without title")
     return _inbound(
-        found.mid, Content("choice", text, context=instagram_contents.referral_words(found.referral)), sides
+        parsed.mid, Content("choice", text, context=instagram_contents.referral_words(parsed.referral)), sides
     )
 
 
@@ -78,14 +78,14 @@ def _why_ignored(sides: Sides, *, is_empty: bool) -> IgnoredReason | Literal[""]
     return IgnoredReason.EMPTY_TEXT if is_empty else ""
 
 
-def _event(kind: str, found: Message, sides: Sides, *, data: dict[str, object] | None = None) -> Event:
+def _event(kind: str, parsed: Message, sides: Sides, *, data: dict[str, object] | None = None) -> Event:
     return Event(
         phone_number_id=sides.phone_number_id,
         kind=kind,
-        key=found.mid,
+        key=parsed.mid,
         payload=sides.payload,
         occurred_at=sides.at,
-        provider_message_id=found.mid,
+        provider_message_id=parsed.mid,
         person=sides.person,
         data=data or {},
     )

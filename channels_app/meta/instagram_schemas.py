@@ -59,8 +59,8 @@ class Sides:
 
 def account(entry: dict[str, object]) -> str:
     """Name the account of ours that an entry is about, if it tells."""
-    given = Account.model_validate(entry).id or ""
-    return "" if given == "0" else given
+    account_id = Account.model_validate(entry).id or ""
+    return "" if account_id == "0" else account_id
 
 
 def sides(payload: dict[str, object], *, account_id: str, now: datetime) -> Sides:

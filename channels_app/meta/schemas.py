@@ -45,7 +45,7 @@ MessageId = Annotated[str, Field(min_length=1, max_length=body.MAX_ID_LENGTH)]
 PhoneNumberId = Annotated[str, Field(min_length=1, max_length=50)]
 
 
-def are_texts(given: dict[str, object], most: Mapping[str, int]) -> bool:
+def are_texts(values: dict[str, object], most: Mapping[str, int]) -> bool:
     """
     Check whether members are absent, null or texts of at most so many characters.
 
@@ -53,7 +53,7 @@ def are_texts(given: dict[str, object], most: Mapping[str, int]) -> bool:
     another form is read by the shapes, which know what to do about it.
     """
     for name, length in most.items():
-        value = given.get(name)
+        value = values.get(name)
         if value is not None and (type(value) is not str or len(value) > length):
             return False
     return True

@@ -23,9 +23,9 @@ def is_valid(*, raw: bytes, header: str, secrets: Iterable[str]) -> bool:
 
     The bytes as they came, never re-serialised JSON; an empty secret proves nothing.
     """
-    given = header.encode("utf-8", "replace")
+    signature = header.encode("utf-8", "replace")
     matches = False
     for secret in secrets:
         expected = b"sha256=" + hmac.new(secret.encode(), raw, hashlib.sha256).hexdigest().encode()
-        matches |= bool(secret) and hmac.compare_digest(expected, given)
+        matches |= bool(secret) and hmac.compare_digest(expected, signature)
     return matches

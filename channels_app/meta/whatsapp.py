@@ -50,16 +50,16 @@ def _read_value(
     for name, read in readers.items():
         for item in body.each(value, name, parsed, of=about.phone_number_id):
             try:
-                told = read(item, about)
+                parsed_item = read(item, about)
             except Exception as error:  # noqa: BLE001  (whatever it is, its neighbours are read)
                 why = f"{name}: {reason(error)}"
                 parsed.problems.append(Problem(why, item, phone_number_id=about.phone_number_id))
             else:
-                _add(parsed, told)
+                _add(parsed, parsed_item)
 
 
-def _add(parsed: Parsed, told: Inbound | Event) -> None:
-    if isinstance(told, Inbound):
-        parsed.inbound.append(told)
+def _add(parsed: Parsed, parsed_item: Inbound | Event) -> None:
+    if isinstance(parsed_item, Inbound):
+        parsed.inbound.append(parsed_item)
     else:
-        parsed.events.append(told)
+        parsed.events.append(parsed_item)

@@ -91,24 +91,24 @@ class Order(Shape):
     product_items: list[Maybe[Product]]
 
 
-def location(given: object) -> str:
+def location(value: object) -> str:
     """Describe a place: its name, address and coordinates."""
-    place = Location.model_validate(given)
+    place = Location.model_validate(value)
     where = _listed([place.name, place.address])
     coordinates = f"({place.latitude}, {place.longitude})"
     return f"Location: {where} {coordinates}" if where else f"Location: {coordinates}"
 
 
-def contacts(given: object) -> str:
+def contacts(value: object) -> str:
     """Describe contact cards, one a line."""
-    return "\n".join(card.words for card in present(Cards.model_validate(given).root))
+    return "\n".join(card.words for card in present(Cards.model_validate(value).root))
 
 
-def order(given: object) -> str:
+def order(value: object) -> str:
     """Describe an order, and below it the customer's text."""
-    found = Order.model_validate(given)
-    lines = "; ".join(product.words for product in present(found.product_items))
-    return f"Order: {lines}\n{found.text or ''}".rstrip("\n")
+    parsed = Order.model_validate(value)
+    lines = "; ".join(product.words for product in present(parsed.product_items))
+    return f"Order: {lines}\n{parsed.text or ''}".rstrip("\n")
 
 
 def _listed(parts: list[str | None]) -> str:

@@ -63,14 +63,14 @@ class Button(Shape):
     payload: Maybe[str] = None
 
 
-def button(given: object) -> str:
+def button(value: object) -> str:
     """
     Return the text on the button of a template.
 
     :raises ValueError: if nothing did
     """
-    found = Button.model_validate(given)
-    return Choice(title=found.text, id=found.payload).words
+    parsed = Button.model_validate(value)
+    return Choice(title=parsed.text, id=parsed.payload).words
 
 
 def _plain(value: object) -> str:

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from channels_app.meta import whatsapp_cards, whatsapp_choices
 from channels_app.meta.schemas import Maybe, MessageId, Shape, present, unshowable
 from channels_app.meta.types import Media
-from channels_app.meta.whatsapp_schemas import Said
+from channels_app.meta.whatsapp_schemas import ContentHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,32 +49,32 @@ class File(Shape):
         return self
 
 
-def read(said: Said, item: dict[str, object]) -> Content:
+def read(header: ContentHeader, item: dict[str, object]) -> Content:
     """
     Read what `item` holds under the name of its type.
 
     :raises ValueError: if that does not fit the type
     """
-    reader = _READERS.get(said.kind)
-    if reader is None or (said.errors and item.get(said.kind) is None):
-        return _unreadable(said)
-    return reader(item.get(said.kind))
+    reader = _READERS.get(header.kind)
+    if reader is None or (header.errors and item.get(header.kind) is None):
+        return _unreadable(header)
+    return reader(item.get(header.kind))
 
 
-def _unreadable(said: Said) -> Content:
-    errors = present(said.errors)
-    kind = "unsupported" if errors or said.kind == "unsupported" else "unknown"
-    subtype = said.unsupported.type if said.unsupported else None
-    why = subtype or (errors[0].explanation if errors else "") or said.kind
+def _unreadable(header: ContentHeader) -> Content:
+    errors = present(header.errors)
+    kind = "unsupported" if errors or header.kind == "unsupported" else "unknown"
+    subtype = header.unsupported.type if header.unsupported else None
+    why = subtype or (errors[0].explanation if errors else "") or header.kind
     return Content(kind, context=unshowable(why))
 
 
-def _text(given: object) -> Content:
-    return Content("text", Text.model_validate(given).body)
+def _text(value: object) -> Content:
+    return Content("text", Text.model_validate(value).body)
 
 
-def _file(kind: str, given: object) -> Content:
-    file = File.model_validate(given)
+def _file(kind: str, value: object) -> Content:
+    file = File.model_validate(value)
     if kind == "audio" and file.voice:
         kind = "voice"
     media = Media(
@@ -87,24 +87,24 @@ def _file(kind: str, given: object) -> Content:
     return Content(kind, file.caption or "", media=(media,))
 
 
-def _location(given: object) -> Content:
-    return Content("location", whatsapp_cards.location(given))
+def _location(value: object) -> Content:
+    return Content("location", whatsapp_cards.location(value))
 
 
-def _contacts(given: object) -> Content:
-    return Content("contacts", whatsapp_cards.contacts(given))
+def _contacts(value: object) -> Content:
+    return Content("contacts", whatsapp_cards.contacts(value))
 
 
-def _order(given: object) -> Content:
-    return Content("order", whatsapp_cards.order(given))
+def _order(value: object) -> Content:
+    return Content("order", whatsapp_cards.order(value))
 
 
-def _button(given: object) -> Content:
-    return Content("choice", whatsapp_choices.button(given))
+def _button(value: object) -> Content:
+    return Content("choice", whatsapp_choices.button(value))
 
 
-def _interactive(given: object) -> Content:
-    interactive = whatsapp_choices.Interactive.model_validate(given)
+def _interactive(value: object) -> Content:
+    interactive = whatsapp_choices.Interactive.model_validate(value)
     if choice := interactive.button_reply or interactive.list_reply:
         return Content("choice", choice.words)
     if interactive.nfm_reply:

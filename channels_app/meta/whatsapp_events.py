@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, ValidationError
 from channels_app.meta import whatsapp_contents
 from channels_app.meta.schemas import Maybe, MessageId, Shape, UnfitError
 from channels_app.meta.types import Event, Person
-from channels_app.meta.whatsapp_schemas import Bsuid, Message, Said, Source, WaId
+from channels_app.meta.whatsapp_schemas import Bsuid, ContentHeader, Message, Source, WaId
 
 # Meta has used both names for a new number, and either for a new device.
 IDENTITY_TYPES = {
@@ -62,39 +62,39 @@ class Echo(Message):
 
 def reaction(message: Message, item: dict[str, object], source: Source) -> Event:
     """Read a reaction; no emoji is one taken back."""
-    found = Reaction.model_validate(item.get("reaction"))
+    parsed = Reaction.model_validate(item.get("reaction"))
     return _event(
-        "reaction", message, item, source, about=found.message_id, data={"emoji": found.emoji or ""}
+        "reaction", message, item, source, about=parsed.message_id, data={"emoji": parsed.emoji or ""}
     )
 
 
 def edit(message: Message, item: dict[str, object], source: Source) -> Event:
     """Read what a message says now."""
-    found = Edit.model_validate(item.get("edit"))
-    text = whatsapp_contents.read(Said.model_validate(found.message), found.message).text
-    return _event("edit", message, item, source, about=found.original_message_id, data={"text": text})
+    parsed = Edit.model_validate(item.get("edit"))
+    text = whatsapp_contents.read(ContentHeader.model_validate(parsed.message), parsed.message).text
+    return _event("edit", message, item, source, about=parsed.original_message_id, data={"text": text})
 
 
 def revoke(message: Message, item: dict[str, object], source: Source) -> Event:
     """Read which message was taken back."""
-    found = Revoke.model_validate(item.get("revoke"))
-    return _event("revoke", message, item, source, about=found.original_message_id)
+    parsed = Revoke.model_validate(item.get("revoke"))
+    return _event("revoke", message, item, source, about=parsed.original_message_id)
 
 
 def is_identity(item: dict[str, object]) -> bool:
     """Return whether a message of type system is about ids."""
-    found = item.get("system")
-    return isinstance(found, dict) and found.get("type") in [*IDENTITY_TYPES]
+    system = item.get("system")
+    return isinstance(system, dict) and system.get("type") in [*IDENTITY_TYPES]
 
 
 def identity(message: Message, item: dict[str, object], source: Source) -> Event:
     """Read by which ids a customer was known, and by which they are known now (null: not told)."""
-    found = System.model_validate(item.get("system"))
-    bsuid = message.from_user_id if message.from_user_id != found.user_id else None
-    person = Person(wa_id=message.sender or None, bsuid=found.previous_user_id or bsuid)
+    system = System.model_validate(item.get("system"))
+    bsuid = message.from_user_id if message.from_user_id != system.user_id else None
+    person = Person(wa_id=message.sender or None, bsuid=system.previous_user_id or bsuid)
     old: dict[str, object] = {"wa_id": person.wa_id, "bsuid": person.bsuid}
-    new: dict[str, object] = {"wa_id": found.wa_id or None, "bsuid": found.user_id or None}
-    if found.type in {"customer_identity_changed", "user_identity_changed"}:
+    new: dict[str, object] = {"wa_id": system.wa_id or None, "bsuid": system.user_id or None}
+    if system.type in {"customer_identity_changed", "user_identity_changed"}:
         person = Person(wa_id=message.sender or None, bsuid=message.from_user_id or None)
         old = new = {"wa_id": person.wa_id, "bsuid": person.bsuid}
     if not person.is_known or not any(new.values()):

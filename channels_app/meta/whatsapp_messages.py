@@ -92,7 +92,7 @@ def read(item: dict[str, object], source: Source) -> Inbound | Event:
         media=content.media,
         quoted_id="" if _is_forwarded(quoted) else quoted.id or "",
         context=sentences(_quoted_words(quoted), _referral_words(beside.referral), content.context),
-        ignored=ignored or _why_not_said(message, content),
+        ignored=ignored or _ignored_reason(message, content),
     )
 
 
@@ -104,7 +104,7 @@ def _why_ignored(message: Message, person: Person, source: Source) -> IgnoredRea
     return IgnoredReason.FROM_OURSELVES if source.is_own(message.sender) else ""
 
 
-def _why_not_said(message: Message, content: Content) -> IgnoredReason | Literal[""]:
+def _ignored_reason(message: Message, content: Content) -> IgnoredReason | Literal[""]:
     if content.kind == "unsupported" and message.unsupported and message.unsupported.type == "edit":
         return IgnoredReason.EDITED
     return IgnoredReason.EMPTY_TEXT if content.kind == "text" and not content.text.strip() else ""
@@ -129,9 +129,9 @@ def _referral_words(referral: Referral | None) -> str:
     if referral is None:
         return ""
     what = "a post" if referral.source_type == "post" else "an ad"
-    said = sentences(referral.headline or "", referral.body or "")
+    text = sentences(referral.headline or "", referral.body or "")
     click = f"click id {referral.ctwa_clid}" if referral.ctwa_clid else ""
     where = ", ".join(part for part in (referral.source_url, click) if part)
-    came = f"The customer came from {what}" + (f": {said}" if said else "") + (f" ({where})" if where else "")
+    came = f"The customer came from {what}" + (f": {text}" if text else "") + (f" ({where})" if where else "")
     greeting = referral.welcome_message.text if referral.welcome_message else ""
     return sentences(came, f"They were greeted with: {greeting}" if greeting else "")

@@ -82,7 +82,7 @@ class Unsupported(Shape):
     type: Maybe[str] = None
 
 
-class Said(Shape):
+class ContentHeader(Shape):
     """Something said in a chat; what it is stands under the name of its type."""
 
     type: Maybe[str] = None
@@ -96,7 +96,7 @@ class Said(Shape):
         return self.type or ("text" if isinstance(self.text, dict) else "unknown")
 
 
-class Message(Said):
+class Message(ContentHeader):
     """What every message says of itself."""
 
     id: MessageId
@@ -160,7 +160,7 @@ def source(value: object, *, account_id: str, now: datetime) -> Source:
 
 
 def _validated(value: object) -> tuple[str, str, list[Person]]:
-    found = Value.model_validate(value)
+    parsed = Value.model_validate(value)
     contacts = [
         Person(
             wa_id=contact.wa_id or None,
@@ -168,9 +168,9 @@ def _validated(value: object) -> tuple[str, str, list[Person]]:
             name=(contact.profile and contact.profile.name) or "",
             username=(contact.profile and contact.profile.username) or "",
         )
-        for contact in present(found.contacts)
+        for contact in present(parsed.contacts)
     ]
-    return found.metadata.phone_number_id, found.metadata.display_phone_number or "", contacts
+    return parsed.metadata.phone_number_id, parsed.metadata.display_phone_number or "", contacts
 
 
 _METADATA = {"phone_number_id": 50, "display_phone_number": sys.maxsize}
@@ -182,12 +182,12 @@ def _plain(value: object) -> tuple[str, str, list[Person]] | None:
     """Return what `_validated` does, for a value of the ordinary form; None for any other."""
     if not isinstance(value, dict):
         return None
-    metadata, given = value.get("metadata"), value.get("contacts") or []
-    if not isinstance(metadata, dict) or not are_texts(metadata, _METADATA) or not isinstance(given, list):
+    metadata, listed = value.get("metadata"), value.get("contacts") or []
+    if not isinstance(metadata, dict) or not are_texts(metadata, _METADATA) or not isinstance(listed, list):
         return None
-    contacts = [person for contact in given if (person := _plain_contact(contact)) is not None]
+    contacts = [person for contact in listed if (person := _plain_contact(contact)) is not None]
     phone_number_id, own_number = metadata.get("phone_number_id"), metadata.get("display_phone_number")
-    if not phone_number_id or len(contacts) < len(given):
+    if not phone_number_id or len(contacts) < len(listed):
         return None
     return phone_number_id, own_number or "", contacts
 

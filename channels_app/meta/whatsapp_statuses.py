@@ -37,23 +37,23 @@ def status(item: dict[str, object], source: Source) -> Event:
 
     :raises ValidationError: if it has no id or no status
     """
-    found = _plain(item) or _validated(item)
+    fields = _plain(item) or _validated(item)
     # In a group the recipient is the group.
-    person = None if found.is_group else source.person(found.recipient_id or None, found.bsuid or None)
+    person = None if fields.is_group else source.person(fields.recipient_id or None, fields.bsuid or None)
     return Event(
         phone_number_id=source.phone_number_id,
         kind="status",
-        key=f"{found.id}:{found.status}",
+        key=f"{fields.id}:{fields.status}",
         payload=item,
         occurred_at=source.moment(item.get("timestamp")),
-        provider_message_id=found.id,
-        callback_data=found.callback_data,
+        provider_message_id=fields.id,
+        callback_data=fields.callback_data,
         person=person if person and person.is_known else None,
-        data={"status": found.status, "error": found.error},
+        data={"status": fields.status, "error": fields.error},
     )
 
 
-class _Told(NamedTuple):
+class _StatusFields(NamedTuple):
     """What a status tells; the ids of its recipient may be missing, and are empty then."""
 
     id: str
@@ -65,16 +65,16 @@ class _Told(NamedTuple):
     error: str = ""
 
 
-def _validated(item: dict[str, object]) -> _Told:
-    found = Status.model_validate(item)
-    return _Told(
-        found.id,
-        found.status,
-        found.recipient_id or "",
-        found.recipient_user_id or "",
-        found.biz_opaque_callback_data or "",
-        is_group=found.recipient_type == "group",
-        error="; ".join(map(str, present(found.errors))),
+def _validated(item: dict[str, object]) -> _StatusFields:
+    parsed = Status.model_validate(item)
+    return _StatusFields(
+        parsed.id,
+        parsed.status,
+        parsed.recipient_id or "",
+        parsed.recipient_user_id or "",
+        parsed.biz_opaque_callback_data or "",
+        is_group=parsed.recipient_type == "group",
+        error="; ".join(map(str, present(parsed.errors))),
     )
 
 
@@ -87,14 +87,14 @@ _TEXTS = {
 }
 
 
-def _plain(item: dict[str, Any]) -> _Told | None:
+def _plain(item: dict[str, Any]) -> _StatusFields | None:
     """Return what `_validated` does, for a status of the ordinary form; None for any other."""
     if not item.keys().isdisjoint(("errors", "recipient_type")) or not are_texts(item, _TEXTS):
         return None
     message_id, status, recipient_id, bsuid, callback_data = (item.get(name) or "" for name in _TEXTS)
     if not message_id or not status:
         return None
-    return _Told(message_id, status, recipient_id.removeprefix("+"), bsuid, callback_data)
+    return _StatusFields(message_id, status, recipient_id.removeprefix("+"), bsuid, callback_data)
 
 
 def notice(item: dict[str, object], source: Source) -> Event:
@@ -103,15 +103,15 @@ def notice(item: dict[str, object], source: Source) -> Event:
 
     :raises UnfitError: if it has neither code nor title
     """
-    found = Error.model_validate(item)
-    if found.code is None and not found.title:
+    error = Error.model_validate(item)
+    if error.code is None and not error.title:
         raise UnfitError("error without code and title")
-    told = json.dumps(item, sort_keys=True)
+    text = json.dumps(item, sort_keys=True)
     return Event(
         phone_number_id=source.phone_number_id,
         kind="notice",
-        key=f"{source.account_id}:{found.code}:{source.now:%Y-%m-%dT%H:%M%z}:{told}",
+        key=f"{source.account_id}:{error.code}:{source.now:%Y-%m-%dT%H:%M%z}:{text}",
         payload=item,
         occurred_at=source.now,
-        data={"code": found.code, "title": found.title or ""},
+        data={"code": error.code, "title": error.title or ""},
     )

@@ -100,8 +100,8 @@ class WebChat(models.Model):
     @property
     def access_mark(self) -> str:
         """What changes when others may use it: its secret, or the pages it may stand on."""
-        said = f"{self.secret} {' '.join(self.allowed_origins)}"
-        return hashlib.sha256(said.encode()).hexdigest()
+        text = f"{self.secret} {' '.join(self.allowed_origins)}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class UnsentPicture(models.Model):

@@ -168,26 +168,26 @@ def _check_identity_hashes(chat: WebChat, until: datetime | None) -> None:
     )
 
 
-def _checked_origins(given: list[str]) -> list[str]:
+def _checked_origins(origins_: list[str]) -> list[str]:
     try:
-        found = list(dict.fromkeys(origins.check(origin) for origin in given))
+        checked = list(dict.fromkeys(origins.check(origin) for origin in origins_))
     except origins.InvalidOriginError as error:
         raise InvalidSettingError("allowed_origins", str(error)) from error
     _require(
-        len(found) <= MOST_ORIGINS,
+        len(checked) <= MOST_ORIGINS,
         "allowed_origins",
         f"A chat can have at most {MOST_ORIGINS} allowed origins.",
     )
-    return found
+    return checked
 
 
-def _checked_texts(given: dict[str, str]) -> dict[str, str]:
-    unknown = sorted(given.keys() - texts.KEYS)
+def _checked_texts(texts_: dict[str, str]) -> dict[str, str]:
+    unknown = sorted(texts_.keys() - texts.KEYS)
     _require(not unknown, "texts", _UNKNOWN_TEXT)
-    for text in given.values():
+    for text in texts_.values():
         is_fine = isinstance(text, str) and len(text.strip()) > 0 and len(text) <= MOST_TEXT
         _require(is_fine, "texts", f"Each text must have 1 to {MOST_TEXT} characters.")
-    return given
+    return texts_
 
 
 def _require(condition: bool, field: str, message: str) -> None:  # noqa: FBT001  (a statement about it)

@@ -58,8 +58,8 @@ def store(content: bytes, *, phone_number_id: str, visitor_id: str) -> Picture:
 
 def find(file_id: str, *, phone_number_id: str) -> Picture | None:
     """Return the digest behind a picture's id on a number, whoever sent it; None if the id is invalid."""
-    found = _FILE_ID.fullmatch(file_id)
-    return _picture(file_id, phone_number_id, found.group(2)) if found else None
+    match = _FILE_ID.fullmatch(file_id)
+    return _picture(file_id, phone_number_id, match.group(2)) if match else None
 
 
 def is_of(picture: Picture, *, phone_number_id: str, visitor_id: str) -> bool:

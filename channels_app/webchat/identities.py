@@ -71,7 +71,7 @@ def verify(token: str, *, chat: WebChat, now: datetime) -> User:
     return User(_checked_user_id(claims["sub"]), clean_name(name))
 
 
-def verify_hash(user_id: str, *, given: str, chat: WebChat, now: datetime) -> User:
+def verify_hash(user_id: str, *, signature: str, chat: WebChat, now: datetime) -> User:
     """
     Return the user of a bare hash, the format before tokens. Only the id was signed, so there is no name.
 
@@ -85,7 +85,7 @@ def verify_hash(user_id: str, *, given: str, chat: WebChat, now: datetime) -> Us
     if not secret or user_id.lstrip().startswith("{"):
         raise IdentityInvalidError
     expected = hmac.new(secret.encode(), _checked_user_id(user_id).encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "replace")):
+    if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
         raise IdentityInvalidError
     log.warning("webchat.identity_hash_used", phone_number_id=chat.phone_number_id)
     return User(user_id)

@@ -73,9 +73,9 @@ def parse(payload: dict[str, Any], *, now: datetime) -> Parsed:  # noqa: ARG001 
     return Parsed(inbound=[inbound])
 
 
-def written_at(told: datetime | None, *, now: datetime) -> datetime:
+def written_at(at: datetime | None, *, now: datetime) -> datetime:
     """Return when a message was written: by the visitor's clock if it is plausible, else now."""
-    return told if told is not None and now - _LATEST <= told <= now else now
+    return at if at is not None and now - _LATEST <= at <= now else now
 
 
 def client_id_of(provider_message_id: str) -> str:

@@ -22,18 +22,18 @@ class InvalidOriginError(ValueError):
     """No browser names a page so, or nobody can be sure who is on it."""
 
 
-def check(given: str) -> str:
+def check(text: str) -> str:
     """
     Return an origin in the notation of browsers, such as `https://shop.example`.
 
     :raises InvalidOriginError: if it is none; or without TLS, but for a page on the developer's own machine
     """
-    found = _ORIGIN.fullmatch(given.strip().lower().removesuffix("/"))
-    if found is None or len(given) > LONGEST:
+    match = _ORIGIN.fullmatch(text.strip().lower().removesuffix("/"))
+    if match is None or len(text) > LONGEST:
         raise InvalidOriginError(
             "An origin must have only a scheme, a host and optionally a port, such as `https://shop.example`."
         )
-    scheme, host, port = found.group(1), found.group(2), int(found.group(3) or 0)
+    scheme, host, port = match.group(1), match.group(2), int(match.group(3) or 0)
     if port > 65535:
         raise InvalidOriginError("The port must be from 1 to 65535.")
     if scheme == "http" and (settings.IS_PRODUCTION or host not in _LOOPBACK):
@@ -48,10 +48,10 @@ def is_allowed(origin: str, *, allowed: Collection[str]) -> bool:
 
 def own() -> frozenset[str]:
     """Return the origins of our own pages: the hosted chat, and the demo where there is one."""
-    found = {base_url()} - {""}
+    origins = {base_url()} - {""}
     if not settings.IS_PRODUCTION:
-        found |= {f"http://{host}:{settings.API_PORT}" for host in _LOOPBACK}
-    return frozenset(found)
+        origins |= {f"http://{host}:{settings.API_PORT}" for host in _LOOPBACK}
+    return frozenset(origins)
 
 
 def base_url() -> str:

@@ -69,7 +69,7 @@ def squeezed_code(code: str) -> str:
     code = re.sub(r"/\*\*.*?\*/", "", code, flags=re.DOTALL)
     code = re.sub(r"^[ \t]*//.*\n", "", code, flags=re.MULTILINE)
     code = re.sub(r"^[ \t]+|[ \t]+$|\n(?=\s*\n)", "", code, flags=re.MULTILINE)
-    return _SPACES.sub(lambda found: found[1] or found[2] or found[3], code)
+    return _SPACES.sub(lambda match: match[1] or match[2] or match[3], code)
 
 
 def _squeezed_styles(styles: str) -> str:

@@ -47,7 +47,7 @@ class ServerMessage:
     """A body as it came, and what it says, of which nothing was checked yet."""
 
     raw: bytes
-    said: dict[str, Any]
+    fields: dict[str, Any]
 
 
 def is_marked(raw: bytes) -> bool:
@@ -60,10 +60,10 @@ def read(raw: bytes) -> ServerMessage | None:
     if not is_marked(raw):
         return None
     try:
-        said = body.read(raw)
+        fields = body.read(raw)
     except body.UnreadableError:
         return None
-    return ServerMessage(raw, said) if "platform_type" in said and "object" not in said else None
+    return ServerMessage(raw, fields) if "platform_type" in fields and "object" not in fields else None
 
 
 def take(message: ServerMessage, *, signature_header: str, now: datetime) -> None:
@@ -78,7 +78,7 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
     """
     chat = _signed_for(message, signature_header)
     _check_purpose(message.raw, chat, now)
-    visitor_message = _checked(message.said, chat, now)
+    visitor_message = _checked(message.fields, chat, now)
     if visitor_ingest.is_kept(
         visitor_message.message_id,
         phone_number_id=chat.phone_number_id,
@@ -93,7 +93,7 @@ def take(message: ServerMessage, *, signature_header: str, now: datetime) -> Non
 
 
 def _signed_for(message: ServerMessage, header: str) -> WebChat:
-    chat = chats.find(str(message.said.get("phone_number_id", ""))[:50])
+    chat = chats.find(str(message.fields.get("phone_number_id", ""))[:50])
     try:
         secrets = [chat.get_secret()] if chat else []
     except DecryptionError:
@@ -117,17 +117,19 @@ def _check_purpose(raw: bytes, chat: WebChat, now: datetime) -> None:
         )
 
 
-def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessage:
-    if unknown := said.keys() - _FIELDS:
+def _checked(fields: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessage:
+    if unknown := fields.keys() - _FIELDS:
         raise MalformedError(f"Unknown field `{sorted(unknown)[0][:50]}`.")
-    if said["platform_type"] != "webchat":
+    if fields["platform_type"] != "webchat":
         raise MalformedError("The `platform_type` must be `webchat`.")
-    told = said.get("timestamp")
-    if isinstance(told, bool) or not isinstance(told, int):
+    timestamp = fields.get("timestamp")
+    if isinstance(timestamp, bool) or not isinstance(timestamp, int):
         raise MalformedError("The `timestamp` must be whole seconds since 1970.")
-    if abs(int(now.timestamp()) - told) > WINDOW.total_seconds():
+    if abs(int(now.timestamp()) - timestamp) > WINDOW.total_seconds():
         raise MalformedError("The `timestamp` must be within five minutes of now.")
-    phone, text, message_id = (_text(said, name) for name in ("customer_phone", "message_text", "message_id"))
+    phone, text, message_id = (
+        _text(fields, name) for name in ("customer_phone", "message_text", "message_id")
+    )
     if not _PHONE.fullmatch(phone):
         raise MalformedError(
             "The `customer_phone` must be 1 to 64 letters, digits, `+`, `_`, `.`, `@`, `:` or `-`."
@@ -146,8 +148,8 @@ def _checked(said: dict[str, Any], chat: WebChat, now: datetime) -> VisitorMessa
     )
 
 
-def _text(said: dict[str, Any], name: str) -> str:
-    found = said.get(name)
-    if not isinstance(found, str):
+def _text(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str):
         raise MalformedError(f"The `{name}` must be a string.")
-    return found
+    return value

@@ -103,9 +103,9 @@ def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
     if not 0 < len(token) <= _LONGEST_TOKEN:
         raise SessionInvalidError
     try:
-        said = _SIGNER.unsign_object(token)
-        issued_at = datetime.fromtimestamp(int(said["t"]), tz=UTC)
-        visitor, mark = _visitor(said), str(said["k"])
+        claims = _SIGNER.unsign_object(token)
+        issued_at = datetime.fromtimestamp(int(claims["t"]), tz=UTC)
+        visitor, mark = _visitor(claims), str(claims["k"])
         begun_at = _begun_at(visitor, issued_at)
     except (BadSignature, ValueError, KeyError, TypeError, OverflowError) as error:
         raise SessionInvalidError from error
@@ -117,13 +117,13 @@ def read(token: str, *, chat: WebChat, now: datetime) -> Visitor:
     return visitor
 
 
-def _visitor(said: dict[str, object]) -> Visitor:
-    number, visitor_id = str(said["n"]), str(said["v"])
+def _visitor(claims: dict[str, object]) -> Visitor:
+    number, visitor_id = str(claims["n"]), str(claims["v"])
     # Without `i` the token is older than signed names: its name is the browser's own.
-    name = str(said["u"]) if "i" in said else ""
-    identified_at = int(str(said.get("i", 0)))
-    user_id = str(said.get("e", ""))
-    return Visitor(number, visitor_id, name, str(said.get("b", "")), identified_at, user_id)
+    name = str(claims["u"]) if "i" in claims else ""
+    identified_at = int(str(claims.get("i", 0)))
+    user_id = str(claims.get("e", ""))
+    return Visitor(number, visitor_id, name, str(claims.get("b", "")), identified_at, user_id)
 
 
 def _begun_at(visitor: Visitor, issued_at: datetime) -> datetime:

@@ -141,10 +141,10 @@ class StreamRegistry:
 
     def visitors(self) -> dict[Visitor, list[Stream]]:
         """Return the connected visitors with their streams."""
-        found: dict[Visitor, list[Stream]] = {}
+        by_visitor: dict[Visitor, list[Stream]] = {}
         for stream in self._all():
-            found.setdefault(stream.visitor, []).append(stream)
-        return found
+            by_visitor.setdefault(stream.visitor, []).append(stream)
+        return by_visitor
 
     def end_all(self) -> None:
         """End every stream now."""

@@ -80,12 +80,12 @@ class Subscriber:
     async def _read(self, subscription: PubSub) -> None:
         await subscription.psubscribe(pubsub.channel("*"))
         while True:
-            told = await subscription.get_message(timeout=None)
+            message = await subscription.get_message(timeout=None)
             self._heard_at = time.monotonic()
-            if told and told["type"] == "psubscribe":
+            if message and message["type"] == "psubscribe":
                 self._reconnected()
-            elif told and told["type"] == "pmessage":
-                self._on_message(told["channel"].decode(), told["data"].decode("utf-8", "replace"))
+            elif message and message["type"] == "pmessage":
+                self._on_message(message["channel"].decode(), message["data"].decode("utf-8", "replace"))
 
     async def _ping(self, subscription: PubSub) -> None:
         while time.monotonic() - self._heard_at < _SILENT_AFTER:

@@ -27,8 +27,8 @@ def take(message: VisitorMessage, *, now: datetime) -> None:
 def is_kept(message_id: str, *, phone_number_id: str, visitor_id: str) -> bool:
     """Return whether a visitor's message is in the inbox."""
     name = messages.provider_message_id(visitor_id, message_id)
-    found = InboundMessage.objects.filter(phone_number_id=phone_number_id, provider_message_id=name)
-    return found.exists()
+    rows = InboundMessage.objects.filter(phone_number_id=phone_number_id, provider_message_id=name)
+    return rows.exists()
 
 
 def note_identity(who: Visitor, *, now: datetime) -> None:

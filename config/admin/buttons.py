@@ -67,7 +67,7 @@ class Press:
 class Done:
     """What came of it: a sentence, the row that was made, and a secret that is shown this once."""
 
-    said: str
+    summary: str
     row: Model | None = None
     secret: str = ""
 
@@ -106,7 +106,7 @@ class Button:
         """Return its address, on a row or on a list."""
         return reverse(f"admin:{self.url_name(page)}", args=[quote(row.pk)] if row else [])
 
-    def shown(self, page: "WithButtons", row: Model | None = None) -> dict[str, Any]:
+    def as_action(self, page: "WithButtons", row: Model | None = None) -> dict[str, Any]:
         """Return the action as unfold's templates draw it."""
         return {
             "title": self.title,
@@ -130,10 +130,10 @@ class Button:
         if request.method == "POST" and form.is_valid():
             done = self._press(Press(request, row, form.cleaned_data), form)
             if done is not None:
-                self._log(page, request, done.row or row, done.said)
+                self._log(page, request, done.row or row, done.summary)
                 if done.secret:
                     return self._answer(page, request, row, {"done": done})
-                messages.success(request, done.said)
+                messages.success(request, done.summary)
                 return HttpResponseRedirect(self._back(page, row, done))
         return self._answer(page, request, row, {"form": form})
 
@@ -151,20 +151,20 @@ class Button:
             with actors.acting(press.acting):
                 done = self.press(press)
         except tuple(self.errors) as error:
-            told = next(text for kind, text in self.errors.items() if isinstance(error, kind))
+            message = next(text for kind, text in self.errors.items() if isinstance(error, kind))
             at = getattr(error, "field", None)
-            form.add_error(at if at in form.fields else None, told or str(error))
+            form.add_error(at if at in form.fields else None, message or str(error))
             return None
         return Done(done) if isinstance(done, str) else done
 
-    def _log(self, page: "WithButtons", request: HttpRequest, row: Model | None, said: str) -> None:
+    def _log(self, page: "WithButtons", request: HttpRequest, row: Model | None, summary: str) -> None:
         LogEntry.objects.create(
             user_id=request.user.pk or 0,
             content_type_id=get_content_type_for_model(row or page.model).pk,
             object_id=row.pk if row else None,
             object_repr=str(row or page.opts.verbose_name_plural)[:200],
             action_flag=CHANGE,
-            change_message=f"{self.title}: {said}",
+            change_message=f"{self.title}: {summary}",
         )
 
     def _back(self, page: "WithButtons", row: Model | None, done: Done) -> str:

@@ -85,8 +85,8 @@ def _cards(now: datetime, *, sees_money: bool) -> list[dict[str, Any]]:
 
 
 def _card(title: str, figure: int | None, note: str, link: str = "") -> dict[str, Any]:
-    shown = f"more than {MOST:,}" if (figure or 0) > MOST else f"{figure or 0:,}"
-    return {"title": title, "figure": "-" if figure is None else shown, "note": note, "link": link}
+    text = f"more than {MOST:,}" if (figure or 0) > MOST else f"{figure or 0:,}"
+    return {"title": title, "figure": "-" if figure is None else text, "note": note, "link": link}
 
 
 def _bars(now: datetime) -> list[dict[str, Any]]:
@@ -120,29 +120,29 @@ def _failures(now: datetime) -> list[dict[str, Any]]:
 
 
 def _handovers() -> list[dict[str, Any]]:
-    found = sql.rows(_ASKED)
-    for row in found:
+    rows = sql.rows(_HANDOVERS_SQL)
+    for row in rows:
         row["link"] = reverse("admin:conversations_conversation_change", args=[quote(row["conversation_id"])])
-    return found
+    return rows
 
 
 def _unknown() -> list[dict[str, Any]]:
-    found = sql.rows(_OLDEST_UNKNOWN)
-    for row in found:
+    rows = sql.rows(_OLDEST_UNKNOWN)
+    for row in rows:
         row["link"] = reverse("admin:conversations_message_change", args=[quote(row["message_id"])])
-    return found
+    return rows
 
 
 def _unanswered() -> list[dict[str, Any]]:
-    found = unanswered.numbers()
-    for row in found:
+    rows = unanswered.numbers()
+    for row in rows:
         row["link"] = reverse("admin:channels_app_phonenumber_change", args=[quote(row["phone_number_id"])])
-    return found
+    return rows
 
 
 def _count(statement: str, **parameters: object) -> int:
-    found = sql.row(statement, {"most": MOST, **parameters})
-    return int(found["count"]) if found else 0
+    row = sql.row(statement, {"most": MOST, **parameters})
+    return int(row["count"]) if row else 0
 
 
 def _patiently(read: Callable[[], T]) -> T | None:
@@ -188,7 +188,7 @@ _HANDED_OVER = """
     SELECT count(*) AS count
       FROM (SELECT 1 FROM conversations WHERE handover_at IS NOT NULL LIMIT %(most)s + 1) AS found
 """
-_ASKED = """
+_HANDOVERS_SQL = """
     SELECT conversation_id, customer_phone, handover_reason, handover_at
       FROM conversations WHERE handover_at IS NOT NULL ORDER BY handover_at LIMIT 10
 """

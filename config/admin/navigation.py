@@ -65,7 +65,7 @@ _GROUPS = (
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups in which the signed-in member of staff may see anything."""
     home = {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}
-    found: list[dict[str, Any]] = [{"title": "", "items": [home]}]
+    groups: list[dict[str, Any]] = [{"title": "", "items": [home]}]
     for title, pages in _GROUPS:
         items = [
             {"title": name, "icon": icon, "link": reverse(f"admin:{table.replace('.', '_')}_changelist")}
@@ -73,8 +73,8 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             if _may_view(request, table)
         ]
         if items:
-            found.append({"title": title, "separator": True, "items": items})
-    return found
+            groups.append({"title": title, "separator": True, "items": items})
+    return groups
 
 
 def account(_request: HttpRequest) -> list[dict[str, Any]]:

@@ -57,16 +57,16 @@ class WithButtons(ModelAdmin):
     ) -> HttpResponse:
         """Show the buttons that may be pressed on this row."""
         row = context.get("original")
-        context["actions_detail"] = self._shown(request, row)
+        context["actions_detail"] = self._actions(request, row)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
 
-    def _shown(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
+    def _actions(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
         single: list[dict[str, Any]] = []
         grouped: dict[str, list[dict[str, Any]]] = {}
         for button in self.offered(request, row):
             if not button.is_inline:
                 (grouped.setdefault(button.group, []) if button.group else single).append(
-                    button.shown(self, row)
+                    button.as_action(self, row)
                 )
         drawn = {"icon": "add", "variant": ActionVariant.DEFAULT}
         return single + [drawn | {"title": title, "items": items} for title, items in grouped.items()]
@@ -137,25 +137,25 @@ class Page(WithButtons):
     ) -> tuple[QuerySet[Any], bool]:
         """Look for exact keys where the table is large."""
         if not self.looked_up_by:
-            found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
-            return found
+            results: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, search_term)
+            return results
         term = search_term.strip()
         return (queryset.filter(self.matches(term)) if term else queryset), False
 
     def matches(self, term: str) -> Q:
         """Return the rows that an exact term matches."""
-        said = Q(pk__in=[])
+        condition = Q(pk__in=[])
         for name in self.looked_up_by:
             is_number = self.opts.get_field(name).get_internal_type() in {"BigAutoField", "IntegerField"}
             if not is_number or (term.isascii() and term.isdigit() and len(term) < 19):
-                said |= Q(**{name: term})
-        return said
+                condition |= Q(**{name: term})
+        return condition
 
-    def _shown(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
-        shown = super()._shown(request, row)
+    def _actions(self, request: HttpRequest, row: Model | None) -> list[dict[str, Any]]:
+        actions = super()._actions(request, row)
         if row and self.is_audited and request.user.has_perm("billing.view_auditentry"):
-            shown.append(_audit_link(row))
-        return shown
+            actions.append(_audit_link(row))
+        return actions
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -166,7 +166,7 @@ class Page(WithButtons):
             if hasattr(response, "context_data"):
                 if response.context_data is not None:
                     response.context_data["actions_list"] = [
-                        button.shown(self) for button in self.list_buttons if button.may(request)
+                        button.as_action(self) for button in self.list_buttons if button.may(request)
                     ]
                 response.render()
         except OperationalError as error:

@@ -25,10 +25,10 @@ def check(cursor: Cursor) -> list[CheckMessage]:
     if not is_needed():
         return []
     own = set() if settings.IS_PRODUCTION else demo_credentials.own_hashes(settings.DATA_DIR)
-    found = demo_credentials.active(cursor, tolerated=own)
-    if not found:
+    credentials = demo_credentials.active(cursor, tolerated=own)
+    if not credentials:
         return []
-    text = f"The database holds credentials of the demo that work: {', '.join(found)}."
+    text = f"The database holds credentials of the demo that work: {', '.join(credentials)}."
     return [Error(f"{text} Remove them with `manage.py remove_demo`.", id="config.E015")]
 
 
@@ -39,9 +39,9 @@ def check_with_first_connection() -> None:
 
 def _check_connection(connection: Any, **_: Any) -> None:
     with connection.cursor() as cursor:
-        found = check(cursor)
-    if found:
-        log.critical("start.refused", problem=found[0].msg)
+        messages = check(cursor)
+    if messages:
+        log.critical("start.refused", problem=messages[0].msg)
         sys.stderr.flush()
         # At once: no work was begun without Postgres, and a granian worker that is asked to stop can hang.
         # The process manager starts this process again, and it is refused then.

@@ -22,16 +22,16 @@ def check_storage() -> list[CheckMessage]:
 
 def check_choices() -> list[CheckMessage]:
     """Warn of defaults that are right on one machine only."""
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if not (os.environ.get("STORAGE_BACKEND") or os.environ.get("STORAGE_OPTIONS")):
         text = f"Customers' files are stored in {settings.DATA_DIR / 'media'}, which other hosts do not see."
         hint = "Set STORAGE_BACKEND, or STORAGE_OPTIONS to a folder all hosts share (with one host: any)."
-        found.append(Warning(text, hint=hint, id="config.W005"))
+        messages.append(Warning(text, hint=hint, id="config.W005"))
     if not settings.EMAIL_IS_SENT:
         text = "EMAIL_URL is not set: no e-mail about leads and switched-off endpoints is written."
         hint = "EMAIL_URL=dummymail:// says that none is wanted."
-        found.append(Warning(text, hint=hint, id="config.W006"))
-    return found
+        messages.append(Warning(text, hint=hint, id="config.W006"))
+    return messages
 
 
 def _reason(error: BaseException) -> str:

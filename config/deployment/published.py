@@ -11,7 +11,7 @@ def check_exposure() -> list[CheckMessage]:
     if not settings.EXPOSED_BY:
         return []
     reason = f"{' and '.join(settings.EXPOSED_BY)} may let strangers reach this service"
-    found: list[CheckMessage] = [
+    messages: list[CheckMessage] = [
         Error(
             f"{name} has a value that was published with the source, and {reason}: set one of your own.",
             id="config.E012",
@@ -22,8 +22,8 @@ def check_exposure() -> list[CheckMessage]:
     ]
     if "WEBHOOK_SECRET" in settings.LOCAL_SECRETS and settings.EXPOSED_BY != ["DJANGO_ALLOWED_HOSTS"]:
         text = "WEBHOOK_SECRET is not set: webhooks of Meta are refused until it is the Meta app's secret."
-        found.append(Warning(text, id="config.W002"))
-    return found
+        messages.append(Warning(text, id="config.W002"))
+    return messages
 
 
 def check_proxies() -> list[CheckMessage]:
@@ -56,4 +56,4 @@ def names() -> list[str]:
     # Behind the checkout's own key the published one stands only to decrypt.
     if "FIELD_ENCRYPTION_KEY" in settings.LOCAL_SECRETS:
         values["FIELD_ENCRYPTION_KEY"] = settings.FIELD_ENCRYPTION_KEYS[:1]
-    return [name for name, found in values.items() if local_secrets.PUBLISHED[name] in found]
+    return [name for name, value in values.items() if local_secrets.PUBLISHED[name] in value]

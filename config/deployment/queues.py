@@ -22,26 +22,26 @@ def check() -> list[CheckMessage]:
 
 def compare(*, declared: Iterable[str], read: Iterable[str]) -> list[CheckMessage]:
     """Return an error for queues that do not exist, and a warning for those that no worker reads."""
-    found: list[CheckMessage] = []
+    messages: list[CheckMessage] = []
     if unknown := _listed(set(read) - set(declared)):
         text = f"WORKER_QUEUES names queues that do not exist, so a worker will not start: {unknown}."
-        found.append(Error(text, hint="MESSAGE_QUEUE_SHARDS says how many there are.", id="config.E013"))
+        messages.append(Error(text, hint="MESSAGE_QUEUE_SHARDS says how many there are.", id="config.E013"))
     if unread := _listed(set(declared) - set(read)):
-        found.append(
+        messages.append(
             Warning(
                 f"No worker of the Procfile reads these queues: {unread}. What waits in them is never done.",
                 hint="Name them in WORKER_QUEUES or lower MESSAGE_QUEUE_SHARDS, unless other hosts do.",
                 id="config.W003",
             )
         )
-    return found
+    return messages
 
 
 def read_queues(procfile: Path, environment: Mapping[str, str] = os.environ) -> set[str]:
     """Return the queues that the Procfile's workers read, with its variables expanded as sh does."""
 
-    def expand(found: re.Match[str]) -> str:
-        return environment.get(found[1]) or found[2] or ""
+    def expand(match: re.Match[str]) -> str:
+        return environment.get(match[1]) or match[2] or ""
 
     text = _VARIABLE.sub(expand, procfile.read_text())
     return {name for queues in _QUEUES.findall(text) for name in queues.split(",") if name}

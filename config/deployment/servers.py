@@ -31,11 +31,11 @@ def check_postgres() -> list[CheckMessage]:
         return []
     try:
         with _cursor() as cursor:
-            found = _check_session(cursor)
+            messages = _check_session(cursor)
             # A migration may hold the tables. SET LOCAL, as a pooler keeps a session for others.
             with cursor.connection.transaction():
                 cursor.execute(f"SET LOCAL lock_timeout = {_ANSWER_MS}")
-                return [*demo_guard.check(cursor), *found]
+                return [*demo_guard.check(cursor), *messages]
     except psycopg.Error as error:
         reason = " ".join(str(error).split())
         if "startup parameter" in reason:

@@ -46,7 +46,7 @@ def known(example: Path) -> set[str]:
 def misspelt(environment: Mapping[str, str], *, known: set[str]) -> list[str]:
     """Return a sentence for each variable whose name begins like ours or resembles one of ours."""
     prefixes = {prefix for prefix, count in Counter(map(_prefix, known)).items() if count > 1} - _GENERAL
-    found = []
+    messages = []
     for name in sorted(environment.keys() - known - _OTHERS):
         if name.startswith(_OTHER_PREFIXES) or _SERVICE.fullmatch(f"{name}={environment[name]}"):
             continue
@@ -54,8 +54,8 @@ def misspelt(environment: Mapping[str, str], *, known: set[str]) -> list[str]:
         cutoff = _SIMILAR_WITH_OUR_PREFIX if has_our_prefix else _SIMILAR
         similar = get_close_matches(name, sorted(known), n=1, cutoff=cutoff)
         if similar or has_our_prefix:
-            found.append(f"Nothing reads {name}." + (f" Did you mean {similar[0]}?" if similar else ""))
-    return found
+            messages.append(f"Nothing reads {name}." + (f" Did you mean {similar[0]}?" if similar else ""))
+    return messages
 
 
 def _prefix(name: str) -> str:

@@ -27,8 +27,8 @@ def resolver(name: str) -> Callable[[str], str | None]:
     def resolve(href: str) -> str | None:
         if not is_relative(href) or href.startswith("#"):
             return href
-        known, found = library.files(), target(href, of=name)
-        file = known.get(found) or known.get(posixpath.join(found, "README.md"))
+        known, path = library.files(), target(href, of=name)
+        file = known.get(path) or known.get(posixpath.join(path, "README.md"))
         if file is None:
             return None
         fragment = urlsplit(href).fragment

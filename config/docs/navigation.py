@@ -24,7 +24,7 @@ def groups() -> list[Group]:
     known = library.files()
     if MAP not in known:
         return []
-    found = [Group("Start", [known[MAP]])]
+    groups = [Group("Start", [known[MAP]])]
     placed = {MAP}
     tokens = markdown.parse(known[MAP].path.read_text())
     is_map = False
@@ -32,12 +32,12 @@ def groups() -> list[Group]:
         if before.type == "heading_open":
             is_map = is_map or before.attrs["id"] == MAP_ANCHOR
             if is_map and before.tag == "h3":
-                found.append(Group(markdown.plain(token)))
+                groups.append(Group(markdown.plain(token)))
         elif is_map and token.type == "inline":
             for name in links.files_named(token, of=MAP):
                 if name not in placed:
                     placed.add(name)
-                    found[-1].files.append(known[name])
+                    groups[-1].files.append(known[name])
     # Pages of a folder with an index are listed there.
     indexed = {library.folder_of(name) for name in placed if name != MAP and name.endswith(library.INDEX)}
     rest = [
@@ -45,4 +45,4 @@ def groups() -> list[Group]:
         for name, file in known.items()
         if file.is_page and name not in placed and library.folder_of(name) not in indexed
     ]
-    return [group for group in [*found, Group(REST, rest)] if group.files]
+    return [group for group in [*groups, Group(REST, rest)] if group.files]

@@ -75,7 +75,7 @@ def require_redis(url: str) -> None:
         raise StartError(f"REDIS_URL: cannot use the Redis at {where}: {_one_line(error)}") from None
 
 
-def shown(url: str) -> str:
+def masked(url: str) -> str:
     """Return a URL without its password."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)).geturl()

@@ -27,13 +27,13 @@ class Program:
 
 def stores(choices: Choices) -> list[Program]:
     """Return the embedded servers that the environment does not replace."""
-    found = []
+    programs = []
     if not choices.database_url:
         command = postgres.command(choices.data_dir)
-        found.append(Program("postgres", "stores", command, stop_signal="INT", stop_seconds=30))
+        programs.append(Program("postgres", "stores", command, stop_signal="INT", stop_seconds=30))
     if not choices.redis_url:
-        found.append(Program("valkey", "stores", valkey.command(choices.data_dir)))
-    return found
+        programs.append(Program("valkey", "stores", valkey.command(choices.data_dir)))
+    return programs
 
 
 def vendors(choices: Choices) -> list[Program]:

@@ -71,8 +71,8 @@ class Supervisor:
 
         :raises StartError: if the process manager itself is gone
         """
-        found = cast("list[dict[str, Any]]", self._order("getAllProcessInfo"))
-        return [State(each["name"], each["group"], each["statename"], each["pid"]) for each in found]
+        processes = cast("list[dict[str, Any]]", self._order("getAllProcessInfo"))
+        return [State(each["name"], each["group"], each["statename"], each["pid"]) for each in processes]
 
     def begin_stop(self, group: str) -> None:
         """Ask the programs of a group to stop, without waiting for them."""

@@ -10,7 +10,7 @@ def welcome(choices: Choices, demo: dict[str, str]) -> str:
     api = f"http://127.0.0.1:{choices.ports['API_PORT']}"
     webhook = f"http://127.0.0.1:{choices.ports['WEBHOOK_PORT']}"
     simulator = f"http://127.0.0.1:{choices.ports['SIMULATOR_PORT']}"
-    database = external.shown(choices.database_url or paths.postgres_url(choices.data_dir))
+    database = external.masked(choices.database_url or paths.postgres_url(choices.data_dir))
     rows = {
         "Try it": f"{api}/demo   (a shop with the web chat on it)" if demo else "",
         "API": f"{api}   (documentation: /schema)",

@@ -66,5 +66,5 @@ class Shares:
 
 def owner_of(path: str) -> str:
     """Return whose share a path uses: a business's, a web chat's, else that of its first part."""
-    found = _OWNER.match(path)
-    return found[0] if found else "/"
+    match = _OWNER.match(path)
+    return match[0] if match else "/"

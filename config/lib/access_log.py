@@ -139,7 +139,7 @@ def route_of(path: str) -> str:
 
 
 def _template(route: str) -> str:
-    named = _PARAMETER.sub(lambda found: f"{{{found[1] or found[2]}}}", route)
+    named = _PARAMETER.sub(lambda match: f"{{{match[1] or match[2]}}}", route)
     return "/" + named.replace("^", "").removesuffix("$")
 
 

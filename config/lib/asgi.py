@@ -9,23 +9,23 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-def headers_of(given: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def headers_of(raw_headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Return headers by lower-case name; repeated ones are joined, and so prove nothing."""
-    found: dict[str, str] = {}
-    for name, value in given:
+    headers: dict[str, str] = {}
+    for name, value in raw_headers:
         # With an underscore it could pass for another header: WSGI writes both alike.
         if b"_" not in name:
             key, text = name.decode("latin1").lower(), value.decode("latin1")
-            found[key] = f"{found[key]},{text}" if key in found else text
-    return found
+            headers[key] = f"{headers[key]},{text}" if key in headers else text
+    return headers
 
 
 def address_of(scope: Scope, headers: Mapping[str, str], *, proxies: int) -> str:
     """Return the client's address behind so many proxies of ours, as DRF's throttles compute it."""
-    told = headers.get("x-forwarded-for")
-    if not proxies or told is None:
+    forwarded_for = headers.get("x-forwarded-for")
+    if not proxies or forwarded_for is None:
         return str((scope.get("client") or ("",))[0])
-    hops = told.split(",")
+    hops = forwarded_for.split(",")
     return hops[-min(proxies, len(hops))].strip()
 
 

@@ -24,8 +24,8 @@ def get_or_read(key: str, read: Callable[[], T], *, ttl: int | None = None) -> T
     except redis.RedisUnavailableError:
         return read()
     if kept is not None:
-        found: T = json.loads(kept)
-        return found
+        value: T = json.loads(kept)
+        return value
     value = read()
     if value is not None:
         _quietly(lambda: redis.client().set(key, json.dumps(value), ex=ttl or settings.REDIS_TTL_DEFAULT))

@@ -56,12 +56,12 @@ def active(cursor: Cursor, *, tolerated: Collection[str] = ()) -> list[str]:
         return []
     cursor.execute(_KEYS_SQL, [KEY_PREFIX, OPERATOR_KEY_PREFIX])
     keys = list(cursor.fetchall())
-    found = [f"API key `{prefix}`" for prefix, hashed_key in keys if hashed_key not in tolerated]
+    credentials = [f"API key `{prefix}`" for prefix, hashed_key in keys if hashed_key not in tolerated]
     cursor.execute(_STAFF_SQL, [STAFF_USER])
     has_staff = cursor.fetchone() is not None
-    if has_staff and (found or not tolerated or len(keys) < len(tolerated)):
-        found.append(f"staff user `{STAFF_USER}`")
-    return found
+    if has_staff and (credentials or not tolerated or len(keys) < len(tolerated)):
+        credentials.append(f"staff user `{STAFF_USER}`")
+    return credentials
 
 
 def own_hashes(data_dir: Path) -> set[str]:

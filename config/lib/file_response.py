@@ -81,11 +81,11 @@ class _Slice:
 
 def _range(header: str, size: int) -> tuple[int, int]:
     """Return the first and the last byte of a requested range; of the whole file if there is none."""
-    found = _RANGE.fullmatch(header.strip())
+    match = _RANGE.fullmatch(header.strip())
     whole = (0, size - 1)
-    if found is None or not any(found.groups()):
+    if match is None or not any(match.groups()):
         return whole
-    first, last = found.groups()
+    first, last = match.groups()
     if not first:
         return max(0, size - int(last)), size - 1
     if last and int(last) < int(first):

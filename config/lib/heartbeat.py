@@ -51,8 +51,8 @@ def beat(role: str, queues: Sequence[str] | None = None) -> None:
 
 def read_metrics_addresses() -> list[tuple[str, str]]:
     """Return role and address of each running process whose metrics can be read."""
-    found = sql.rows(_METRICS_ADDRESSES_SQL, [STALE_AFTER.total_seconds()])
-    return [(row["role"], row["metrics_address"]) for row in found]
+    rows = sql.rows(_METRICS_ADDRESSES_SQL, [STALE_AFTER.total_seconds()])
+    return [(row["role"], row["metrics_address"]) for row in rows]
 
 
 _METRICS_ADDRESSES_SQL = """

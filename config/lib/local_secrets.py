@@ -33,14 +33,14 @@ def get(data_dir: Path, name: str, create: Callable[[], str] | None = None) -> s
     :raises OSError: if the file can be neither read nor written
     """
     path = _path(data_dir, name)
-    if found := _read(path):
-        return found
+    if secret := _read(path):
+        return secret
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (path.parent / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Another process may have created it while we waited for the lock.
-        if found := _read(path):
-            return found
+        if secret := _read(path):
+            return secret
         secret = (create or _GENERATORS.get(name, token))()
         _write(path, secret)
         return secret

@@ -138,9 +138,9 @@ def correlation_id() -> str:
     return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
 
 
-def correlation_of(given: str) -> str:
+def correlation_of(header: str) -> str:
     """Take a caller's correlation id if it can be one, or make one."""
-    return given if _CORRELATION_ID.fullmatch(given) else ids.new("cor")
+    return header if _CORRELATION_ID.fullmatch(header) else ids.new("cor")
 
 
 class CorrelationMiddleware:

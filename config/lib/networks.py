@@ -14,7 +14,7 @@ _COMPATIBLE = ipaddress.ip_network("::/96")
 # What Python takes for global, and is not: https://www.iana.org/assignments/iana-ipv4-special-registry
 _SPECIAL = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
 # Beyond it nothing is given out: https://www.iana.org/assignments/ipv6-address-space
-_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+_ALLOCATED = ipaddress.ip_network("2000::/3")
 # Where clouds tell a machine its secrets, apart from 169.254.0.0/16: AWS, Google, Alibaba, Oracle, Azure.
 _METADATA = frozenset(
     ipaddress.ip_address(address)
@@ -71,8 +71,8 @@ def _may_reach(address: Address, *, private_too: bool) -> bool:
 
 
 def _is_public(address: Address) -> bool:
-    is_given_out = address.version == 4 or address in _GIVEN_OUT or address in _NAT64
-    return is_given_out and address.is_global and not any(address in network for network in _SPECIAL)
+    is_allocated = address.version == 4 or address in _ALLOCATED or address in _NAT64
+    return is_allocated and address.is_global and not any(address in network for network in _SPECIAL)
 
 
 def _meant(address: Address) -> list[Address]:
@@ -101,14 +101,14 @@ def look_up(host: str, port: int, *, timeout: float) -> list[tuple[str, int]]:
     :raises TimeoutError: if there is no answer within `timeout` seconds
     :raises OSError: if the host has no addresses
     """
-    found: Future[list[tuple[str, int]]] = Future()
+    addresses: Future[list[tuple[str, int]]] = Future()
 
     def resolve() -> None:
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.set_result([(str(address[0]), int(address[1])) for *_, address in answers])
+            addresses.set_result([(str(address[0]), int(address[1])) for *_, address in answers])
         except Exception as error:  # noqa: BLE001  (raised where it is waited for)
-            found.set_exception(error)
+            addresses.set_exception(error)
 
     threading.Thread(target=resolve, name="name-lookup", daemon=True).start()
-    return found.result(timeout)
+    return addresses.result(timeout)

@@ -55,8 +55,8 @@ def rows(statement: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
 
 def row(statement: str, parameters: Parameters = ()) -> dict[str, Any] | None:
     """Run a statement and give its first row, if it has one."""
-    found = rows(statement, parameters)
-    return found[0] if found else None
+    fetched = rows(statement, parameters)
+    return fetched[0] if fetched else None
 
 
 def execute(statement: str, parameters: Parameters = ()) -> int:
@@ -120,8 +120,8 @@ def is_about_schema(error: BaseException) -> bool:
 
 def is_writable() -> bool:
     """Check whether Postgres takes writes: a standby and a demoted primary take none."""
-    found = row("SELECT current_setting('transaction_read_only') AS is_read_only")
-    if found and found["is_read_only"] == "off":
+    setting = row("SELECT current_setting('transaction_read_only') AS is_read_only")
+    if setting and setting["is_read_only"] == "off":
         return True
     if connection.connection is not None:
         connection.connection.close()

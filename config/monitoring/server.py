@@ -79,11 +79,11 @@ def _targets() -> bytes:
 
     https://prometheus.io/docs/prometheus/latest/http_sd/
     """
-    found = [
+    match = [
         {"targets": [address], "labels": {"role": role}}
         for role, address in heartbeat.read_metrics_addresses()
     ]
-    return json.dumps(found).encode()
+    return json.dumps(match).encode()
 
 
 def start(*, host: str, first_port: int) -> int | None:

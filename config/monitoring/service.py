@@ -114,7 +114,7 @@ class ServiceCollector(Collector):
 def _postgres() -> list[Metric]:
     began = time.perf_counter()
     try:
-        found = [*_of_row(read_row()), *_of_roles(heartbeat.read())]
+        row = [*_of_row(read_row()), *_of_roles(heartbeat.read())]
     except Exception as error:  # noqa: BLE001  (whatever it is, the other metrics are shown)
         log.warning("metrics.postgres_not_read", reason=errors.summary(error))
         sql.discard_if_read_only(error)
@@ -125,7 +125,7 @@ def _postgres() -> list[Metric]:
     return [
         _up("postgres", is_up=True),
         gauge("service_query_seconds", "Reading Postgres for this.", took),
-        *found,
+        *row,
     ]
 
 

@@ -22,24 +22,28 @@ _TICKS = {
 }
 
 
-def newest_lines(request: HttpRequest, talk: Conversation) -> dict[str, Any]:
+def newest_lines(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
     """Return the newest messages, or those before `?before=<number>`, and a link to the older ones."""
-    asked = request.GET.get("before", "")
-    before = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
-    found = Message.objects.filter(conversation=talk)
+    before_text = request.GET.get("before", "")
+    before = (
+        int(before_text)
+        if before_text.isascii() and before_text.isdigit() and len(before_text) < 10
+        else None
+    )
+    rows = Message.objects.filter(conversation=conversation)
     if before is not None:
-        found = found.filter(sequence_no__lt=before)
-    messages = list(found.order_by("-sequence_no")[:LINES])[::-1]
+        rows = rows.filter(sequence_no__lt=before)
+    messages = list(rows.order_by("-sequence_no")[:LINES])[::-1]
     may_retry = RETRY.may(request) and request.user.has_perm("conversations.view_message")
     oldest = messages[0].sequence_no if messages else 0
     return {
-        "lines": [_line(message, talk, may_retry=may_retry) for message in messages],
+        "lines": [_line(message, conversation, may_retry=may_retry) for message in messages],
         "older": f"?before={oldest}" if oldest > 1 else "",
-        "newer": admin_url(talk) if before is not None else "",
+        "newer": admin_url(conversation) if before is not None else "",
     }
 
 
-def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str, Any]:
+def _line(message: Message, conversation: Conversation, *, may_retry: bool) -> dict[str, Any]:
     page: Any = admin.site.get_model_admin(Message)
     is_failed = message.status == Message.Status.FAILED
     is_unknown = message.status == Message.Status.UNKNOWN
@@ -47,7 +51,7 @@ def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str,
     return {
         "message": message,
         "side": f"{side} staff-bubble-staff" if message.author == Message.Author.STAFF else side,
-        "author": _author(message, talk),
+        "author": _author(message, conversation),
         "kind": "" if message.kind == "text" else message.kind,
         "files": files.of_message(message),
         "status": message.get_status_display(),
@@ -60,9 +64,9 @@ def _line(message: Message, talk: Conversation, *, may_retry: bool) -> dict[str,
     }
 
 
-def _author(message: Message, talk: Conversation) -> str:
+def _author(message: Message, conversation: Conversation) -> str:
     if message.author == Message.Author.CUSTOMER:
-        return str(talk.customer)
+        return str(conversation.customer)
     if message.author == Message.Author.STAFF:
         return message.actor.removeprefix("admin:") or "Staff"
-    return f"{talk.agent} (AI)"
+    return f"{conversation.agent} (AI)"

@@ -21,7 +21,7 @@ from conversations.admin import files
 from conversations.admin.chat import newest_lines
 from conversations.models import Conversation
 from conversations.service_window import WindowClosedError
-from conversations.staff_reply import ChannelGoneError, ConversationClosedError, NothingSaidError
+from conversations.staff_reply import ChannelGoneError, ConversationClosedError, EmptyTextError
 
 # Customers a search for a phone number may find.
 _MOST_CUSTOMERS = 1000
@@ -71,8 +71,8 @@ def _close(press: Press) -> str:
     return "ended" if closing.close(conversation_id=press.row.pk) else "was already closed"
 
 
-def _is_paused(talk: Conversation) -> bool:
-    until = talk.customer.paused_until
+def _is_paused(conversation: Conversation) -> bool:
+    until = conversation.customer.paused_until
     return until is not None and until > timezone.now()
 
 
@@ -90,9 +90,9 @@ REPLY = Button(
             "send again once they write."
         ),
         ChannelGoneError: "The number was deleted, or the service cannot send on its channel.",
-        NothingSaidError: "Write a message first.",
+        EmptyTextError: "Write a message first.",
     },
-    is_offered=lambda talk: talk.is_active,
+    is_offered=lambda conversation: conversation.is_active,
     is_inline=True,
     explanation="The customer gets your text as it is, and the AI is paused. It costs no credits.",
 )
@@ -134,7 +134,7 @@ class ConversationPage(Page):
             permission="conversations.pause_conversation",
             press=_pause,
             form=PauseForm,
-            is_offered=lambda talk: not _is_paused(talk),
+            is_offered=lambda conversation: not _is_paused(conversation),
             icon="pause_circle",
             explanation="You take over. A reply in progress is discarded.",
         ),
@@ -143,7 +143,7 @@ class ConversationPage(Page):
             title="Let the AI answer",
             permission="conversations.resume_conversation",
             press=_resume,
-            is_offered=lambda talk: _is_paused(talk) or talk.handover_at is not None,
+            is_offered=lambda conversation: _is_paused(conversation) or conversation.handover_at is not None,
             icon="play_circle",
             explanation="The AI will know what was written during the pause, but will not answer it.",
         ),
@@ -152,7 +152,7 @@ class ConversationPage(Page):
             title="Close",
             permission="conversations.close_conversation",
             press=_close,
-            is_offered=lambda talk: talk.is_active,
+            is_offered=lambda conversation: conversation.is_active,
             icon="archive",
             is_dangerous=True,
             explanation="The customer's next message opens a new conversation.",
@@ -172,11 +172,11 @@ class ConversationPage(Page):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Add the chat."""
-        talk: Conversation = context["original"]
-        offered = {button.name for button in self.offered(request, talk)}
-        context |= newest_lines(request, talk)
-        context["facts"] = self._facts(talk)
-        context["reply_url"] = REPLY.url(self, talk) if "reply" in offered else ""
+        conversation: Conversation = context["original"]
+        offered = {button.name for button in self.offered(request, conversation)}
+        context |= newest_lines(request, conversation)
+        context["facts"] = self._facts(conversation)
+        context["reply_url"] = REPLY.url(self, conversation) if "reply" in offered else ""
         context["reply_id"] = ids.new("msg")
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -185,28 +185,38 @@ class ConversationPage(Page):
         rows: QuerySet[Conversation] = super().get_queryset(request)
         return rows.select_related("agent", "customer__phone_number")
 
-    def _facts(self, talk: Conversation) -> list[tuple[str, Any]]:
-        customer = talk.customer
+    def _facts(self, conversation: Conversation) -> list[tuple[str, Any]]:
+        customer = conversation.customer
         facts: list[tuple[str, Any]] = [
             ("Customer", link(customer, customer.name or customer.address)),
-            ("Known as", talk.customer_phone),
+            ("Known as", conversation.customer_phone),
             *([("External id", customer.external_id)] if customer.external_id else []),
-            ("Agent", link(talk.agent)),
+            ("Agent", link(conversation.agent)),
             ("Number", customer.phone_number_id),
-            ("State", "open" if talk.is_active else "ended"),
-            ("AI", f"paused until {customer.paused_until:%Y-%m-%d %H:%M}" if _is_paused(talk) else "answers"),
+            ("State", "open" if conversation.is_active else "ended"),
+            (
+                "AI",
+                f"paused until {customer.paused_until:%Y-%m-%d %H:%M}"
+                if _is_paused(conversation)
+                else "answers",
+            ),
         ]
-        if _is_paused(talk) and customer.pause_reason:
+        if _is_paused(conversation) and customer.pause_reason:
             facts.append(("Pause reason", customer.pause_reason))
-        if talk.handover_at:
-            facts.append(("Asked for a person", talk.handover_reason or f"{talk.handover_at:%Y-%m-%d %H:%M}"))
+        if conversation.handover_at:
+            facts.append(
+                (
+                    "Asked for a person",
+                    conversation.handover_reason or f"{conversation.handover_at:%Y-%m-%d %H:%M}",
+                )
+            )
         return [
             *facts,
-            ("Messages", f"{talk.last_sequence_no:,}"),
-            ("Began", f"{talk.created_at:%Y-%m-%d %H:%M}"),
-            ("Last message", f"{talk.last_message_at:%Y-%m-%d %H:%M}"),
-            ("Id", talk.pk),
-            ("OpenAI conversation", talk.openai_conversation_id or "-"),
+            ("Messages", f"{conversation.last_sequence_no:,}"),
+            ("Began", f"{conversation.created_at:%Y-%m-%d %H:%M}"),
+            ("Last message", f"{conversation.last_message_at:%Y-%m-%d %H:%M}"),
+            ("Id", conversation.pk),
+            ("OpenAI conversation", conversation.openai_conversation_id or "-"),
         ]
 
     @admin.display(description="customer")

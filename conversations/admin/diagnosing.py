@@ -37,12 +37,12 @@ class Diagnose(Button):
         self, page: WithButtons, request: HttpRequest, row: Any, more: dict[str, Any]
     ) -> TemplateResponse:
         response = Button._answer(self, page, request, row, more)  # noqa: SLF001  (slots: no bare super)
-        found = diagnosing.diagnose(row.pk, asks_graph=False)
+        diagnosis = diagnosing.diagnose(row.pk, asks_graph=False)
         last = number_checks.last(row.pk)
         response.template_name = "admin/diagnosis.html"
         response.context_data = {
             **(response.context_data or {}),
-            "findings": [(finding, _link(finding, row)) for finding in found.findings],
+            "findings": [(finding, _link(finding, row)) for finding in diagnosis.findings],
             "checked_at": last[1].checked_at if last else None,
             "asks_graph": row.type != PhoneNumber.Type.WEBCHAT and row.deleted_at is None,
         }

@@ -75,7 +75,7 @@ def _serve(request: HttpRequest, conversation_id: str, message_id: str, index: i
     if message is None:
         return _text("Not found. The message has no such file.", HTTPStatus.NOT_FOUND)
     try:
-        found = media_files.open_media(message, index)
+        opened = media_files.open_media(message, index)
     except FileMissingError:
         return _text("The file is no longer available.", HTTPStatus.NOT_FOUND)
     except UnavailableError:
@@ -83,7 +83,7 @@ def _serve(request: HttpRequest, conversation_id: str, message_id: str, index: i
             "The channel cannot provide the file right now. Try again in a minute.",
             HTTPStatus.SERVICE_UNAVAILABLE,
         )
-    return file_response(request, found.file, content_type=found.content_type, filename=found.filename)
+    return file_response(request, opened.file, content_type=opened.content_type, filename=opened.filename)
 
 
 def _text(text: str, status: HTTPStatus) -> HttpResponse:

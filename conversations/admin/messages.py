@@ -101,7 +101,15 @@ REFUND = Button(
 class MessagePage(Page):
     """Messages."""
 
-    list_display = ("message_id", "shown_status", "author", "short", "talk", "timestamp", "failure_reason")
+    list_display = (
+        "message_id",
+        "status_label",
+        "author",
+        "short",
+        "conversation_link",
+        "timestamp",
+        "failure_reason",
+    )
     list_filter = (since("msg"), "status", "author")
     looked_up_by = ("message_id", "conversation_id", "turn_id", "provider_message_id")
     search_help_text = "Id of a message, a conversation or a turn, or the channel's id"
@@ -110,7 +118,7 @@ class MessagePage(Page):
     buttons = (RETRY, SEND_AGAIN, REFUND)
 
     @display(description="status", label=STATUS_LABELS)
-    def shown_status(self, row: Message) -> str:
+    def status_label(self, row: Message) -> str:
         """Show the status."""
         return row.status
 
@@ -120,6 +128,6 @@ class MessagePage(Page):
         return Truncator(row.text).chars(80)
 
     @admin.display(description="conversation")
-    def talk(self, row: Message) -> Any:
+    def conversation_link(self, row: Message) -> Any:
         """Link to the conversation."""
         return link(row.conversation)

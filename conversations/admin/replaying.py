@@ -26,24 +26,24 @@ class SpanForm(ButtonForm):
             raise forms.ValidationError("The end must be later than the beginning.")
 
 
-def _said(replayed: Replayed) -> str:
+def _summary(replayed: Replayed) -> str:
     return (
         f"{replayed.messages} messages are back in the inbox, {replayed.dead_letters} dead letters were read"
     )
 
 
 def _inbound(press: Press) -> str:
-    return _said(replay.inbound(InboundMessage.objects.filter(pk=press.row.pk)))
+    return _summary(replay.inbound(InboundMessage.objects.filter(pk=press.row.pk)))
 
 
 def _dead_letter(press: Press) -> str:
-    return _said(replay.dead_letters(DeadLetter.objects.filter(pk=press.row.pk)))
+    return _summary(replay.dead_letters(DeadLetter.objects.filter(pk=press.row.pk)))
 
 
 def _between(press: Press) -> str:
     span = press.data
     done = replay.between(span["since"], span["until"], phone_number_id=span["phone_number_id"])
-    return f"{_said(done)}; {span['since']:%Y-%m-%d %H:%M} to {span['until']:%Y-%m-%d %H:%M}"
+    return f"{_summary(done)}; {span['since']:%Y-%m-%d %H:%M} to {span['until']:%Y-%m-%d %H:%M}"
 
 
 def _span_button(permission: str) -> Button:

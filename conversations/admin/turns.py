@@ -13,7 +13,15 @@ from conversations.models import Delivery, Turn
 class TurnPage(Page):
     """Turns."""
 
-    list_display = ("turn_id", "shown_state", "talk", "attempts", "error", "created_at", "closed_at")
+    list_display = (
+        "turn_id",
+        "state_label",
+        "conversation_link",
+        "attempts",
+        "error",
+        "created_at",
+        "closed_at",
+    )
     list_filter = (since("trn"), "state")
     looked_up_by = ("turn_id", "conversation_id", "customer_id")
     search_help_text = "Id of a turn, a conversation or a customer"
@@ -24,12 +32,12 @@ class TurnPage(Page):
         description="state",
         label={"claimed": "info", "answered": "info", "done": "success", "failed": "danger"},
     )
-    def shown_state(self, row: Turn) -> str:
+    def state_label(self, row: Turn) -> str:
         """Show the state."""
         return row.state
 
     @admin.display(description="conversation")
-    def talk(self, row: Turn) -> Any:
+    def conversation_link(self, row: Turn) -> Any:
         """Link to the conversation."""
         return link(row.conversation)
 
@@ -38,7 +46,7 @@ class TurnPage(Page):
 class DeliveryPage(Page):
     """Deliveries."""
 
-    list_display = ("delivery_id", "shown_state", "said", "attempt", "part", "error", "created_at")
+    list_display = ("delivery_id", "state_label", "message_link", "attempt", "part", "error", "created_at")
     list_filter = (since("dlv"), "state")
     looked_up_by = ("delivery_id", "message_id", "provider_message_id")
     search_help_text = "Id of a delivery or a message, or the channel's id"
@@ -58,11 +66,11 @@ class DeliveryPage(Page):
             "cancelled": "default",
         },
     )
-    def shown_state(self, row: Delivery) -> str:
+    def state_label(self, row: Delivery) -> str:
         """Show the state."""
         return row.state
 
     @admin.display(description="message")
-    def said(self, row: Delivery) -> Any:
+    def message_link(self, row: Delivery) -> Any:
         """Link to the message."""
         return link(row.message, row.message_id)

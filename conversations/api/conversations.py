@@ -136,7 +136,7 @@ class PauseInput(StrictSerializer):
 class ConversationView(TenantView):
     """Finds one conversation for the views below."""
 
-    def shown(self, conversation_id: str) -> dict[str, Any]:
+    def serialized(self, conversation_id: str) -> dict[str, Any]:
         """
         Return a conversation of the business, serialized.
 
@@ -201,7 +201,7 @@ class OneConversationView(ConversationView):
     )
     def get(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
         """Answer it."""
-        return etags.tagged(self.shown(conversation_id))
+        return etags.tagged(self.serialized(conversation_id))
 
 
 class PauseView(ConversationView):
@@ -223,14 +223,14 @@ class PauseView(ConversationView):
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:  # noqa: ARG002
         """Pause it."""
         self.require_conversation(conversation_id)
-        asked = self.read_body(PauseInput)
-        refuse_the_past(asked, "until")
+        filters = self.read_body(PauseInput)
+        refuse_the_past(filters, "until")
         takeover.pause_conversation(
             conversation_id=conversation_id,
-            reason=asked.get("reason", "paused"),
-            until=asked.get("until"),
+            reason=filters.get("reason", "paused"),
+            until=filters.get("until"),
         )
-        return Response(self.shown(conversation_id))
+        return Response(self.serialized(conversation_id))
 
 
 class ResumeView(ConversationView):
@@ -252,7 +252,7 @@ class ResumeView(ConversationView):
         self.require_conversation(conversation_id)
         self.read_body(NothingInput)
         takeover.resume_conversation(conversation_id=conversation_id)
-        return Response(self.shown(conversation_id))
+        return Response(self.serialized(conversation_id))
 
 
 class CloseView(ConversationView):
@@ -274,15 +274,15 @@ class CloseView(ConversationView):
         self.require_conversation(conversation_id)
         self.read_body(NothingInput)
         closing.close(conversation_id=conversation_id)
-        return Response(self.shown(conversation_id))
+        return Response(self.serialized(conversation_id))
 
 
-def refuse_the_past(asked: dict[str, Any], name: str) -> None:
+def refuse_the_past(filters: dict[str, Any], name: str) -> None:
     """
     Take a moment only if it is yet to come.
 
     :raises ProblemError: 422 if it is over
     """
-    moment = asked.get(name)
+    moment = filters.get(name)
     if moment and moment <= timezone.now():
         raise unprocessable(*OVER_ALREADY, field=name)

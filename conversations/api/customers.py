@@ -107,16 +107,16 @@ class CustomersView(TenantView):
 class CustomerView(TenantView):
     """One customer."""
 
-    def shown(self, customer_id: str) -> dict[str, Any]:
+    def serialized(self, customer_id: str) -> dict[str, Any]:
         """
         Return a customer of the business as the API shows it.
 
         :raises ProblemError: 404 if there is none
         """
-        found = customers.of(self.user_id).select_related("phone_number").filter(pk=customer_id).first()
-        if found is None:
+        customer = customers.of(self.user_id).select_related("phone_number").filter(pk=customer_id).first()
+        if customer is None:
             raise not_found("customer_id")
-        return CustomerDetailSerializer().to_representation(found)
+        return CustomerDetailSerializer().to_representation(customer)
 
     @operation(
         summary="Get a customer",
@@ -129,7 +129,7 @@ class CustomerView(TenantView):
     )
     def get(self, _request: Request, user_id: str, customer_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer it."""
-        return etags.tagged(self.shown(customer_id))
+        return etags.tagged(self.serialized(customer_id))
 
     @operation(
         summary="Change a customer",
@@ -149,10 +149,10 @@ class CustomerView(TenantView):
         """Change it."""
         changes = self.read_body(CustomerChangesInput, partial=True)
         customers.of(self.user_id).select_for_update(no_key=True, of=("self",)).filter(pk=customer_id).first()
-        etags.check(request, self.shown(customer_id))
+        etags.check(request, self.serialized(customer_id))
         if "external_id" in changes:
             try:
                 customers.set_external_id(customer_id=customer_id, external_id=changes["external_id"])
             except SignedInError as error:
                 raise conflict(*_SIGNED_IN) from error
-        return etags.tagged(self.shown(customer_id))
+        return etags.tagged(self.serialized(customer_id))

@@ -56,9 +56,9 @@ class MediaView(APIView):
     )
     def get(self, request: Request, message_id: str, index: int) -> HttpResponseBase:
         """Answer it."""
-        given = {name: request.query_params.get(name, "") for name in ("expires", "signature")}
+        token = {name: request.query_params.get(name, "") for name in ("expires", "signature")}
         try:
-            media_links.check(message_id=message_id, index=index, **given)
+            media_links.check(message_id=message_id, index=index, **token)
         except InvalidLinkError as error:
             raise ProblemError(HTTPStatus.FORBIDDEN, *_INVALID) from error
         message = Message.objects.filter(pk=message_id).first()
@@ -66,14 +66,14 @@ class MediaView(APIView):
             raise not_found("index")
         access_log.note(user_id=message.user_id)
         try:
-            found = media_files.open_media(message, index)
+            opened = media_files.open_media(message, index)
         except FileMissingError as error:
             raise not_found("index") from error
         except UnavailableError as error:
             raise unavailable() from error
         return file_response(
             request._request,  # noqa: SLF001  (DRF's documented way to Django's request)
-            found.file,
-            content_type=found.content_type,
-            filename=found.filename,
+            opened.file,
+            content_type=opened.content_type,
+            filename=opened.filename,
         )

@@ -172,7 +172,7 @@ def get_message(user_id: str, message_id: str) -> Message:
 
     :raises ProblemError: 404 if there is none
     """
-    found = message_object.rows(Message.objects.of(user_id)).filter(pk=message_id).first()
-    if found is None:
+    message = message_object.rows(Message.objects.of(user_id)).filter(pk=message_id).first()
+    if message is None:
         raise not_found("message_id")
-    return found
+    return message

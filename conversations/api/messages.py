@@ -106,14 +106,14 @@ class MessagesView(TenantView):
     def get(self, _request: Request, user_id: str) -> Response:
         """Answer a page."""
         query = self.read_query(MessageListQuery)
-        asked = {name: value for name, value in query.items() if name not in {"limit", "cursor", "order"}}
-        found = listing.messages(user_id=user_id, newest_first=query["order"] == "newest", **asked)
+        filters = {name: value for name, value in query.items() if name not in {"limit", "cursor", "order"}}
+        rows = listing.messages(user_id=user_id, newest_first=query["order"] == "newest", **filters)
         return self.page(
-            message_object.rows(found.rows),
+            message_object.rows(rows.rows),
             query=query,
-            order=found.order,
+            order=rows.order,
             serializer=MessageSerializer,
-            walked=found.walked,
+            walked=rows.walked,
         )
 
 
@@ -136,10 +136,10 @@ class MessageView(TenantView):
         return etags.tagged(data, version=_without_links(data))
 
 
-def _without_links(shown: dict[str, Any]) -> dict[str, Any]:
+def _without_links(message: dict[str, Any]) -> dict[str, Any]:
     """Return a message without the links to its files, which are signed anew for each answer."""
-    media = [{**file, "url": None, "expires_at": None} for file in shown["media"]]
-    return {**shown, "media": media}
+    media = [{**file, "url": None, "expires_at": None} for file in message["media"]]
+    return {**message, "media": media}
 
 
 class RetryInput(StrictSerializer):

@@ -60,10 +60,10 @@ class RepliesView(ConversationView):
     def post(self, _request: Request, user_id: str, conversation_id: str) -> Response:
         """Send one."""
         self.require_conversation(conversation_id)
-        asked = self.read_body(ReplyInput)
-        refuse_the_past(asked, "pause_until")
+        data = self.read_body(ReplyInput)
+        refuse_the_past(data, "pause_until")
         try:
-            message = staff_reply.send(conversation_id=conversation_id, actor=self.caller.actor, **asked)
+            message = staff_reply.send(conversation_id=conversation_id, actor=self.caller.actor, **data)
         except ConversationClosedError as error:
             raise conflict(*_CLOSED, conversation_id=error.active_id) from error
         except WindowClosedError as error:

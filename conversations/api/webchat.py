@@ -28,12 +28,12 @@ from conversations import visitor_history
 from conversations.api.webchat_access import TAG, WebChatView, bearer, with_limits
 from conversations.api.webchat_serializers import ConfigSerializer, SessionInput, SessionSerializer
 
-_SHOWN = (
+_CONFIG_FIELDS = (
     *("title", "subtitle", "welcome_text", "placeholder", "launcher_label"),
     *("color", "position", "theme", "texts"),
 )
 _EXAMPLE: dict[str, Any] = {
-    **{name: webchat_serializers.EXAMPLE[name] for name in _SHOWN},
+    **{name: webchat_serializers.EXAMPLE[name] for name in _CONFIG_FIELDS},
     "is_available": True,
     "events_url": "https://agents.example/webchat/web_01KB2T7M3G5Q8R9S0T1V2W3X4Y/events",
 }
@@ -72,7 +72,7 @@ class ConfigView(WebChatView):
         """Answer it."""
         if routing.get(phone_number_id) is None:
             raise not_found("phone_number_id")
-        found = {name: getattr(self.chat, name) for name in _SHOWN}
+        found = {name: getattr(self.chat, name) for name in _CONFIG_FIELDS}
         found["is_available"] = visitor_history.state(phone_number_id=phone_number_id).is_available
         found["events_url"] = f"{settings.WEBCHAT_EVENTS_URL}/webchat/{phone_number_id}/events"
         return Response(found, headers={"Cache-Control": "no-cache"})
@@ -109,25 +109,25 @@ class SessionsView(WebChatView):
     def post(self, request: Request, phone_number_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Begin or renew a session."""
         with_limits(lambda: limits.count_session(address=self.address))
-        given = self.read_body(SessionInput)
+        data = self.read_body(SessionInput)
         now, earlier = timezone.now(), self._earlier(request)
-        user = self._user(given, now=now)
+        user = self._user(data, now=now)
         session = sessions.begin(self.chat, now=now, user=user, earlier=earlier)
         visitor_ingest.note_identity(session.visitor, now=now)
-        shown = {
+        config = {
             "token": session.token,
             "expires_at": timestamp(session.expires_at),
             "visitor": {"name": session.visitor.name},
         }
-        return Response(shown, status=HTTPStatus.CREATED)
+        return Response(config, status=HTTPStatus.CREATED)
 
-    def _user(self, given: dict[str, Any], *, now: datetime) -> User | None:
+    def _user(self, data: dict[str, Any], *, now: datetime) -> User | None:
         try:
-            if "identity_token" in given:
-                return identities.verify(given["identity_token"], chat=self.chat, now=now)
-            if "identity" in given:
-                user_id, proof = given["identity"]["user_id"], given["identity"]["hash"]
-                return identities.verify_hash(user_id, given=proof, chat=self.chat, now=now)
+            if "identity_token" in data:
+                return identities.verify(data["identity_token"], chat=self.chat, now=now)
+            if "identity" in data:
+                user_id, proof = data["identity"]["user_id"], data["identity"]["hash"]
+                return identities.verify_hash(user_id, signature=proof, chat=self.chat, now=now)
         except IdentityInvalidError as error:
             code, detail = _IDENTITY_INVALID
             raise unprocessable(code, str(error) or detail) from error

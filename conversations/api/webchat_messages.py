@@ -77,23 +77,23 @@ class ChatMessagesView(WebChatView):
     )
     def post(self, _request: Request, phone_number_id: str) -> Response:
         """Keep it."""
-        said = self.read_body(MessageInput)
+        content = self.read_body(MessageInput)
         who, now = self.visitor, timezone.now()
         with_limits(lambda: limits.count_message(self.chat, visitor_id=who.visitor_id, address=self.address))
-        taken = Response({"message_id": said["message_id"]}, status=HTTPStatus.ACCEPTED)
+        taken = Response({"message_id": content["message_id"]}, status=HTTPStatus.ACCEPTED)
         # It came before they signed in, under the name they had then.
         if who.before and visitor_ingest.is_kept(
-            said["message_id"], phone_number_id=phone_number_id, visitor_id=who.before
+            content["message_id"], phone_number_id=phone_number_id, visitor_id=who.before
         ):
             return taken
-        picture = self._picture(said["file_id"]) if "file_id" in said else None
+        picture = self._picture(content["file_id"]) if "file_id" in content else None
         message = VisitorMessage(
             phone_number_id=phone_number_id,
             visitor_id=who.visitor_id,
             name=who.name,
-            message_id=said["message_id"],
-            text=said["text"],
-            sent_at=messages.written_at(said.get("sent_at"), now=now).isoformat(),
+            message_id=content["message_id"],
+            text=content["text"],
+            sent_at=messages.written_at(content.get("sent_at"), now=now).isoformat(),
             picture=picture.name if picture else "",
             mime_type=picture.mime_type if picture else "",
             external_id=who.user_id,
@@ -138,10 +138,10 @@ class ChatMessagesView(WebChatView):
         state = visitor_history.state(phone_number_id=phone_number_id, customer_id=row)
         return Response(
             {
-                "messages": [message.told() for message in page.messages],
+                "messages": [message.as_json() for message in page.messages],
                 "cursor": page.cursor,
                 "has_more": page.has_more,
-                "state": state.told(),
+                "state": state.as_json(),
             }
         )
 

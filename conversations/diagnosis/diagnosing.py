@@ -27,10 +27,10 @@ def diagnose(phone_number_id: str, *, asks_graph: bool = True) -> Diagnosis:
     if known is None:
         raise UnknownNumberError(phone_number_id)
     known["price"] = settings.CREDITS_PER_REPLY
-    found = list(rows.findings(phone_number_id, known))
+    findings = list(rows.findings(phone_number_id, known))
     if known["deleted_at"] is None and known["type"] != PhoneNumber.Type.WEBCHAT:
-        found += _at_graph(phone_number_id, known, asks_graph=asks_graph)
-    return Diagnosis(phone_number_id, tuple(sorted(found, key=lambda one: _ORDER.index(one.level))))
+        findings += _at_graph(phone_number_id, known, asks_graph=asks_graph)
+    return Diagnosis(phone_number_id, tuple(sorted(findings, key=lambda one: _ORDER.index(one.level))))
 
 
 def _at_graph(phone_number_id: str, known: facts.Facts, *, asks_graph: bool) -> list[Finding]:

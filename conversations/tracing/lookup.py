@@ -22,7 +22,7 @@ class UnknownIdError(Exception):
 
 
 @dataclass(slots=True)
-class Found:
+class Matches:
     """Ids of the rows that an identifier stands for."""
 
     inbound: set[int] = field(default_factory=set)
@@ -40,38 +40,38 @@ class Found:
         self.turns |= {row["turn_id"] for row in rows if row["turn_id"]}
 
 
-def find(identifier: str) -> Found:
+def find(identifier: str) -> Matches:
     """
     Find the rows of an identifier.
 
     :raises UnknownIdError: if there are none
     """
-    found = Found()
+    matches = Matches()
     if identifier.isascii() and identifier.isdigit() and int(identifier) <= _LARGEST_ROW_ID:
-        found.inbound = _ids(queries.INBOUND_BY_ID_SQL, int(identifier))
+        matches.inbound = _ids(queries.INBOUND_BY_ID_SQL, int(identifier))
     elif identifier.startswith("msg_"):
-        found.add_messages(sql.rows(queries.MESSAGES_BY_ID_SQL, {"id": identifier}))
+        matches.add_messages(sql.rows(queries.MESSAGES_BY_ID_SQL, {"id": identifier}))
     elif identifier.startswith("dlv_"):
-        found.add_messages(sql.rows(queries.MESSAGES_BY_DELIVERY_SQL, {"id": identifier}))
+        matches.add_messages(sql.rows(queries.MESSAGES_BY_DELIVERY_SQL, {"id": identifier}))
     elif identifier.startswith("trn_"):
-        found.turns = {row["turn_id"] for row in sql.rows(queries.TURN_BY_ID_SQL, {"id": identifier})}
+        matches.turns = {row["turn_id"] for row in sql.rows(queries.TURN_BY_ID_SQL, {"id": identifier})}
     else:
-        _find_foreign(identifier, found)
-    if not found:
+        _find_foreign(identifier, matches)
+    if not matches:
         raise UnknownIdError(f"Nothing has the id {identifier}. Accepted are {ACCEPTED}.")
-    return found
+    return matches
 
 
-def _find_foreign(identifier: str, found: Found) -> None:
+def _find_foreign(identifier: str, matches: Matches) -> None:
     """Find a correlation id or a channel's id: neither tells by its form which it is."""
-    found.inbound = _ids(queries.INBOUND_BY_CORRELATION_SQL, identifier)
-    found.dead_letters = sql.rows(queries.DEAD_LETTERS_SQL, {"id": identifier})
-    if not found and (at := _moment(identifier)):
-        found.add_messages(sql.rows(queries.MESSAGES_BY_STATUS_SQL, {"id": identifier, "at": at}))
-    if not found:
-        found.add_messages(sql.rows(queries.MESSAGES_BY_PROVIDER_ID_SQL, {"id": identifier}))
-    if not found:
-        found.inbound = _ids(queries.INBOUND_BY_PROVIDER_ID_SQL, identifier)
+    matches.inbound = _ids(queries.INBOUND_BY_CORRELATION_SQL, identifier)
+    matches.dead_letters = sql.rows(queries.DEAD_LETTERS_SQL, {"id": identifier})
+    if not matches and (at := _moment(identifier)):
+        matches.add_messages(sql.rows(queries.MESSAGES_BY_STATUS_SQL, {"id": identifier, "at": at}))
+    if not matches:
+        matches.add_messages(sql.rows(queries.MESSAGES_BY_PROVIDER_ID_SQL, {"id": identifier}))
+    if not matches:
+        matches.inbound = _ids(queries.INBOUND_BY_PROVIDER_ID_SQL, identifier)
 
 
 def _ids(statement: str, identifier: str | int) -> set[int]:

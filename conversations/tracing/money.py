@@ -13,14 +13,14 @@ _OWN_TEXTS = {
 }
 
 
-def steps(found: Rows) -> Iterator[Step]:
+def steps(rows: Rows) -> Iterator[Step]:
     """Return what turns cost and how they ended."""
-    for entry in found.credits:
+    for entry in rows.credits:
         yield _entry(entry)
-    replies = {message["turn_id"]: message for message in found.messages if message["author"] == "ai"}
-    for turn in found.turns:
+    replies = {message["turn_id"]: message for message in rows.messages if message["author"] == "ai"}
+    for turn in rows.turns:
         if turn["answered_at"] and (reply := replies.get(turn["turn_id"])):
-            yield _reply(turn, reply, found)
+            yield _reply(turn, reply, rows)
         yield from _end(turn)
 
 
@@ -34,16 +34,18 @@ def _entry(entry: Row) -> Step:
     return Step(entry["created_at"], Rank.REFUNDED, "credits.refunded", sentence, facts)
 
 
-def _reply(turn: Row, reply: Row, found: Rows) -> Step:
-    parts = {d["part"] for d in found.deliveries if d["message_id"] == reply["message_id"]}
+def _reply(turn: Row, reply: Row, rows: Rows) -> Step:
+    parts = {d["part"] for d in rows.deliveries if d["message_id"] == reply["message_id"]}
     took = seconds(turn["answered_at"] - turn["created_at"])
-    model = found.models.get((turn["snapshot"].get("prompt_id"), turn["snapshot"].get("prompt_version")), "")
+    model = rows.models.get((turn["snapshot"].get("prompt_id"), turn["snapshot"].get("prompt_version")), "")
     if (sentence := _OWN_TEXTS.get(reply["kind"], "")) == "":
-        said = f"{model or 'The default model'} answered {took} after the claim"
+        took_text = f"{model or 'The default model'} answered {took} after the claim"
         drafts = (
             f"; {plural(turn['drafts'], 'draft')} discarded, the customer wrote on" if turn["drafts"] else ""
         )
-        sentence = f"{said}: {reply['tokens_used']} tokens, {reply['openai_response_id']}{drafts}; stored"
+        sentence = (
+            f"{took_text}: {reply['tokens_used']} tokens, {reply['openai_response_id']}{drafts}; stored"
+        )
     facts = {
         "turn_id": turn["turn_id"],
         "message_id": reply["message_id"],

@@ -9,7 +9,7 @@ from typing import Any
 from config.lib import sql
 from conversations.refunds import charge_reference
 from conversations.tracing import queries
-from conversations.tracing.lookup import Found
+from conversations.tracing.lookup import Matches
 from conversations.tracing.steps import made_at
 
 Row = dict[str, Any]
@@ -35,11 +35,11 @@ class Rows:
     models: dict[tuple[str, int], str]
 
 
-def read(found: Found) -> Rows:
+def read(matches: Matches) -> Rows:
     """Read the rows that belong to what was found."""
-    inbound, turns = _inbound_and_turns(found)
+    inbound, turns = _inbound_and_turns(matches)
     facts = {
-        "messages": sorted(found.messages),
+        "messages": sorted(matches.messages),
         "turns": _all(turns, "turn_id"),
         "inbound": _all(inbound, "id"),
     }
@@ -57,17 +57,17 @@ def read(found: Found) -> Rows:
         events=events,
         posts=_posts(events),
         customers=sql.rows(queries.CUSTOMERS_SQL, {"customers": _all([*inbound, *turns], "customer_id")}),
-        dead_letters=found.dead_letters,
+        dead_letters=matches.dead_letters,
         models=_models(turns),
     )
 
 
-def _inbound_and_turns(found: Found) -> tuple[list[Row], list[Row]]:
+def _inbound_and_turns(matches: Matches) -> tuple[list[Row], list[Row]]:
     def inbound_of(turns: Iterable[str]) -> list[Row]:
-        return sql.rows(queries.INBOUND_SQL, {"inbound": sorted(found.inbound), "turns": sorted(turns)})
+        return sql.rows(queries.INBOUND_SQL, {"inbound": sorted(matches.inbound), "turns": sorted(turns)})
 
-    inbound = inbound_of(found.turns)
-    turn_ids = found.turns | set(_all(inbound, "turn_id"))
+    inbound = inbound_of(matches.turns)
+    turn_ids = matches.turns | set(_all(inbound, "turn_id"))
     if inbound:
         earlier = sql.rows(
             queries.EARLIER_TURNS_SQL,

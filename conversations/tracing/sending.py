@@ -18,9 +18,9 @@ _LATER = {
 }
 
 
-def steps(found: Rows) -> Iterator[Step]:
+def steps(rows: Rows) -> Iterator[Step]:
     """Return what was sent, what the channel reported of it, and what the business was notified of."""
-    for message in found.messages:
+    for message in rows.messages:
         facts: dict[str, Any] = {"message_id": message["message_id"]}
         if message["author"] == "staff":
             replied = f"A member of staff replied: {message['message_id']}."
@@ -28,15 +28,15 @@ def steps(found: Rows) -> Iterator[Step]:
         if at := message["unknown_reported_at"]:
             reported = f"{message['message_id']} reported to the business as unknown."
             yield Step(at, Rank.STATE, "message.unknown", reported, facts)
-    for delivery in found.deliveries:
+    for delivery in rows.deliveries:
         yield from _delivery(delivery)
-    parts = {delivery["provider_message_id"]: delivery for delivery in found.deliveries}
-    for status in sorted(found.statuses, key=_occurred):
+    parts = {delivery["provider_message_id"]: delivery for delivery in rows.deliveries}
+    for status in sorted(rows.statuses, key=_occurred):
         if (part := parts.get(status["provider_message_id"])) is not None:
             yield _status(status, part)
-    for event in found.events:
+    for event in rows.events:
         yield _event(event)
-    for post in found.posts:
+    for post in rows.posts:
         yield from _posts(post)
 
 

@@ -34,21 +34,21 @@ def tell(identifier: str) -> Story:
     return of(rows.read(lookup.find(identifier)))
 
 
-def of(found: Rows) -> Story:
+def of(rows: Rows) -> Story:
     """Return the story that the rows have."""
-    steps = [*taking.steps(found), *money.steps(found), *sending.steps(found)]
-    everything: list[dict[str, Any]] = [*found.inbound, *found.turns, *found.messages, *found.dead_letters]
+    steps = [*taking.steps(rows), *money.steps(rows), *sending.steps(rows)]
+    everything: list[dict[str, Any]] = [*rows.inbound, *rows.turns, *rows.messages, *rows.dead_letters]
 
     def column(name: str) -> list[str]:
         return list(dict.fromkeys(row[name] for row in everything if row.get(name)))
 
-    turns = [turn["snapshot"].get("correlation_id", "") for turn in found.turns]
+    turns = [turn["snapshot"].get("correlation_id", "") for turn in rows.turns]
     return Story(
         steps=sorted(steps, key=_order),
         correlation_ids=list(dict.fromkeys([*column("correlation_id"), *filter(None, turns)])),
         phone_number_ids=column("phone_number_id"),
         conversation_ids=column("conversation_id"),
-        customers=found.customers,
+        customers=rows.customers,
     )
 
 

@@ -7,24 +7,24 @@ from conversations.tracing.rows import Row, Rows
 from conversations.tracing.steps import Rank, Step, made_at, plural, seconds
 
 
-def steps(found: Rows) -> Iterator[Step]:
+def steps(rows: Rows) -> Iterator[Step]:
     """Return what became of messages until their turn was claimed."""
-    claims = {turn["turn_id"]: turn for turn in found.turns}
-    messages = {message["inbound_id"]: message for message in found.messages if message["inbound_id"]}
-    for row in found.inbound:
-        yield _received(row, claims.get(row["turn_id"]), found)
-        yield from _ended(row, messages.get(row["id"]), found)
-    for turn in found.turns:
-        yield _claimed(turn, [row for row in found.inbound if row["turn_id"] == turn["turn_id"]])
-    for letter in found.dead_letters:
+    claims = {turn["turn_id"]: turn for turn in rows.turns}
+    messages = {message["inbound_id"]: message for message in rows.messages if message["inbound_id"]}
+    for row in rows.inbound:
+        yield _received(row, claims.get(row["turn_id"]), rows)
+        yield from _ended(row, messages.get(row["id"]), rows)
+    for turn in rows.turns:
+        yield _claimed(turn, [row for row in rows.inbound if row["turn_id"] == turn["turn_id"]])
+    for letter in rows.dead_letters:
         yield from _dead_letter(letter)
 
 
-def _received(row: Row, turn: Row | None, found: Rows) -> Step:
+def _received(row: Row, turn: Row | None, rows: Rows) -> Step:
     sentence = f"Message {row['id']} received: {row['kind']}, {masking.tail(row['provider_message_id'])}"
     if turn and row["received_at"] > turn["created_at"]:
         sentence += "; it joined the turn while the reply was being made"
-    elif turn and row["id"] != min(other["id"] for other in found.inbound if _is_with(other, row)):
+    elif turn and row["id"] != min(other["id"] for other in rows.inbound if _is_with(other, row)):
         sentence += "; it joined the burst"
     facts = {"inbound_id": row["id"], "correlation_id": row["correlation_id"], "kind": row["kind"]}
     return Step(row["received_at"], Rank.RECEIVED, "message.received", f"{sentence}.", facts, row["text"])
@@ -34,13 +34,13 @@ def _is_with(other: Row, row: Row) -> bool:
     return bool(other["turn_id"] == row["turn_id"])
 
 
-def _ended(row: Row, message: Row | None, found: Rows) -> Iterator[Step]:
+def _ended(row: Row, message: Row | None, rows: Rows) -> Iterator[Step]:
     """Return what became of a message that no turn answers, or not yet."""
     at, facts = row["received_at"], {"inbound_id": row["id"], "reason": row["reason"]}
     if row["status"] == "ignored":
         yield Step(at, Rank.STATE, "message.ignored", f"Message {row['id']} ignored: {row['reason']}.", facts)
     elif row["status"] == "pending":
-        due = next((c["due_at"] for c in found.customers if c["customer_id"] == row["customer_id"]), None)
+        due = next((c["due_at"] for c in rows.customers if c["customer_id"] == row["customer_id"]), None)
         waits = f"Message {row['id']} still waits for a turn" + (f", due at {due:%H:%M:%S}" if due else "")
         yield Step(at, Rank.STATE, "message.waits", f"{waits}.", facts)
     elif row["turn_id"] is None and message is not None:

@@ -68,8 +68,8 @@ def _correct(press: Press) -> str:
     if lead.demo_datetime:
         # As the form shows it.
         before["demo_datetime"] = lead.demo_datetime.replace(microsecond=0)
-    said = {name: press.data[name] or None for name in FIELDS}
-    changes = {name: value for name, value in said.items() if value != before[name]}
+    entered = {name: press.data[name] or None for name in FIELDS}
+    changes = {name: value for name, value in entered.items() if value != before[name]}
     corrections.correct(
         extraction_id=lead.pk,
         changes=changes,
@@ -80,9 +80,9 @@ def _correct(press: Press) -> str:
 
 
 def _read_again(press: Press) -> str:
-    is_talk = isinstance(press.row, Conversation)
-    talk = press.row.pk if is_talk else press.row.conversation_id
-    return f"is being read as {runs.want(conversation_id=talk).pk}"
+    is_conversation = isinstance(press.row, Conversation)
+    conversation_id = press.row.pk if is_conversation else press.row.conversation_id
+    return f"is being read as {runs.want(conversation_id=conversation_id).pk}"
 
 
 CORRECT = Button(
@@ -110,4 +110,4 @@ READ = Button(
     icon="person_search",
     explanation="Reads the conversation for its lead now, up to its newest message.",
 )
-READ_TALK = replace(READ, name="read-lead", title="Read the lead now")
+READ_CONVERSATION = replace(READ, name="read-lead", title="Read the lead now")

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from config.admin.pages import Page, extend, link, since
 from conversations.models import Conversation
 from extraction import listing
-from extraction.admin.correcting import CORRECT, READ, READ_TALK
+from extraction.admin.correcting import CORRECT, READ, READ_CONVERSATION
 from extraction.models import FIELDS, SCORES, Extraction
 
 _STATUS_LABELS = {
@@ -24,7 +24,7 @@ _STATUS_LABELS = {
     "failed": "danger",
 }
 # Readings of one conversation that its page lists.
-_MOST_SHOWN = 20
+_MOST_LISTED = 20
 
 
 @admin.register(Extraction)
@@ -32,8 +32,8 @@ class ExtractionPage(Page):
     """What was learned from conversations."""
 
     list_display = (
-        *("extraction_id", "shown_status", "is_current", "name", "company", "email", "intent", "scores"),
-        *("talk", "extracted_at"),
+        *("extraction_id", "status_label", "is_current", "name", "company", "email", "intent", "scores"),
+        *("conversation_link", "extracted_at"),
     )
     list_filter = (since("ext"), "is_current", "status", *SCORES)
     looked_up_by = ("extraction_id", "conversation_id", "user_id")
@@ -42,7 +42,7 @@ class ExtractionPage(Page):
     buttons = (CORRECT, READ)
 
     @display(description="status", label=_STATUS_LABELS)
-    def shown_status(self, row: Extraction) -> str:
+    def status_label(self, row: Extraction) -> str:
         """Show what became of it."""
         return row.status
 
@@ -52,13 +52,13 @@ class ExtractionPage(Page):
         return " · ".join(str(getattr(row, name) or "-") for name in SCORES)
 
     @admin.display(description="conversation")
-    def talk(self, row: Extraction) -> Any:
+    def conversation_link(self, row: Extraction) -> Any:
         """Link to the conversation."""
         return link(row.conversation, row.conversation.customer_phone)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Extraction]:
         """Read along what a page shows of others."""
-        return listing.shown(super().get_queryset(request)).select_related("conversation__agent")
+        return listing.with_conversation(super().get_queryset(request)).select_related("conversation__agent")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -68,7 +68,7 @@ class ExtractionPage(Page):
         context["fields"] = [_field(row, name) for name in FIELDS]
         context["facts"] = _facts(row)
         readings = Extraction.objects.filter(conversation_id=row.conversation_id)
-        context["readings"] = readings.order_by("-extraction_id")[:_MOST_SHOWN]
+        context["readings"] = readings.order_by("-extraction_id")[:_MOST_LISTED]
         return super().render_change_form(request, context, *args, **kwargs)
 
 
@@ -78,7 +78,7 @@ def _field(row: Extraction, name: str) -> dict[str, Any]:
     suggested = _member(row.suggestions, name)
     return {
         "label": name.removesuffix("_datetime").capitalize(),
-        "value": _shown(getattr(row, name)),
+        "value": _display(getattr(row, name)),
         "is_changed": name in row.changed,
         "confidence": evidence.get("confidence"),
         "messages": _messages(evidence),
@@ -90,13 +90,13 @@ def _field(row: Extraction, name: str) -> dict[str, Any]:
     }
 
 
-def _shown(value: Any) -> Any:
+def _display(value: Any) -> Any:
     return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else value
 
 
 def _member(kept: dict[str, Any], name: str) -> dict[str, Any]:
-    found = kept.get(name)
-    return found if isinstance(found, dict) else {}
+    member = kept.get(name)
+    return member if isinstance(member, dict) else {}
 
 
 def _messages(evidence: dict[str, Any]) -> list[dict[str, str]]:
@@ -108,14 +108,17 @@ def _messages(evidence: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _facts(row: Extraction) -> list[tuple[str, Any]]:
-    talk = row.conversation
+    conversation = row.conversation
     notified = f"{row.notified_at:%Y-%m-%d %H:%M}" if row.notified_at else "-"
     return [
-        ("Conversation", link(talk)),
-        ("Customer", link(talk.customer, talk.customer.name or talk.customer.address)),
-        ("Known as", talk.customer_phone),
-        ("Agent", link(talk.agent)),
-        ("Number", talk.customer.phone_number_id),
+        ("Conversation", link(conversation)),
+        (
+            "Customer",
+            link(conversation.customer, conversation.customer.name or conversation.customer.address),
+        ),
+        ("Known as", conversation.customer_phone),
+        ("Agent", link(conversation.agent)),
+        ("Number", conversation.customer.phone_number_id),
         ("Status", "the lead" if row.is_current else row.status),
         ("Because", row.reason or "-"),
         ("Read", "when it went quiet" if row.trigger == Extraction.Trigger.QUIET else "by hand"),
@@ -130,4 +133,4 @@ def _facts(row: Extraction) -> list[tuple[str, Any]]:
     ]
 
 
-extend(Conversation, buttons=[READ_TALK])
+extend(Conversation, buttons=[READ_CONVERSATION])

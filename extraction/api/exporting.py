@@ -41,11 +41,11 @@ class ExportView(TenantView):
     def get(self, request: Request, user_id: str) -> StreamingHttpResponse:
         """Send them."""
         query = self.read_query(ExtractionFilters)
-        found = listing.extractions(user_id=user_id, **query)
+        extractions = listing.extractions(user_id=user_id, **query)
         name = "extractions" if query.get("history") else "leads"
         return StreamingHttpResponse(
             # Whoever asks with HEAD does not want any.
-            export.chunks(found) if request.method == "GET" else (),
+            export.chunks(extractions) if request.method == "GET" else (),
             content_type="text/csv; charset=utf-8; header=present",
             headers={"Content-Disposition": f'attachment; filename="{name}.csv"'},
         )

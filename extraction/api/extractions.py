@@ -68,26 +68,26 @@ class ExtractionsView(TenantView):
     def get(self, _request: Request, user_id: str) -> Response:
         """Answer a page."""
         query = self.read_query(ExtractionListQuery)
-        found = listing.extractions(user_id=user_id, **filters(query))
+        extractions = listing.extractions(user_id=user_id, **filters(query))
         return self.page(
-            found.rows,
+            extractions.rows,
             query=query,
-            order=found.order,
+            order=extractions.order,
             serializer=ExtractionSerializer,
-            walked=found.walked,
+            walked=extractions.walked,
         )
 
 
 class ExtractionView(TenantView):
     """One reading."""
 
-    def found(self, extraction_id: str) -> Extraction:
+    def extraction(self, extraction_id: str) -> Extraction:
         """
         Return an extraction of the business.
 
         :raises ProblemError: 404 if there is none
         """
-        row = listing.shown(Extraction.objects.of(self.user_id)).filter(pk=extraction_id).first()
+        row = listing.with_conversation(Extraction.objects.of(self.user_id)).filter(pk=extraction_id).first()
         if row is None:
             raise not_found("extraction_id")
         return row
@@ -102,7 +102,7 @@ class ExtractionView(TenantView):
     )
     def get(self, _request: Request, user_id: str, extraction_id: str) -> Response:  # noqa: ARG002  (the URL's)
         """Answer it."""
-        return etags.tagged(_data(self.found(extraction_id)))
+        return etags.tagged(_data(self.extraction(extraction_id)))
 
     @operation(
         summary="Correct a lead",
@@ -121,15 +121,15 @@ class ExtractionView(TenantView):
     @transaction.atomic
     def patch(self, request: Request, user_id: str, extraction_id: str) -> Response:
         """Correct it."""
-        talk_id = self.found(extraction_id).conversation_id
+        conversation_id = self.extraction(extraction_id).conversation_id
         changes = self.read_body(CorrectionInput, partial=True)
         # As whoever ends a reading of it does, so that what is compared is what is changed.
-        Conversation.objects.of(user_id).select_for_update(no_key=True, of=("self",)).get(pk=talk_id)
-        row = self.found(extraction_id)
+        Conversation.objects.of(user_id).select_for_update(no_key=True, of=("self",)).get(pk=conversation_id)
+        row = self.extraction(extraction_id)
         if row.is_current:
             etags.check(request, _data(row))
         _correct(extraction_id, changes, self.caller.actor)
-        return etags.tagged(_data(self.found(extraction_id)))
+        return etags.tagged(_data(self.extraction(extraction_id)))
 
 
 def _data(row: Extraction) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class ExtractView(ConversationView):
             opened = runs.want(conversation_id=conversation_id).pk
         except NothingWrittenError as error:
             raise conflict(*_NOTHING) from error
-        row = listing.shown(Extraction.objects.of(user_id)).filter(pk=opened).first()
+        row = listing.with_conversation(Extraction.objects.of(user_id)).filter(pk=opened).first()
         if row is None:
             raise not_found("conversation_id")
         return Response(

@@ -193,7 +193,7 @@ class TestSayRefuses:
         self.refuses(conversation, staff_reply.ChannelGoneError)
 
     def test_an_empty_text(self, conversation):
-        self.refuses(conversation, staff_reply.NothingSaidError, " \n")
+        self.refuses(conversation, staff_reply.EmptyTextError, " \n")
 
 
 class TestActor:

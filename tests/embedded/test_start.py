@@ -129,7 +129,7 @@ class TestExternal:
         external.require_redis(servers.redis_url)
 
     def test_a_shown_url_has_no_password(self):
-        assert external.shown("postgres://bob:s3cret@db:5432/shop") == "postgres://bob:***@db:5432/shop"
+        assert external.masked("postgres://bob:s3cret@db:5432/shop") == "postgres://bob:***@db:5432/shop"
 
 
 class TestPrograms:

@@ -13,7 +13,7 @@ from extraction.schema import Lead
 from tests.extraction.talks import SAID_AT, answer, line, talk, told
 
 
-def check(transcript, **answered) -> fields.Found:
+def check(transcript, **answered) -> fields.Findings:
     return fields.check(answer(**answered), transcript)
 
 

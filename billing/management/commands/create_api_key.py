@@ -50,7 +50,7 @@ class Command(AuditedCommand):
         self.stdout.write(key)
 
 
-def _days(given: str) -> int:
-    if not given.isdecimal() or not 0 < int(given) <= 36500:
-        raise ArgumentTypeError(f"{given} is no number of days")
-    return int(given)
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 36500:
+        raise ArgumentTypeError(f"{text} is no number of days")
+    return int(text)

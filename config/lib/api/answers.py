@@ -59,18 +59,18 @@ OF_KEYS = ("RateLimit", "RateLimit-Policy", "ETag", "Link")
 
 def headers(status: int, method: str) -> dict[str, Any]:
     """Describe the headers of an answer."""
-    found = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
+    headers = {settings.CORRELATION_ID_HEADER: _header("The correlation id of the request.")}
     if status not in {401, 500, 503}:
-        found["RateLimit"] = _header("What is left: `r` requests for the next `t` seconds.")
-        found["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
+        headers["RateLimit"] = _header("What is left: `r` requests for the next `t` seconds.")
+        headers["RateLimit-Policy"] = _header("The limit: `q` requests in `w` seconds.")
     if status == 401:
-        found["WWW-Authenticate"] = _header("How to authenticate.")
+        headers["WWW-Authenticate"] = _header("How to authenticate.")
     if status in {429, 503}:
-        found["Retry-After"] = _header("Seconds to wait.")
+        headers["Retry-After"] = _header("Seconds to wait.")
     if status == 200 and method == "GET":
-        found["ETag"] = _header("The version of the resource, if it can be changed.")
-        found["Link"] = _header("The address of the next page of a list, with `rel=next`.")
-    return found
+        headers["ETag"] = _header("The version of the resource, if it can be changed.")
+        headers["Link"] = _header("The address of the next page of a list, with `rel=next`.")
+    return headers
 
 
 def _header(description: str) -> dict[str, Any]:

@@ -28,10 +28,10 @@ def check(request: Request, data: Any) -> None:
 
     :raises ProblemError: 412 if somebody has changed it since
     """
-    given = request.headers.get("If-Match")
-    if given is None or given.strip() == "*":
+    expected = request.headers.get("If-Match")
+    if expected is None or expected.strip() == "*":
         return
-    if of(data) not in {tag.strip() for tag in given.split(",")}:
+    if of(data) not in {tag.strip() for tag in expected.split(",")}:
         raise ProblemError(
             HTTPStatus.PRECONDITION_FAILED,
             "precondition_failed",

@@ -29,7 +29,7 @@ def _links(path: str, made: dict[str, Any], paths: dict[str, Any], schemas: dict
         name = rest.partition("/")[0].strip("{}")
         if rest == below or not rest.startswith("{") or rest.count("{") > 1 or name not in known:
             continue
-        given = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+        parameters = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
         for method in _METHODS:
             if method in methods:
                 operation = methods[method]["operationId"]
@@ -38,7 +38,7 @@ def _links(path: str, made: dict[str, Any], paths: dict[str, Any], schemas: dict
                     {
                         "operationId": operation,
                         "parameters": {
-                            **{of: f"$request.path.{of}" for of in given},
+                            **{of: f"$request.path.{of}" for of in parameters},
                             name: f"$response.body#/{name}",
                         },
                     },

@@ -49,10 +49,10 @@ def page(
     limit, cursor = query["limit"], query.get("cursor")
     edge = _edge(walked, cursor, order) if walked is not None else None
     rows = _until(_after(rows, cursor, order), edge, order)
-    found = list(rows.order_by(*order)[: limit + 1])
-    shown = found[:limit]
-    following = _cursor(shown[-1], order) if len(found) > limit else edge
-    data = serializer(shown, many=True, context={"request": request}).data
+    fetched = list(rows.order_by(*order)[: limit + 1])
+    on_page = fetched[:limit]
+    following = _cursor(on_page[-1], order) if len(fetched) > limit else edge
+    data = serializer(on_page, many=True, context={"request": request}).data
     response = Response({**beside, "data": data, "next_cursor": following})
     if following:
         parameters = {**request.query_params.dict(), "cursor": following}
@@ -106,8 +106,8 @@ def _edge(walked: QuerySet[Any], cursor: str | None, order: Sequence[str]) -> st
 
 def _values(model: type[Model], cursor: str, names: list[str]) -> list[Any]:
     try:
-        found = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        values = [_field(model, name).to_python(value) for name, value in zip(names, found, strict=True)]
+        decoded = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = [_field(model, name).to_python(value) for name, value in zip(names, decoded, strict=True)]
     except (ValueError, TypeError, binascii.Error, InvalidValueError, FieldError, RecursionError) as error:
         raise _invalid_cursor() from error
     if any(value is None or (isinstance(value, str) and "\0" in value) for value in values):

@@ -44,7 +44,7 @@ class StrictJSONParser(BaseParser):
                 f"A body may have at most {MOST_BYTES} bytes.",
             )
         try:
-            found = json.loads(
+            data = json.loads(
                 raw.decode("utf-8"),
                 object_pairs_hook=_once_each,
                 parse_constant=_no_constant,
@@ -53,15 +53,15 @@ class StrictJSONParser(BaseParser):
         except (ValueError, RecursionError) as error:
             reason = str(error) if type(error) in {ValueError, json.JSONDecodeError} else "not UTF-8"
             raise ParseError(f"The body is not valid JSON: {reason}.") from error
-        _check(found, depth=0)
-        return found
+        _check(data, depth=0)
+        return data
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a name stands twice in one object")
-    return found
+    return members
 
 
 def _no_constant(name: str) -> None:
@@ -101,8 +101,8 @@ class StrictNegotiation(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:  # type: ignore[override]
         """Return the parser for the content type; None if there is none."""
-        given = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((parser for parser in parsers if parser.media_type == given), None)
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(  # type: ignore[override]
         self,
@@ -118,8 +118,8 @@ class StrictNegotiation(BaseContentNegotiation):
         method = "get" if request.method == "HEAD" else str(request.method).lower()
         handler = getattr(request.parser_context["view"], method, None)
         media_types = getattr(handler, "media_types", ())
-        is_given = bool(request.headers.get("Accept", "").strip())
-        if is_given and media_types and not _accepts(request.accepted_types, media_types):
+        has_accept = bool(request.headers.get("Accept", "").strip())
+        if has_accept and media_types and not _accepts(request.accepted_types, media_types):
             raise NotAcceptable(not_acceptable_detail(media_types))
         return renderers[0], renderers[0].media_type
 

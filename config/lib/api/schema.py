@@ -93,7 +93,7 @@ def operation(
     `visitors` tells the limits of what visitors of web chats ask for; what `is_public` needs no session.
     Text is given as a `media_type`.
     """
-    own: dict[int, list[Problem]] = {status: list(found) for status, found in (errors or {}).items()}
+    own: dict[int, list[Problem]] = {status: list(problems_) for status, problems_ in (errors or {}).items()}
     parameters: list[Any] = [query] if query else []
     if if_match:
         parameters.append(_IF_MATCH)
@@ -176,9 +176,9 @@ def _limit() -> str:
 
 
 def _examples(request: Any, response: Any, status: int, text_type: str) -> list[OpenApiExample]:
-    found = []
+    examples = []
     if request is not None:
-        found.append(
+        examples.append(
             OpenApiExample(
                 "Request",
                 value=request,
@@ -187,7 +187,7 @@ def _examples(request: Any, response: Any, status: int, text_type: str) -> list[
             )
         )
     if response is not None:
-        found.append(
+        examples.append(
             OpenApiExample(
                 "Response",
                 value=response,
@@ -196,7 +196,7 @@ def _examples(request: Any, response: Any, status: int, text_type: str) -> list[
                 media_type=text_type if isinstance(response, str) else "application/json",
             )
         )
-    return found
+    return examples
 
 
 _IDEMPOTENCY_KEY = {
@@ -223,50 +223,52 @@ class ProblemAutoSchema(AutoSchema):
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: ComponentRegistry
     ) -> dict[str, Any] | None:
         """Describe one operation."""
-        found: dict[str, Any] | None = super().get_operation(path, path_regex, path_prefix, method, registry)
-        if found is None or _MARK not in found:
-            return found
-        for parameter in found.get("parameters", []):
+        described: dict[str, Any] | None = super().get_operation(
+            path, path_regex, path_prefix, method, registry
+        )
+        if described is None or _MARK not in described:
+            return described
+        for parameter in described.get("parameters", []):
             if parameter["in"] == "path" and parameter["schema"] == {"type": "string"}:
                 parameter["schema"]["pattern"] = _ID
         reference = self.resolve_serializer(answers.ProblemSerializer, "response").ref
-        is_for_visitors = bool(found.pop(_FOR_VISITORS, False))
-        if method == "POST" and found.get("security") and not is_for_visitors:
-            self._describe_idempotency(found)
-        for status, listed in self._problems(found, _VISITORS if is_for_visitors else {}).items():
-            found["responses"][str(status)] = answers.response(status, listed, reference)
-        for status, response in found["responses"].items():
+        is_for_visitors = bool(described.pop(_FOR_VISITORS, False))
+        if method == "POST" and described.get("security") and not is_for_visitors:
+            self._describe_idempotency(described)
+        for status, listed in self._problems(described, _VISITORS if is_for_visitors else {}).items():
+            described["responses"][str(status)] = answers.response(status, listed, reference)
+        for status, response in described["responses"].items():
             known = answers.headers(int(status), method)
-            has_key = found.get("security") and not is_for_visitors
+            has_key = described.get("security") and not is_for_visitors
             headers = {name: known[name] for name in known if has_key or name not in answers.OF_KEYS}
             response.setdefault("headers", {}).update(headers)
-        return found
+        return described
 
-    def _describe_idempotency(self, found: dict[str, Any]) -> None:
+    def _describe_idempotency(self, described: dict[str, Any]) -> None:
         """Add the Idempotency-Key, which every POST with an API key reads."""
         is_required = getattr(getattr(self.view, "post", None), "requires_idempotency_key", False)
         parameter = _IDEMPOTENCY_KEY | ({"required": True} if is_required else {})
-        parameters = [*found.get("parameters", []), parameter]
-        found["parameters"] = sorted(parameters, key=lambda one: str(one["name"]))
+        parameters = [*described.get("parameters", []), parameter]
+        described["parameters"] = sorted(parameters, key=lambda one: str(one["name"]))
         problems = _IDEMPOTENCY | ({400: [*_IDEMPOTENCY[400], _NO_IDEMPOTENCY]} if is_required else {})
-        own: dict[int, list[Problem]] = found[_MARK]
-        found[_MARK] = own | {status: own.get(status, []) + listed for status, listed in problems.items()}
+        own: dict[int, list[Problem]] = described[_MARK]
+        described[_MARK] = own | {status: own.get(status, []) + listed for status, listed in problems.items()}
 
-    def _problems(self, found: dict[str, Any], more: dict[int, Problem]) -> dict[int, list[Problem]]:
-        own: dict[int, list[Problem]] = found.pop(_MARK)
+    def _problems(self, described: dict[str, Any], more: dict[int, Problem]) -> dict[int, list[Problem]]:
+        own: dict[int, list[Problem]] = described.pop(_MARK)
         common = {status: [problem] for status, problem in (_COMMON | more).items()}
         common[400] = [_NOT_FITTING]
         media_types = getattr(getattr(self.view, str(self.method).lower()), "media_types", ())
         common[406] = [("not_acceptable", parsing.not_acceptable_detail(media_types))]
-        is_public = not found.get("security")
+        is_public = not described.get("security")
         if is_public:
             del common[401]
         elif not more:
             common[403] = [INSUFFICIENT_SCOPE]
-        if "requestBody" in found:
+        if "requestBody" in described:
             common |= {status: [problem] for status, problem in _BODY.items()}
             common[400].append(_UNREADABLE)
-        if any(parameter["in"] == "query" for parameter in found.get("parameters", [])):
+        if any(parameter["in"] == "query" for parameter in described.get("parameters", [])):
             common[400].append(_REPEATED)
         if "{" in self.path:
             last = re.findall(r"{(\w+)}", self.path)[-1]
@@ -285,12 +287,12 @@ class ProblemAutoSchema(AutoSchema):
         if direction == "request" and getattr(serializer, "is_strict", False):
             schema["additionalProperties"] = False
             for name, field in serializer.fields.items():
-                told = schema.get("properties", {}).get(name, {})
+                property_ = schema.get("properties", {}).get(name, {})
                 # Of a list or a dictionary, each text in it.
-                told = told.get("items") or told.get("additionalProperties") or told
+                property_ = property_.get("items") or property_.get("additionalProperties") or property_
                 says = getattr(field, "child", field)
-                if _must_say_something(says) and not {"pattern", "format", "enum"} & set(told):
-                    told["pattern"] = _SAYS_SOMETHING
+                if _must_say_something(says) and not {"pattern", "format", "enum"} & set(property_):
+                    property_["pattern"] = _SAYS_SOMETHING
         return schema
 
 

@@ -27,22 +27,22 @@ class Command(BaseCommand):
         """Print the findings."""
         number = options["phone_number_id"].strip()
         try:
-            found = diagnosing.diagnose(number, asks_graph=not options["offline"])
+            diagnosis = diagnosing.diagnose(number, asks_graph=not options["offline"])
         except diagnosing.UnknownNumberError as error:
             raise CommandError(f"no number {number} is registered") from error
         if options["json"]:
             document = {
-                "phone_number_id": found.phone_number_id,
-                "findings": [finding.as_json() for finding in found.findings],
+                "phone_number_id": diagnosis.phone_number_id,
+                "findings": [finding.as_json() for finding in diagnosis.findings],
             }
             self.stdout.write(json.dumps(document, indent=2))
         else:
-            self._print(found)
-        if found.worst is not None and found.worst.level is Level.PROBLEM:
+            self._print(diagnosis)
+        if diagnosis.worst is not None and diagnosis.worst.level is Level.PROBLEM:
             raise SystemExit(1)
 
-    def _print(self, found: Diagnosis) -> None:
-        for finding in found.findings:
+    def _print(self, diagnosis: Diagnosis) -> None:
+        for finding in diagnosis.findings:
             self.stdout.write(f"{_MARKS[finding.level]:8} {finding.part:13} {finding.text}")
             if finding.action:
                 self.stdout.write(f"{'':22} -> {finding.action}")

@@ -25,29 +25,29 @@ class Command(BaseCommand):
     def handle(self, *_args: object, **options: Any) -> None:
         """Print the story."""
         try:
-            told = story.tell(options["identifier"].strip())
+            history = story.tell(options["identifier"].strip())
         except lookup.UnknownIdError as error:
             raise CommandError(str(error)) from error
         if options["json"]:
-            self.stdout.write(json.dumps(_as_json(told, shows_text=options["show_text"]), indent=2))
+            self.stdout.write(json.dumps(_as_json(history, shows_text=options["show_text"]), indent=2))
         else:
-            for line in _lines(told, shows_text=options["show_text"]):
+            for line in _lines(history, shows_text=options["show_text"]):
                 self.stdout.write(line)
 
 
-def _lines(told: Story, *, shows_text: bool) -> list[str]:
+def _lines(story: Story, *, shows_text: bool) -> list[str]:
     lines = [
-        f"Number {', '.join(told.phone_number_ids) or 'unknown'}"
-        + (f", conversation {', '.join(told.conversation_ids)}" if told.conversation_ids else ""),
-        f"Correlation id {', '.join(told.correlation_ids) or 'none'}",
+        f"Number {', '.join(story.phone_number_ids) or 'unknown'}"
+        + (f", conversation {', '.join(story.conversation_ids)}" if story.conversation_ids else ""),
+        f"Correlation id {', '.join(story.correlation_ids) or 'none'}",
     ]
-    for customer in told.customers:
+    for customer in story.customers:
         if shows_text:
             lines.append(f"Customer {customer['customer_id']}, {customer['address']}")
         if customer["is_paused"]:
             until, reason = customer["paused_until"], customer["pause_reason"]
             lines.append(f"The AI is paused for the customer until {until:%Y-%m-%d %H:%M:%S} UTC: {reason}")
-    lines += ["", *(_line(step, before, shows_text=shows_text) for step, before in _pairs(told.steps))]
+    lines += ["", *(_line(step, before, shows_text=shows_text) for step, before in _pairs(story.steps))]
     return lines
 
 
@@ -64,11 +64,11 @@ def _line(step: Step, before: Step | None, *, shows_text: bool) -> str:
     return f"{stamp}  {since:>10}  {step.sentence}{content}"
 
 
-def _as_json(told: Story, *, shows_text: bool) -> dict[str, Any]:
+def _as_json(story: Story, *, shows_text: bool) -> dict[str, Any]:
     steps = [
         {"at": step.at.isoformat(), "event": step.event, "sentence": step.sentence, **step.facts}
         | ({"text": step.content} if shows_text and step.content else {})
-        for step in told.steps
+        for step in story.steps
     ]
     customers = [
         {
@@ -77,12 +77,12 @@ def _as_json(told: Story, *, shows_text: bool) -> dict[str, Any]:
             "pause_reason": customer["pause_reason"],
             **({"address": customer["address"]} if shows_text else {}),
         }
-        for customer in told.customers
+        for customer in story.customers
     ]
     return {
-        "phone_number_ids": told.phone_number_ids,
-        "conversation_ids": told.conversation_ids,
-        "correlation_ids": told.correlation_ids,
+        "phone_number_ids": story.phone_number_ids,
+        "conversation_ids": story.conversation_ids,
+        "correlation_ids": story.correlation_ids,
         "customers": customers,
         "steps": steps,
     }
