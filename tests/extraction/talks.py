@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from extraction.fields import Found
+from extraction.fields import Findings
 from extraction.models import FIELDS
 from extraction.schema import Lead
 from extraction.transcripts import Line, Transcript
@@ -53,9 +53,9 @@ def answer(**fields: Any) -> Lead:
     return Lead.model_validate({**dict.fromkeys(Lead.model_fields), **fields})
 
 
-def found(*, newest: int = 1, confidence: float = 0.9, **values: Any) -> Found:
+def found(*, newest: int = 1, confidence: float = 0.9, **values: Any) -> Findings:
     """What a reading found, all of it in one message."""
-    return Found(
+    return Findings(
         values={**dict.fromkeys(FIELDS), **values},
         evidence={name: {"confidence": confidence, "messages": [f"msg_{newest}"]} for name in values},
         newest=dict.fromkeys(values, newest),
