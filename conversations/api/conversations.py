@@ -142,10 +142,10 @@ class ConversationView(TenantView):
 
         :raises ProblemError: 404 if there is none
         """
-        found = _rows(Conversation.objects.of(self.user_id)).filter(pk=conversation_id).first()
-        if found is None:
+        conversation = _rows(Conversation.objects.of(self.user_id)).filter(pk=conversation_id).first()
+        if conversation is None:
             raise not_found("conversation_id")
-        data: dict[str, Any] = ConversationSerializer(found).data
+        data: dict[str, Any] = ConversationSerializer(conversation).data
         return data
 
     def require_conversation(self, conversation_id: str) -> None:
@@ -178,13 +178,13 @@ class ConversationsView(TenantView):
     def get(self, _request: Request, user_id: str) -> Response:
         """Answer a page."""
         query = self.read_query(ConversationListQuery)
-        found = listing.conversations(user_id=user_id, **filters(query))
+        conversations = listing.conversations(user_id=user_id, **filters(query))
         return self.page(
-            _rows(found.rows),
+            _rows(conversations.rows),
             query=query,
-            order=found.order,
+            order=conversations.order,
             serializer=ConversationSerializer,
-            walked=found.walked,
+            walked=conversations.walked,
         )
 
 

@@ -72,10 +72,10 @@ class ConfigView(WebChatView):
         """Answer it."""
         if routing.get(phone_number_id) is None:
             raise not_found("phone_number_id")
-        found = {name: getattr(self.chat, name) for name in _CONFIG_FIELDS}
-        found["is_available"] = visitor_history.state(phone_number_id=phone_number_id).is_available
-        found["events_url"] = f"{settings.WEBCHAT_EVENTS_URL}/webchat/{phone_number_id}/events"
-        return Response(found, headers={"Cache-Control": "no-cache"})
+        config = {name: getattr(self.chat, name) for name in _CONFIG_FIELDS}
+        config["is_available"] = visitor_history.state(phone_number_id=phone_number_id).is_available
+        config["events_url"] = f"{settings.WEBCHAT_EVENTS_URL}/webchat/{phone_number_id}/events"
+        return Response(config, headers={"Cache-Control": "no-cache"})
 
 
 class SessionsView(WebChatView):

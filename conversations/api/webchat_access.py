@@ -158,8 +158,8 @@ class WebChatView(APIView):
     def visitor(self) -> Visitor:
         """Whoever the session speaks of."""
         somebody: Any = self.request.user
-        found: Visitor = somebody.visitor
-        return found
+        visitor: Visitor = somebody.visitor
+        return visitor
 
     @property
     def customer_id(self) -> str | None:
@@ -193,8 +193,8 @@ class WebChatView(APIView):
 
 def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
-    found: dict[str, Any] = serializer.validated_data
-    return found
+    data: dict[str, Any] = serializer.validated_data
+    return data
 
 
 def with_limits(count: Any) -> None:

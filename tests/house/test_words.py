@@ -18,10 +18,21 @@ STORED = {"told", "told_percent", "told_percent__lte", "told_unavailable_at", "n
 OPEN = (
     "agents/llm",
     "agents/openai_client",
+    "billing/erasing",
+    "channels_app/erasing",
+    "channels_app/retention",
+    "channels_app/tombstones",
     "config/lib/event_loop",
     "config/lib/jobs",
+    "config/lib/progress",
     "config/lib/task_",
     "conversations/answering/",
+    "conversations/erasing",
+    "conversations/pending_deletions",
+    "conversations/retention",
+    "extraction/erasing",
+    "extraction/retention",
+    "privacy/",
     "simulator/",
 )
 VERBS = re.compile(r"(Give|Tell|Say|Have|Let)\b")
@@ -63,7 +74,11 @@ def private_words(source: str) -> list[str]:
     return sorted(identifier for identifier in names if words(identifier) & PARTICIPLES)
 
 
-MODULES = [pytest.param(path, id=name(path)) for path in sorted(modules()) if not name(path).startswith(OPEN)]
+MODULES = [
+    pytest.param(path, id=name(path))
+    for path in sorted(modules())
+    if not name(path).startswith(OPEN) and "/migrations/" not in name(path)
+]
 
 
 @pytest.mark.parametrize("path", MODULES)
@@ -78,14 +93,22 @@ def test_docstrings_do_not_begin_with_give_tell_say_have_or_let(path):
 
 def test_participles_are_recognized_in_every_kind_of_name():
     source = """
-def told(whoever): ...
+def is_told(whoever): ...
 class SaidError(Exception): ...
-asked_at = row.shown
+asked_at = row.shown_at
 for found in rows: ...
 import talks as TALKS
 """
 
-    assert private_words(source) == ["SaidError", "TALKS", "asked_at", "found", "shown", "told", "whoever"]
+    assert private_words(source) == [
+        "SaidError",
+        "TALKS",
+        "asked_at",
+        "found",
+        "is_told",
+        "shown_at",
+        "whoever",
+    ]
 
 
 def test_phrases_and_stored_names_are_no_private_words():

@@ -18,7 +18,7 @@ from billing import keys
 from billing.models import AuditEntry
 from channels_app.models import Customer
 from config.admin import groups
-from config.admin.buttons import page_of
+from config.admin.buttons import admin_url
 from conversations.models import Message
 from privacy import erasure, signed_request
 from privacy.models import DeletionRequest, Erasure
@@ -156,7 +156,7 @@ def staff(filled, request):
 
 class TestAdmin:
     def press(self, client, filled, name, **said):
-        return client.post(page_of(filled.customer).replace("/change/", f"/{name}/"), said)
+        return client.post(admin_url(filled.customer).replace("/change/", f"/{name}/"), said)
 
     def test_operators_erase_with_a_confirmation_that_names_nobody(self, filled, staff):
         wrong = self.press(staff.operators, filled, "erase-customer", confirmation="yes")
@@ -167,7 +167,7 @@ class TestAdmin:
         assert right.url == reverse("admin:privacy_erasure_changelist")
         assert (row.source, row.actor) == ("admin", "admin:otto")
         assert person.NAME not in str(list(LogEntry.objects.exclude(object_repr=person.NAME).values()))
-        assert staff.operators.get(page_of(row)).status_code == 200
+        assert staff.operators.get(admin_url(row)).status_code == 200
 
     def test_support_does_not(self, filled, staff):
         answers = [self.press(staff.support, filled, name) for name in ("erase-customer", "export-customer")]

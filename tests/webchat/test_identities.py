@@ -202,15 +202,15 @@ class TestHash:
         proof = chat.hash_of("4711")
 
         with pytest.raises(IdentityOutdatedError):
-            identities.verify_hash("4711", given=proof, chat=chat, now=NOW)
-        assert identities.verify_hash("4711", given=proof, chat=chat, now=NOW - timedelta(seconds=1))
+            identities.verify_hash("4711", signature=proof, chat=chat, now=NOW)
+        assert identities.verify_hash("4711", signature=proof, chat=chat, now=NOW - timedelta(seconds=1))
 
     @pytest.mark.parametrize("given", ["", "0" * 64, "é" * 64])
     def test_that_the_secret_did_not_make_is_refused(self, chat, given):
         accept_hashes(chat, until=NOW + timedelta(days=1))
 
         with pytest.raises(IdentityInvalidError):
-            identities.verify_hash("4711", given=given, chat=chat, now=NOW)
+            identities.verify_hash("4711", signature=given, chat=chat, now=NOW)
 
     @pytest.mark.parametrize(
         "given", ["0" * 63 + "\x1e", " " + "0" * 63, "0" * 63 + "\n", "A" * 64, "0" * 63]
