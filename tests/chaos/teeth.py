@@ -165,8 +165,8 @@ SAFEGUARDS = (
     Safeguard(
         "lease-kept",
         "conversations/leases.py",
-        "                self._renewed(renew(tokens), asked_at)\n",
-        "                pass\n",
+        "            self._renewed(renew(tokens), requested_at)\n",
+        "            pass\n",
         ("tests/chaos/test_guards.py::TestLease",),
     ),
     Safeguard(
