@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from channels_app import dead_letters, shared_bodies, spool, tombstones
+from channels_app.ignored import IgnoredReason
 from channels_app.models import Customer, DeadLetter, UnsentPicture
 from channels_app.webchat import files
 from config.lib import ids, locks, sql
@@ -45,7 +46,7 @@ def detach(customer: Customer) -> None:
     customer.name = customer.username = customer.pause_reason = ""
     customer.due_at = customer.paused_until = customer.told_unavailable_at = None
     customer.save()
-    sql.execute(_IGNORE_WAITING_SQL, [customer.pk])
+    sql.execute(_IGNORE_WAITING_SQL, [IgnoredReason.ERASED, customer.pk])
 
 
 def messages_of(customer_id: str) -> list[str]:
@@ -186,7 +187,7 @@ def _batches(statement: str, parameters: dict[str, object]) -> int:
 
 # inbound_waiting_by_customer
 _IGNORE_WAITING_SQL = """
-    UPDATE inbound_messages SET status = 'ignored', reason = 'erased'
+    UPDATE inbound_messages SET status = 'ignored', reason = %s
      WHERE customer_id = %s AND status = 'pending'
 """
 # inbound_by_customer

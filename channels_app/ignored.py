@@ -17,6 +17,7 @@ class IgnoredReason(StrEnum):
     ANOTHER_APP = "another app has this conversation"
     TAKEN_BACK = "taken back"
     BEFORE_REGISTRATION = "written before the number was registered"
+    ERASED = "erased"
 
 
 # An allow list: a new reason is not replayed until it is listed here.
@@ -32,5 +33,6 @@ NEVER_REPLAYED = frozenset(
         IgnoredReason.ANOTHER_APP,
         IgnoredReason.TAKEN_BACK,
         IgnoredReason.BEFORE_REGISTRATION,
+        IgnoredReason.ERASED,
     }
 )

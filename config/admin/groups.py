@@ -108,10 +108,13 @@ OPERATORS = SUPPORT | {
     "channels_app.change_phonenumber",
     "channels_app.change_webchat",
     "channels_app.delete_phonenumber",
+    "channels_app.erase_customer",
+    "channels_app.export_customer",
     "channels_app.replay_deadletter",
     "channels_app.replay_inboundmessage",
     "channels_app.rotate_webchat",
     "conversations.refund_message",
+    "privacy.view_erasure",
 }
 GROUPS = {"support": SUPPORT, "operators": OPERATORS}
 _ROOMS = ("agents", "billing", "channels_app", "conversations", "extraction", "privacy")

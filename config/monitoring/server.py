@@ -45,16 +45,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer."""
         path = self.path.partition("?")[0]
         if path == "/health/live":
-            self._answer(lambda: b'{"status": "ok"}', "application/json")
+            self._answer(lambda: b'{"status": "ok"}', content_type="application/json")
         elif path == "/targets":
-            self._answer(_targets, "application/json")
+            self._answer(_targets, content_type="application/json")
         elif path in _REGISTRIES:
             encode, content_type = choose_encoder(self.headers.get("accept", ""))
-            self._answer(lambda: encode(_REGISTRIES[path]), content_type)
+            self._answer(lambda: encode(_REGISTRIES[path]), content_type=content_type)
         else:
             self.send_error(HTTPStatus.NOT_FOUND)
 
-    def _answer(self, read: Callable[[], bytes], content_type: str) -> None:
+    def _answer(self, read: Callable[[], bytes], *, content_type: str) -> None:
         try:
             body = read()
         except Exception as error:  # noqa: BLE001  (whatever it is, Prometheus sees that it failed)

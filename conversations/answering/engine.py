@@ -215,9 +215,11 @@ class Engine:
             outcome = await post(posting, may_go=partial(send.may_go, turn))
             failpoints.reach("P11", about=turn.phone_number_id)
             if await self._finish(turn, posting, outcome):
+                turn.state = "done"
                 return
             failpoints.reach("P13", about=turn.phone_number_id)
         await self._steps.alone(send.end, turn, until=_finish_until(turn))
+        turn.state = "done"
 
     async def _begin_sending(self, turn: OpenTurn) -> Posting | None:
         if not send.has_time_to_send(turn):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -54,13 +55,13 @@ class ExportButton(Button):
     def view(self, page: WithButtons, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Ask, and send the file when that is confirmed."""
         response = Button.view(self, page, request, object_id)
-        if request.method != "POST" or response.status_code != 302:
+        if request.method != "POST" or response.status_code != 302 or object_id is None:
             return response
         file = tempfile.TemporaryFile()  # noqa: SIM115  (the response closes it)
-        customer = Customer.objects.get(pk=object_id)
-        export.write_zip(customer.pk, file)
+        customer_id = unquote(object_id)
+        export.write_zip(customer_id, file)
         file.seek(0)
-        name = f"{customer.pk}-{timezone.now():%Y%m%d}.zip"
+        name = f"{customer_id}-{timezone.now():%Y%m%d}.zip"
         return FileResponse(file, as_attachment=True, filename=name)  # type: ignore[return-value]
 
 

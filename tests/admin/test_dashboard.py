@@ -143,7 +143,7 @@ class TestDashboard:
             ("_OPEN_TURNS", "turns_o"),
             ("_PAUSED", "customers_paused"),
             ("_HANDED_OVER", "conversations_asking_for_staff"),
-            ("_ASKED", "conversations_asking_for_staff"),
+            ("_HANDOVERS_SQL", "conversations_asking_for_staff"),
             ("_MESSAGES", "messages_pkey"),
             ("_FAILURES", "messages_failed_lately"),
         ],

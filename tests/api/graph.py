@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from agents.models import ConversationArchive
 from billing import keys
 from billing.models import Event, WebhookEndpoint
+from privacy.models import Erasure
 from tests.api.caller import Caller
 from tests.api.document import Operation
 from tests.factories import (
@@ -76,6 +78,16 @@ def build(user: Any = None) -> Tenant:
     endpoint = _endpoint(user)
     event = Event.objects.create(
         user=user, type=Event.Type.MESSAGE_FAILED, data={"message_id": reply.message_id}
+    )
+    # Of a customer that is still there, so that every other operation finds it, too.
+    Erasure.objects.create(
+        user=user,
+        customer_id=customer.customer_id,
+        phone_number_id=str(number.phone_number_id),
+        source=Erasure.Source.API,
+        actor="Canary Key",
+        state=Erasure.State.DONE,
+        finished_at=timezone.now(),
     )
     spare, _ = keys.create(user_id=user.user_id, name="spare")
     ids = {

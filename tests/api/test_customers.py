@@ -220,7 +220,8 @@ class TestEverywhere:
         found = {
             name: schema["properties"]["customer"]
             for name, schema in schemas.items()
-            if "customer" in schema.get("properties", {})
+            # An export adds the ids by which the channel knows the customer.
+            if "customer" in schema.get("properties", {}) and name != "Export"
         }
 
         assert {"Conversation", "Message", "MessageDetail", "RetriedMessage", "Extraction"} <= set(found)

@@ -19,7 +19,7 @@ from tests.house.test_rules import all_routes
 # Routes that are pages or files, and no operations.
 PAGES = re.compile(
     r"(admin|docs)?$|(admin|docs)/.*|schema(/redoc|/openapi\.(json|yaml))?$"
-    r"|demo$|widget\.js$|webchat/<slug:phone_number_id>$"
+    r"|demo$|widget\.js$|webchat/<slug:phone_number_id>$|meta/data_deletion(/<slug:code>)?$"
 )
 OPERATIONS = [pytest.param(found, id=found.operation_id) for found in document.operations()]
 PROTECTED = [pytest.param(found, id=found.operation_id) for found in document.protected()]

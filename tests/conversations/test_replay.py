@@ -68,6 +68,7 @@ class TestReasons:
         }
 
         assert writers == {
+            "channels_app/erasing.py",
             "channels_app/inbox.py",
             "channels_app/taken_back.py",
             "conversations/answering/append_messages.py",

@@ -18,6 +18,8 @@ DOORS = {
     "billing/webhooks/addresses.py": "reads addresses as the resolver does, and opens nothing",
     "config/lib/networks.py": "asks name servers for addresses; outbound checks them and connects",
     "config/lib/heartbeat.py": "asks for this machine's name and opens nothing",
+    "config/monitoring/server.py": "listens on the port of metrics and opens nothing",
+    "config/monitoring/process.py": "asks for this machine's name and opens nothing",
     "config/embedded/ports.py": "looks for free ports of this machine",
     "config/embedded/readiness.py": "asks the processes of this machine whether they answer",
     "config/embedded/supervise.py": "asks the supervisor of this machine's processes",

@@ -281,21 +281,20 @@ class ProblemAutoSchema(AutoSchema):
         return dict(sorted(common.items()))
 
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: str) -> Any:
-        schema = super()._postprocess_serializer_schema(  # type: ignore[no-untyped-call]
-            schema, serializer, direction
-        )
+        postprocess: Any = super()._postprocess_serializer_schema
+        schema = postprocess(schema, serializer, direction)
         if direction == "request" and getattr(serializer, "is_strict", False):
             schema["additionalProperties"] = False
             for name, field in serializer.fields.items():
                 property_ = schema.get("properties", {}).get(name, {})
                 # Of a list or a dictionary, each text in it.
                 property_ = property_.get("items") or property_.get("additionalProperties") or property_
-                says = getattr(field, "child", field)
-                if _must_say_something(says) and not {"pattern", "format", "enum"} & set(property_):
+                is_free = not {"pattern", "format", "enum"} & set(property_)
+                if is_free and _must_say_something(getattr(field, "child", field)):
                     property_["pattern"] = _SAYS_SOMETHING
         return schema
 
 
 def _must_say_something(field: object) -> bool:
-    """Return whether a text of nothing but white space is refused as blank."""
+    """Return whether a text of only white space is refused."""
     return isinstance(field, serializers.CharField) and field.trim_whitespace and not field.allow_blank

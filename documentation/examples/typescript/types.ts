@@ -1608,6 +1608,18 @@ export interface components {
             readonly paused_until: string | null;
             readonly phone_number_id: string;
         };
+        /** @description A talk to fill built-in variables from. */
+        ConversationInputRequest: {
+            /** @description The channel on which they write. */
+            channel?: components["schemas"]["ChannelEnum"];
+            /** @description The customer's name. */
+            customer_name?: string;
+            /**
+             * Format: date-time
+             * @description The time at which they write; default: now.
+             */
+            now?: string;
+        };
         ConversationPage: {
             data: components["schemas"]["Conversation"][];
             /** @description Send it as `cursor` to get the next page; null on the last page. */
@@ -2488,7 +2500,7 @@ export interface components {
         /** @description What to fill in. */
         PreviewInputRequest: {
             /** @description An example conversation that fills the built-in variables. */
-            context?: components["schemas"]["TalkInputRequest"];
+            context?: components["schemas"]["ConversationInputRequest"];
             /** @description A draft, in place of a version. */
             instructions?: string;
             /** @description The draft's own variables, by name. */
@@ -2820,18 +2832,6 @@ export interface components {
         Taken: {
             /** @description The id that the browser created. */
             message_id: string;
-        };
-        /** @description A talk to fill built-in variables from. */
-        TalkInputRequest: {
-            /** @description The channel on which they write. */
-            channel?: components["schemas"]["ChannelEnum"];
-            /** @description The customer's name. */
-            customer_name?: string;
-            /**
-             * Format: date-time
-             * @description The time at which they write; default: now.
-             */
-            now?: string;
         };
         /** @enum {string} */
         ThemeEnum: "auto" | "light" | "dark";
@@ -3166,6 +3166,7 @@ export type ChatMessageStatusEnum = components['schemas']['ChatMessageStatusEnum
 export type ChatPage = components['schemas']['ChatPage'];
 export type Config = components['schemas']['Config'];
 export type Conversation = components['schemas']['Conversation'];
+export type ConversationInputRequest = components['schemas']['ConversationInputRequest'];
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type Correction = components['schemas']['Correction'];
 export type Count = components['schemas']['Count'];
@@ -3260,7 +3261,6 @@ export type SpanInputRequest = components['schemas']['SpanInputRequest'];
 export type State = components['schemas']['State'];
 export type Suggestion = components['schemas']['Suggestion'];
 export type Taken = components['schemas']['Taken'];
-export type TalkInputRequest = components['schemas']['TalkInputRequest'];
 export type ThemeEnum = components['schemas']['ThemeEnum'];
 export type TriggerEnum = components['schemas']['TriggerEnum'];
 export type TypesEnum = components['schemas']['TypesEnum'];
