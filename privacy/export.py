@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import IO, Any
 
@@ -70,7 +71,12 @@ def _transcripts(message: Message) -> list[str]:
 
 def _lead(row: Extraction) -> dict[str, Any]:
     names = [field.attname for field in Extraction._meta.concrete_fields]  # noqa: SLF001
-    return {name: _json(getattr(row, name)) for name in names if name not in _HIDDEN}
+    corrected = {
+        name: {**entry, "at": timestamp(datetime.fromisoformat(entry["at"]))}
+        for name, entry in row.corrected.items()
+    }
+    values = {name: _json(getattr(row, name)) for name in names if name not in _HIDDEN}
+    return {**values, "corrected": corrected}
 
 
 def _inbound(row: InboundMessage) -> dict[str, Any]:
@@ -95,6 +101,8 @@ def _events(customer: Customer) -> list[ChannelEvent]:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return timestamp(value)
     return value if value is None or isinstance(value, str | int | float | list | dict) else str(value)
 
 

@@ -37,7 +37,7 @@ def test_message_is_measured_from_webhook_to_sent_reply(rig):
     assert worker["process_resident_memory_bytes"] > 0
     service = samples(processes["sweeper"], "/metrics/service")
     assert service["agents_waiting_turns"] == 0
-    assert service['agents_role_processes{role="worker"}'] == 1
+    assert service['agents_role_processes{role="worker"}'] >= 1  # earlier ones still count for a while
 
 
 def targets(port: int) -> dict[str, str]:
