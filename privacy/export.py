@@ -71,9 +71,10 @@ def _transcripts(message: Message) -> list[str]:
 
 def _lead(row: Extraction) -> dict[str, Any]:
     names = [field.attname for field in Extraction._meta.concrete_fields]  # noqa: SLF001
+    corrections: dict[str, dict[str, str]] = row.corrected
     corrected = {
         name: {**entry, "at": timestamp(datetime.fromisoformat(entry["at"]))}
-        for name, entry in row.corrected.items()
+        for name, entry in corrections.items()
     }
     values = {name: _json(getattr(row, name)) for name in names if name not in _HIDDEN}
     return {**values, "corrected": corrected}
