@@ -71,7 +71,7 @@ def _transcripts(message: Message) -> list[str]:
 
 def _lead(row: Extraction) -> dict[str, Any]:
     names = [field.attname for field in Extraction._meta.concrete_fields]  # noqa: SLF001
-    corrections: dict[str, dict[str, str]] = row.corrected
+    corrections: Any = row.corrected
     corrected = {
         name: {**entry, "at": timestamp(datetime.fromisoformat(entry["at"]))}
         for name, entry in corrections.items()
