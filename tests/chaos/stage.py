@@ -97,7 +97,7 @@ class Line:
         turn_id = self.turn(token)["turn_id"]
         asked = self.rig.simulator.requests(api="openai", path="/v1/responses")
         return sum(
-            request["body"]["metadata"].get("turn_id") == turn_id and request["status"] != 400
+            request["body"].get("metadata", {}).get("turn_id") == turn_id and request["status"] != 400
             for request in asked
         )
 

@@ -21,6 +21,8 @@ FOLDERS = [
 LAST = "At the end"
 # What stands there beside that which deletes.
 LATE = ["close_conversation", "download_media"]
+# What comes after those, since nothing is left of the customer then, and before what is deleted.
+ERASING = ["erase_customer", "get_erasure"]
 # What comes first in its folder.
 EARLY = ["extract_conversation"]
 _PROMPT = {"name": "Bakery", "instructions": "You answer for {{business_name}}. Be short."}

@@ -21,6 +21,7 @@ from tests.documentation.chain import (
     BODIES,
     CUSTOMER,
     EARLY,
+    ERASING,
     FOLDERS,
     FORGET,
     LAST,
@@ -50,13 +51,22 @@ def collection() -> str:
     shown = [operation for operation in operations() if operation.is_called_by_programs]
     converted = {item["name"]: item for item in _items(_converted()["item"])}
     folders: dict[str, list[dict[str, Any]]] = {name: [] for name in [*FOLDERS, LAST]}
+    erasing: list[dict[str, Any]] = []
     for operation in sorted(shown, key=_place):
         item = _item(operation, converted[operation.told["summary"]])
+        if operation.operation_id in ERASING:
+            erasing.append(item)
+            continue
         is_last = operation.method == "delete" or operation.operation_id in LATE
         folder = LAST if is_last else operation.told["tags"][0]
         folders.setdefault(folder, []).append(item)
     folders["Conversations"].insert(0, CUSTOMER)
     folders[LAST].reverse()
+    late = [
+        converted[operation.told["summary"]]["name"] for operation in shown if operation.operation_id in LATE
+    ]
+    place = max(place for place, item in enumerate(folders[LAST], start=1) if item["name"] in late)
+    folders[LAST][place:place] = erasing
     forget = FORGET.format(names=json.dumps(list(_ids(shown))))
     folders["Users"][0]["event"].insert(0, _script("prerequest", forget))
     made = {

@@ -207,9 +207,9 @@ class TestCustomers:
         expect(phone.bubbles("business")).to_have_count(1)
         phone.press("Back to the customers")
         expect(phone.page.locator("#chats b").first).to_have_text("Zoë Ñandú")
-        expect(phone.page.get_by_text("Choose a customer and write.")).to_be_hidden()
+        expect(phone.page.get_by_text("Choose a customer and write a message.")).to_be_hidden()
         phone.page.get_by_text("Start here").click()
-        expect(phone.page.get_by_text("Choose a customer and write.")).to_be_visible()
+        expect(phone.page.get_by_text("Choose a customer and write a message.")).to_be_visible()
         [customer] = phone.rig.rows(
             "SELECT name, wa_id FROM customers WHERE phone_number_id = %s", phone.whatsapp.phone_number_id
         )

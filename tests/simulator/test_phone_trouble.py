@@ -14,7 +14,7 @@ OPENAI = {
     "Error 500": {"status": 500},
     "429: too many requests": {"status": 429, "note": "Rate limit"},
     "429: quota used up": {"status": 429, "note": "quota"},
-    "Hangs up": {"status": None, "note": "dropped"},
+    "Drops the connection": {"status": None, "note": "dropped"},
     "Never answers": {"status": None, "note": "hung"},
 }
 META = {

@@ -138,5 +138,5 @@ class TestPictures:
         goes_on = page.evaluate(GIVE, ["drop", "text/html", base64.b64encode(b"<script>").decode()])
 
         assert not any(goes_on)
-        expect(page.locator("web-chat .notice")).to_contain_text("Pictures may be")
+        expect(page.locator("web-chat .notice")).to_contain_text("Pictures must be")
         expect(page.locator("web-chat .panel")).not_to_have_class(re.compile("over"))

@@ -87,7 +87,7 @@ class TestBadLines:
         page.context.route(re.compile("/messages$"), lambda route: route.fulfill(**told), times=1)
 
         write(page, "Too fast?")
-        expect(page.locator("web-chat .notice")).to_contain_text("at once")
+        expect(page.locator("web-chat .notice")).to_contain_text("sending quickly")
 
         expect_said(page, "Hello!", "Too fast?", "There you are.")
         expect(page.locator("web-chat .notice")).to_be_hidden()

@@ -217,7 +217,7 @@ class TestTalk:
         page = opened(visit())
 
         write(page, "Hello?")
-        expect(page.locator("web-chat .foot.bad")).to_contain_text("could not be answered")
+        expect(page.locator("web-chat .foot.bad")).to_contain_text("couldn't answer this")
         business.rig.execute("UPDATE credits SET remaining_credits = 0 WHERE user_id = %s", business.user_id)
         write(page, "And now?")
 
