@@ -221,4 +221,4 @@ class TestTalk:
         business.rig.execute("UPDATE credits SET remaining_credits = 0 WHERE user_id = %s", business.user_id)
         write(page, "And now?")
 
-        expect(page.locator("web-chat .foot.bad").last).to_contain_text("nobody can answer right now")
+        expect(page.locator("web-chat .foot.bad").last).to_contain_text("Nobody can reply right now")
