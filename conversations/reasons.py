@@ -50,6 +50,7 @@ _REASONS = {
     IgnoredReason.EDITED: Reason("edited", "The message is an edit of another one."),
     IgnoredReason.ANOTHER_APP: Reason("another_app", "Another app handles this conversation."),
     IgnoredReason.TAKEN_BACK: Reason("taken_back", "The customer deleted the message."),
+    IgnoredReason.ERASED: Reason("erased", "The customer was erased."),
     IgnoredReason.BEFORE_REGISTRATION: Reason(
         "before_registration", "The message was written before the number was registered."
     ),

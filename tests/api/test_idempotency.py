@@ -17,6 +17,7 @@ from channels_app import numbers
 from channels_app.models import InboundMessage, PhoneNumber
 from conversations import takeover
 from conversations.models import Conversation
+from privacy.models import Erasure
 from tests.api import caller, document, graph
 from tests.api.caller import Caller
 from tests.api.graph_server import GraphServer
@@ -49,6 +50,7 @@ def body(operation: document.Operation, tenant: graph.Tenant) -> Any:
 def tenant(valkey):
     """A business in whose state every POST has an effect."""
     tenant = graph.build()
+    Erasure.objects.all().delete()
     takeover.pause(customer_id=tenant.ids["customer_id"], reason="a test")
     InboundMessage.objects.update(sent_at=timezone.now())
     Conversation.objects.update(last_sequence_no=2)
