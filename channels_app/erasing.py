@@ -61,7 +61,7 @@ def files_of(customer_id: str) -> list[str]:
 
 def delete_inbox(customer_id: str) -> int:
     """Delete the customer's messages in the inbox, in batches; return how many."""
-    return _batches(_DELETE_INBOX_SQL, {"customer": customer_id, "most": BATCH})
+    return sql.execute_in_batches(_DELETE_INBOX_SQL, {"customer": customer_id, "most": BATCH})
 
 
 def delete_customer(customer_id: str) -> int:
@@ -176,13 +176,6 @@ def _names(raw: bytes, names: Sequence[str], *, source: str) -> bool:
 
 def _like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _batches(statement: str, parameters: dict[str, object]) -> int:
-    deleted = 0
-    while found := sql.execute(statement, parameters):
-        deleted += found
-    return deleted
 
 
 # inbound_waiting_by_customer

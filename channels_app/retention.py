@@ -65,11 +65,11 @@ def _inbox(before: datetime) -> int:
 
 
 def _dead_letters(before: datetime) -> int:
-    return _repeat(_DELETE_LETTERS_SQL, before, most=SMALL_BATCH)
+    return sql.execute_in_batches(_DELETE_LETTERS_SQL, {"before": before, "most": SMALL_BATCH})
 
 
 def _tombstones(before: datetime) -> int:
-    return _repeat(_DELETE_TOMBSTONES_SQL, before, most=BATCH)
+    return sql.execute_in_batches(_DELETE_TOMBSTONES_SQL, {"before": before, "most": BATCH})
 
 
 def _walk(
@@ -93,18 +93,11 @@ def _walk(
     return changed
 
 
-def _repeat(statement: str, before: datetime, *, most: int) -> int:
-    deleted = 0
-    while found := sql.execute(statement, {"before": before, "most": most}):
-        deleted += found
-    return deleted
-
-
 _WALKED = """
     SELECT id, status, received_at, payload = '{}' AS is_empty FROM inbound_messages
      WHERE id > %(after)s ORDER BY id LIMIT %(most)s
 """
-# Rows that somebody works on are locked by them, and left for the next run.
+# Rows that another transaction has locked are left for the next run.
 _EMPTY_PAYLOADS_SQL = f"""
     WITH walked AS MATERIALIZED ({_WALKED}),
     emptied AS (

@@ -56,14 +56,8 @@ def delete(customer_id: str) -> dict[str, int]:
 
     :raises IntegrityError: if a row was added meanwhile, as by a retry: do it again
     """
-    return {table: _batches(statement, customer_id) for table, statement in _DELETE_SQL.items()}
-
-
-def _batches(statement: str, customer_id: str) -> int:
-    deleted = 0
-    while found := sql.execute(statement, {"customer": customer_id, "most": BATCH}):
-        deleted += found
-    return deleted
+    parameters = {"customer": customer_id, "most": BATCH}
+    return {table: sql.execute_in_batches(statement, parameters) for table, statement in _DELETE_SQL.items()}
 
 
 def references(conversation_ids: Collection[str]) -> list[str]:

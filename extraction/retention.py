@@ -14,11 +14,10 @@ def purge(*, now: datetime) -> int:
     days = settings.LEAD_RETENTION_DAYS
     if not days:
         return 0
-    before, deleted = now - timedelta(days=days), 0
-    found = {"first": ids.first("ext", before), "before": before, "most": BATCH}
-    while count := sql.execute(_DELETE_SQL, found):
-        deleted += count
-    return deleted
+    before = now - timedelta(days=days)
+    return sql.execute_in_batches(
+        _DELETE_SQL, {"first": ids.first("ext", before), "before": before, "most": BATCH}
+    )
 
 
 _DELETE_SQL = """

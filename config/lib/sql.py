@@ -65,6 +65,14 @@ def execute(statement: str, parameters: Parameters = ()) -> int:
         return int(cursor.rowcount)
 
 
+def execute_in_batches(statement: str, parameters: Parameters) -> int:
+    """Run a statement that changes a batch of rows until it changes none; return how many in all."""
+    changed = 0
+    while batch := execute(statement, parameters):
+        changed += batch
+    return changed
+
+
 @contextlib.contextmanager
 def _run(statement: str, parameters: Parameters) -> Iterator[Any]:
     """
