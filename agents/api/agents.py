@@ -180,7 +180,7 @@ class AgentsView(_AgentsOfTenant):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(AgentListQuery)
         filters = {name: query[name] for name in ("phone_number_id", "prompt_id") if name in query}
         return self.page(

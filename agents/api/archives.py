@@ -65,7 +65,7 @@ class ArchivesView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(ArchiveListQuery)
         rows = ConversationArchive.objects.of(user_id)
         if agent_id := query.get("agent_id"):

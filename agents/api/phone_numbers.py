@@ -65,7 +65,7 @@ class _NumbersOfTenant(TenantView):
         return dict(PhoneNumberSerializer(number).data)
 
     def tagged(self, phone_number_id: str) -> Response:
-        """Answer a number with its ETag."""
+        """Return a number with its ETag."""
         number = self.serialized(phone_number_id)
         return etags.tagged(number, version=number_serializers.version(number))
 
@@ -83,7 +83,7 @@ class PhoneNumbersView(_NumbersOfTenant):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:  # noqa: ARG002  (the URL's)
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(NumberListQuery)
         rows = self.rows()
         if channel := query.get("type"):

@@ -104,7 +104,7 @@ class PromptVersionsView(PromptsOfTenant):
         response_example={"data": [VERSION], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, prompt_id: str) -> Response:  # noqa: ARG002  (the URL's)
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(PageQuery)
         return self.page(
             self.prompt(prompt_id).versions.all(),

@@ -155,7 +155,7 @@ class PromptsView(PromptsOfTenant):
         response_example={"data": [SUMMARY], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         return self.page(
             Prompt.objects.of(user_id),
             query=self.read_query(PageQuery),

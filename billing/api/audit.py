@@ -134,7 +134,7 @@ class AuditLogView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(AuditLogQuery)
         rows = AuditEntry.objects.of(user_id)
         return self.page(
@@ -163,7 +163,7 @@ class OperatorsAuditLogView(ApiView):
         response_example={"data": [_OF_OPERATORS], "next_cursor": None},
     )
     def get(self, _request: Request) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(AuditLogQuery)
         rows = AuditEntry.objects.all()
         return self.page(

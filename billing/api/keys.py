@@ -177,7 +177,7 @@ class KeysView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         rows = ApiKey.objects.filter(user_id=user_id)
         return self.page(
             rows,

@@ -129,7 +129,7 @@ class UsersView(ApiView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(UserListQuery)
         rows = User.objects.all()
         if email := query.get("email"):

@@ -94,7 +94,7 @@ class WebhookDeliveriesView(DeliveriesOfEndpointView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, endpoint_id: str) -> Response:  # noqa: ARG002
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(WebhookDeliveryListQuery)
         columns = {
             "state": "state",

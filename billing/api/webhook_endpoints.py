@@ -163,7 +163,7 @@ class WebhookEndpointsView(EndpointView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         return self.page(
             WebhookEndpoint.objects.of(user_id).live(),
             query=self.read_query(PageQuery),

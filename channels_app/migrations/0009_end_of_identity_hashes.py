@@ -1,4 +1,4 @@
-"""Let chats that exist go on accepting identity hashes for 90 days; new chats accept signed tokens only."""
+"""Existing chats accept identity hashes for 90 more days; new chats accept signed tokens only."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""What Graph says of a number, and when its business was told that it fell silent."""
+"""The last check of a number at Graph, and when its silence was reported."""
 
 import django.db.models.deletion
 from django.db import migrations, models

@@ -27,7 +27,7 @@ def recognize(request: HttpRequest, name: str) -> str:
 
 
 def remember(response: HttpResponse, name: str) -> None:
-    """Send the cookie after somebody has signed in completely."""
+    """Send the cookie after a complete sign-in."""
     response.set_cookie(
         COOKIE,
         signing.dumps([secrets.token_urlsafe(12), _digest(name)], salt=_SALT),

@@ -176,7 +176,7 @@ class ConversationsView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(ConversationListQuery)
         conversations = listing.conversations(user_id=user_id, **filters(query))
         return self.page(

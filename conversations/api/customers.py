@@ -91,7 +91,7 @@ class CustomersView(TenantView):
         response_example={"data": [_EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(CustomerListQuery)
         rows = customers.of(user_id, phone_number_id=query.get("phone_number_id"))
         if "external_id" in query:

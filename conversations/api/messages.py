@@ -104,7 +104,7 @@ class MessagesView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(MessageListQuery)
         filters = {name: value for name, value in query.items() if name not in {"limit", "cursor", "order"}}
         rows = listing.messages(user_id=user_id, newest_first=query["order"] == "newest", **filters)

@@ -100,7 +100,7 @@ class WaitingMessagesView(TenantView):
         response_example={"data": [_EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str, phone_number_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         if not PhoneNumber.objects.of(user_id).live().filter(pk=phone_number_id).exists():
             raise not_found("phone_number_id")
         # inbound_waiting_by_number

@@ -129,7 +129,7 @@ class ChatMessagesView(WebChatView):
         response_example=_EXAMPLE,
     )
     def get(self, _request: Request, phone_number_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query, row = self.read_query(ChatPageQuery), self.customer_id
         try:
             page = visitor_history.page(customer_id=row, after=query.get("after"), limit=query["limit"])

@@ -66,7 +66,7 @@ class ExtractionsView(TenantView):
         response_example={"data": [EXAMPLE], "next_cursor": None},
     )
     def get(self, _request: Request, user_id: str) -> Response:
-        """Answer a page."""
+        """Return a page."""
         query = self.read_query(ExtractionListQuery)
         extractions = listing.extractions(user_id=user_id, **filters(query))
         return self.page(
